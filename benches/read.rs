@@ -1,0 +1,2 @@
+//! Statements per second of `sql::read`.
+fn main() {}

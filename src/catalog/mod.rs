@@ -1,0 +1,1 @@
+//! What the history of changes has built: tables, columns, indexes, constraints.

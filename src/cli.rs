@@ -1,0 +1,281 @@
+//! What can be typed: commands, options, their help and their environment variables.
+
+use camino::Utf8PathBuf;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Carries SQL migrations to production Postgres and on to the mirror, and proves each step.
+#[derive(Debug, Parser)]
+#[command(
+    name = "liftlock",
+    version,
+    propagate_version = true,
+    max_term_width = 100,
+    after_help = "New here? `liftlock demo` runs the whole way on a throw-away Postgres.\n\
+                  Exit codes: 0 done, 1 the answer is no, 2 arguments or configuration are wrong,\n\
+                  3 a service failed and nothing was changed, 4 stopped half-way: run it again."
+)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options that every command takes.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// Configuration file [default: liftlock.yml here or in a folder above]
+    #[arg(long, global = true, value_name = "FILE", env = "LIFTLOCK_CONFIG")]
+    pub config: Option<Utf8PathBuf>,
+    /// No colours (also: NO_COLOR=1)
+    #[arg(long, global = true)]
+    pub no_color: bool,
+    /// Output as text for people or JSON for programs
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Text,
+    Json,
+    Markdown,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Write liftlock.yml, with comments, for the project in this folder
+    #[command(after_help = "Examples:\n  liftlock init\n  liftlock init --migrations db/migrations")]
+    Init(Init),
+    /// Make a new migration from the template
+    #[command(
+        after_help = "Examples:\n  liftlock new add_pole_owner --kind column\n  liftlock new index_drops_by_pole --kind index"
+    )]
+    New(New),
+    /// Judge migrations: what loses data, stops traffic, fails or breaks the running application
+    #[command(
+        after_help = "Examples:\n  liftlock validate\n  liftlock validate db/migrations/20260101120000_add_x_safe.sql\n  \
+                            liftlock validate --no-config --profile production path/to/migrations\n  liftlock validate --format json --save report.json"
+    )]
+    Validate(Validate),
+    /// What is applied, pending, changed or unknown in an environment
+    #[command(after_help = "Example:\n  liftlock status --to prod")]
+    Status(To),
+    /// What `promote` would do, gate by gate and step by step; changes nothing
+    #[command(after_help = "Example:\n  liftlock plan --to prod")]
+    Plan(Plan),
+    /// Carry the pending migrations to an environment: restore point, apply, audit, sync, verify
+    #[command(
+        after_help = "Examples:\n  liftlock promote --to staging --yes\n  liftlock promote --to prod --type hotfix\n\n\
+                            Killed half-way? Run the same command again: it resumes by itself."
+    )]
+    Promote(Promote),
+    /// Restore points: list, create, verify, restore
+    #[command(after_help = "Examples:\n  liftlock backup list --env prod\n  liftlock backup restore NAME --env prod")]
+    Backup(Backup),
+    /// Audit events: list them, verify their hash chain, deliver what is still waiting
+    #[command(after_help = "Examples:\n  liftlock audit verify --env prod\n  liftlock audit flush --env prod")]
+    Audit(Audit),
+    /// Carry tables to the mirror, only what changed; a killed run continues where it stopped
+    #[command(
+        after_help = "Examples:\n  liftlock sync\n  liftlock sync --table sow_poles --table sow_drops\n  liftlock sync --plan"
+    )]
+    Sync(Sync),
+    /// Check configuration, connections and privileges; every complaint has its fix
+    Doctor,
+    /// The rules; or one rule with its reasons and examples
+    #[command(after_help = "Examples:\n  liftlock rules\n  liftlock rules index-without-concurrently")]
+    Rules(Rules),
+    /// The whole way on a throw-away Postgres: see it work before you trust it
+    #[command(after_help = "Examples:\n  liftlock demo\n  liftlock demo --keep")]
+    Demo(Demo),
+    /// About the configuration file
+    Config(ConfigCommand),
+    /// Print a completion script for a shell
+    #[command(after_help = "Example:\n  liftlock completions bash > /etc/bash_completion.d/liftlock")]
+    Completions { shell: clap_complete::Shell },
+}
+
+#[derive(Debug, Args)]
+pub struct Init {
+    /// The migrations folder [default: found by looking]
+    #[arg(long, value_name = "DIR")]
+    pub migrations: Option<Utf8PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct New {
+    /// What it does, in words: add_pole_owner
+    pub name: String,
+    /// Which statement skeleton to start from
+    #[arg(long, value_enum, default_value_t = Kind::Empty)]
+    pub kind: Kind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    Table,
+    Column,
+    Index,
+    Constraint,
+    NotNull,
+    Config,
+    Data,
+    Empty,
+}
+
+#[derive(Debug, Args)]
+pub struct Validate {
+    /// Files or folders to judge [default: the migrations folder]
+    pub paths: Vec<Utf8PathBuf>,
+    /// Judge with the profile of this environment [default: production]
+    #[arg(long, value_name = "ENV")]
+    pub to: Option<String>,
+    /// Judge with this profile
+    #[arg(long, value_enum, conflicts_with = "to")]
+    pub profile: Option<Profile>,
+    /// Do not look for liftlock.yml
+    #[arg(long)]
+    pub no_config: bool,
+    /// What kind of promotion the migrations are meant for
+    #[arg(long = "type", value_enum, value_name = "TYPE")]
+    pub promotion_type: Option<PromotionType>,
+    /// Also write the report as JSON to this file
+    #[arg(long, value_name = "FILE")]
+    pub save: Option<Utf8PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Profile {
+    Dev,
+    Staging,
+    Production,
+}
+
+/// What a promotion may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum PromotionType {
+    /// Schema changes without unbounded INSERT, UPDATE, DELETE
+    SchemaSafe,
+    /// Only INSERT and UPDATE of the configuration's `config_tables`
+    ConfigOnly,
+    /// INSERT, UPDATE, DELETE; no schema changes
+    DataMigration,
+    /// Waives what the profile marks as waivable; never restore point, audit or journal
+    Hotfix,
+}
+
+#[derive(Debug, Args)]
+pub struct To {
+    /// Environment (prod and stage are understood)
+    #[arg(long = "to", value_name = "ENV")]
+    pub environment: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Plan {
+    #[command(flatten)]
+    pub to: To,
+    /// What the promotion may do
+    #[arg(long = "type", value_enum, value_name = "TYPE", default_value_t = PromotionType::SchemaSafe)]
+    pub promotion_type: PromotionType,
+}
+
+#[derive(Debug, Args)]
+pub struct Promote {
+    #[command(flatten)]
+    pub plan: Plan,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Env {
+    /// Environment (prod and stage are understood)
+    #[arg(long = "env", value_name = "ENV")]
+    pub environment: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Backup {
+    #[command(subcommand)]
+    pub command: BackupCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum BackupCommand {
+    /// Restore points that exist
+    List(Env),
+    /// Make one now
+    Create(Env),
+    /// Compare one with what was recorded when it was made
+    Verify {
+        /// Name, as `backup list` shows it [default: the newest]
+        name: Option<String>,
+        #[command(flatten)]
+        env: Env,
+    },
+    /// Put an environment back to a restore point; what it holds now is kept under another name
+    Restore {
+        /// Name, as `backup list` shows it
+        name: String,
+        #[command(flatten)]
+        env: Env,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Audit {
+    #[command(subcommand)]
+    pub command: AuditCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Events, oldest first
+    List(Env),
+    /// Walk the hash chain
+    Verify(Env),
+    /// Deliver what is still waiting
+    Flush(Env),
+}
+
+#[derive(Debug, Args)]
+pub struct Sync {
+    /// Only this table; may be given several times
+    #[arg(long = "table", value_name = "TABLE")]
+    pub tables: Vec<String>,
+    /// Say what would be done, and stop
+    #[arg(long)]
+    pub plan: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Rules {
+    /// One rule's name
+    pub name: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Leave the database running for exploring, until Ctrl-C
+    #[arg(long)]
+    pub keep: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ConfigCommand {
+    #[command(subcommand)]
+    pub command: ConfigSubcommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ConfigSubcommand {
+    /// JSON Schema of liftlock.yml, for editors
+    Schema,
+}

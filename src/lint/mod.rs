@@ -1,0 +1,1 @@
+//! `lint(migrations, catalog, profile)` → findings.

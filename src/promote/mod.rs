@@ -1,0 +1,1 @@
+//! `run(journal, plan, perform)`: the loop, resumable at any moment.

@@ -1,0 +1,326 @@
+//! `Report`: everything a command may have to say.
+//!
+//! Commands return one `Report`; the files beside this one turn it into text, JSON or Markdown, and nothing
+//! else prints. The types here are plain data. Row values, SQL literals and secrets are never put into them;
+//! `excerpts` carry the source text of findings for the terminal only.
+
+pub mod progress;
+
+use camino::Utf8PathBuf;
+use serde::Serialize;
+
+/// Whether the answer is yes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    Pass,
+    Fail,
+}
+
+/// What one command has to say.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// As typed: `validate`, `backup create`.
+    pub command: &'static str,
+    pub verdict: Verdict,
+    /// In the order in which a reader wants them.
+    pub sections: Vec<Section>,
+    /// Commands to try next, each with what it does; shown last.
+    pub next: Vec<NextStep>,
+}
+
+impl Report {
+    /// A report that says yes.
+    pub fn pass(command: &'static str) -> Self {
+        Self { command, verdict: Verdict::Pass, sections: Vec::new(), next: Vec::new() }
+    }
+
+    /// A report that says no.
+    pub fn fail(command: &'static str) -> Self {
+        Self { verdict: Verdict::Fail, ..Self::pass(command) }
+    }
+
+    /// Adds a section.
+    pub fn with(mut self, section: Section) -> Self {
+        self.sections.push(section);
+        self
+    }
+
+    /// Adds a command to try next.
+    pub fn then(mut self, command: impl Into<String>, what: impl Into<String>) -> Self {
+        self.next.push(NextStep { command: command.into(), what: what.into() });
+        self
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NextStep {
+    pub command: String,
+    pub what: String,
+}
+
+/// One part of a report.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Section {
+    Validation(Validation),
+    Plan(PlanView),
+    Promotion(PromotionView),
+    Status(StatusView),
+    Backups(Vec<BackupView>),
+    Audit(AuditView),
+    Sync(SyncReport),
+    Checks(Vec<Check>),
+    /// Headed free text: what `init`, `new`, `rules` and `demo` have to say. Markdown-like, shown as it is.
+    Text {
+        title: String,
+        body: String,
+    },
+    /// Data for stdout as it is: a schema, completions.
+    Raw(String),
+}
+
+/// What kind of harm a finding is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Harm {
+    /// Data is lost.
+    Loses,
+    /// A lock, scan or rewrite that stops traffic.
+    Blocks,
+    /// Errors when run.
+    Fails,
+    /// The running application stops working.
+    Breaks,
+    /// Not understood.
+    Unread,
+    /// House rules: names, headers, waivers.
+    Convention,
+}
+
+/// Worst last, so that `max` is the worst.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    Notice,
+    Warning,
+    Error,
+}
+
+/// One thing that is wrong, at one place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    pub rule: String,
+    pub kind: Harm,
+    pub severity: Severity,
+    pub file: Utf8PathBuf,
+    /// All four counted from 1, columns in characters; the end is exclusive.
+    pub line: usize,
+    pub column: usize,
+    pub end_line: usize,
+    pub end_column: usize,
+    pub message: String,
+    pub help: Option<String>,
+    /// The reason of the waiver, when one covers this finding; it then does not fail the verdict.
+    pub waived: Option<String>,
+    /// Bytes of the place in the file, for excerpts.
+    #[serde(skip)]
+    pub span: crate::sql::Span,
+}
+
+/// The answer of `validate`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Validation {
+    pub profile: String,
+    /// Files judged; history before them is not counted.
+    pub files: usize,
+    pub statements: usize,
+    /// Statements that were not understood.
+    pub unread: usize,
+    pub findings: Vec<Finding>,
+    /// Texts of the files that have findings, for excerpts.
+    pub sources: Vec<(Utf8PathBuf, String)>,
+}
+
+impl Validation {
+    /// `Fail` when an unwaived finding is an error.
+    pub fn verdict(&self) -> Verdict {
+        let failed = self.findings.iter().any(|it| it.waived.is_none() && it.severity == Severity::Error);
+        if failed { Verdict::Fail } else { Verdict::Pass }
+    }
+}
+
+/// One gate's answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct GateView {
+    /// Kebab-case name: `validated`, `staged-first`.
+    pub name: String,
+    pub passed: bool,
+    /// What was seen, in one sentence.
+    pub evidence: String,
+    /// What to do, when it did not pass.
+    pub fix: Option<String>,
+}
+
+/// What `promote` would do, or refuses to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PlanView {
+    pub environment: String,
+    /// Host and database, never a password.
+    pub target: String,
+    pub promotion_type: String,
+    pub gates: Vec<GateView>,
+    /// One line per step, in order.
+    pub steps: Vec<String>,
+    /// `sha256:…`; `None` when refused.
+    pub digest: Option<String>,
+    /// Waivers in the migrations: rule, file:line, reason.
+    pub waivers: Vec<String>,
+    /// Set when an unfinished promotion is being resumed.
+    pub resumes: Option<String>,
+}
+
+/// How a promotion ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PromotionView {
+    pub run: String,
+    pub environment: String,
+    pub digest: String,
+    pub resumed: bool,
+    /// Migrations applied by this run: id and duration in milliseconds.
+    pub applied: Vec<(String, u64)>,
+    /// Restore point: name, place (LSN) and how it was verified.
+    pub restore_point: Option<String>,
+    /// Events delivered and still waiting.
+    pub events_delivered: usize,
+    pub events_waiting: usize,
+    pub warnings: Vec<String>,
+    pub duration_ms: u64,
+}
+
+/// Where an environment stands against the files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StatusView {
+    pub environment: String,
+    pub target: String,
+    pub migrations: Vec<MigrationView>,
+    /// One sentence on the last promotion, `None` when there was none.
+    pub last_promotion: Option<String>,
+    /// One sentence on an unfinished promotion.
+    pub unfinished: Option<String>,
+    pub undelivered_events: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MigrationView {
+    pub id: String,
+    pub state: MigrationState,
+    /// RFC 3339, when applied.
+    pub applied_at: Option<String>,
+    pub note: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MigrationState {
+    Applied,
+    /// Started and not finished: the next `promote` resumes it.
+    Running,
+    Pending,
+    /// Applied, and the file's bytes have changed since.
+    Changed,
+    /// Applied, and no file has this id.
+    Missing,
+    /// Pending, and ordered before one that is applied.
+    OutOfOrder,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BackupView {
+    pub name: String,
+    pub created_at: String,
+    pub expires_at: Option<String>,
+    pub lsn: Option<String>,
+    pub size_bytes: Option<u64>,
+    /// `ready`, `incomplete`, …
+    pub state: String,
+    /// What verification found, when it was asked for.
+    pub verified: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AuditView {
+    pub environment: String,
+    pub events: Vec<EventView>,
+    /// Result of walking the hash chain: one sentence; `None` when not asked.
+    pub chain: Option<String>,
+    pub delivered: usize,
+    pub waiting: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EventView {
+    pub sequence: u64,
+    pub id: String,
+    pub kind: String,
+    pub time: String,
+    pub delivered: bool,
+    pub attempts: u32,
+    pub last_error: Option<String>,
+}
+
+/// The answer of `sync`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SyncReport {
+    /// Environment and database, never a password.
+    pub source: String,
+    pub mirror: String,
+    /// `true` when this only says what would be done.
+    pub planned: bool,
+    pub tables: Vec<TableSync>,
+    pub duration_ms: u64,
+    pub recommendations: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TableSync {
+    pub table: String,
+    pub source_rows: u64,
+    pub mirror_rows: u64,
+    pub inserted: u64,
+    pub updated: u64,
+    pub unchanged: u64,
+    pub deleted: u64,
+    pub retries: u64,
+    pub batches: u64,
+    pub resumed: bool,
+    /// Counts and digests agree on both sides; `None` when not compared.
+    pub verified: Option<bool>,
+    pub source_digest: String,
+    pub mirror_digest: String,
+    pub duration_ms: u64,
+    /// What went wrong, with what to do about it.
+    pub errors: Vec<Hinted>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Hinted {
+    pub message: String,
+    pub hint: Option<String>,
+}
+
+/// One line of `doctor`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Check {
+    pub name: String,
+    pub state: CheckState,
+    pub message: String,
+    pub fix: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CheckState {
+    Ok,
+    Warning,
+    Failed,
+}

@@ -1,0 +1,92 @@
+-- Schema `liftlock` in the target database: history, journal, audit outbox, sync ledger.
+-- Each `-- version N` block runs once, in one transaction, in order. A released block is never edited.
+
+-- version 1
+
+-- One row per promotion.
+create table liftlock.promotions (
+  run uuid primary key,
+  environment text not null,
+  type text not null,
+  plan jsonb not null,
+  digest text not null,
+  state text not null check (state in ('running', 'finished', 'refused', 'failed', 'abandoned')),
+  actor text not null,
+  tool_version text not null,
+  started_at timestamptz not null default clock_timestamp(),
+  ended_at timestamptz
+);
+
+-- Intent log: what was about to be done, what was done.
+create table liftlock.journal (
+  run uuid not null references liftlock.promotions,
+  sequence integer not null,
+  entry jsonb not null,
+  written_at timestamptz not null default clock_timestamp(),
+  primary key (run, sequence)
+);
+
+-- One row per migration; `applied` of `total` statements are done when it is not transactional.
+create table liftlock.migrations (
+  id text primary key,
+  checksum text not null,
+  transactional boolean not null,
+  state text not null check (state in ('running', 'done')),
+  total integer not null,
+  applied integer not null default 0,
+  run uuid,
+  started_at timestamptz not null default clock_timestamp(),
+  applied_at timestamptz,
+  duration_ms bigint
+);
+
+-- One row per statement of a migration that runs statement by statement.
+create table liftlock.statements (
+  migration text not null references liftlock.migrations,
+  ordinal integer not null,
+  checksum text not null,
+  state text not null check (state in ('running', 'done', 'failed')),
+  sqlstate text,
+  started_at timestamptz not null default clock_timestamp(),
+  finished_at timestamptz,
+  primary key (migration, ordinal)
+);
+
+-- Audit events, hash-chained; `body` is exactly what is sent.
+create table liftlock.audit_outbox (
+  sequence bigint primary key,
+  id uuid not null unique,
+  kind text not null,
+  run uuid,
+  body text not null,
+  previous_hash text not null,
+  hash text not null,
+  created_at timestamptz not null default clock_timestamp(),
+  delivered_at timestamptz,
+  attempts integer not null default 0,
+  next_attempt_at timestamptz,
+  last_error text
+);
+
+-- Where each table's sync stands; `cursor_key` is null between passes.
+create table liftlock.sync_tables (
+  mirror text not null,
+  table_name text not null,
+  mapping text not null,
+  run uuid,
+  cursor_key text collate "C",
+  batch bigint not null default 0,
+  counters jsonb,
+  started_at timestamptz,
+  finished_at timestamptz,
+  primary key (mirror, table_name)
+);
+
+-- What the mirror holds, as last acknowledged.
+create table liftlock.sync_ledger (
+  mirror text not null,
+  table_name text not null,
+  key text collate "C" not null,
+  hash bigint not null,
+  primary key (mirror, table_name, key)
+);

@@ -1,0 +1,90 @@
+//! Text → statements.
+//!
+//! [`read`] is total: it never fails, never panics, never loses a byte. What it does not understand it
+//! returns as [`Change::Unread`]. The way a statement takes: [`scan`] cuts it out → its comments are blanked
+//! → `sqlparser` reads it, to its end, and [`lower`] turns the tree into a [`Change`] → [`recognise`] reads
+//! the same tokens on its own → two different answers are `Unread`.
+
+pub mod change;
+pub mod names;
+
+pub use change::Change;
+use names::ObjectName;
+
+/// A range of bytes in the file's text; `start <= end`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Span {
+    pub start: usize,
+    pub end: usize,
+}
+
+/// One statement of a file, or of a body inside one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Statement {
+    /// From its first token to its last, without the `;`.
+    pub span: Span,
+    pub change: Change,
+    /// Whether, and when, it runs.
+    pub place: Place,
+    /// Statements inside this one: behind `WITH`, in `EXPLAIN ANALYZE`, in a body.
+    pub inner: Vec<Statement>,
+    /// `-- liftlock: …` comments directly above or on the statement.
+    pub directives: Vec<Directive>,
+}
+
+/// Where a statement stands, which says when it runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// Runs when the file runs.
+    Top,
+    /// Part of another statement: runs with it.
+    Within,
+    /// In a `DO` block: runs when the file runs, perhaps behind an `IF`.
+    Do,
+    /// In a routine's body: runs when the routine is called.
+    Routine(ObjectName),
+}
+
+/// A `-- liftlock: …` comment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Directive {
+    /// The comment, from its `--`.
+    pub span: Span,
+    pub kind: DirectiveKind,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DirectiveKind {
+    /// `allow RULE because REASON`; `reason` is empty when it was left out.
+    Allow { rule: String, reason: String },
+    /// `safe`: what `_safe` in the migration's name says.
+    Safe,
+    /// Anything else after `liftlock:`.
+    Unknown { text: String },
+}
+
+/// Lines and columns of a text, both counted from 1, columns in characters.
+#[derive(Debug, Clone)]
+pub struct LineIndex {
+    starts: Vec<usize>,
+}
+
+impl LineIndex {
+    pub fn new(text: &str) -> Self {
+        let starts = std::iter::once(0)
+            .chain(text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1))
+            .collect();
+        Self { starts }
+    }
+
+    /// Line and column of a byte offset; an offset past the end is the end.
+    pub fn position(&self, text: &str, offset: usize) -> (usize, usize) {
+        let mut offset = offset.min(text.len());
+        while !text.is_char_boundary(offset) {
+            offset -= 1;
+        }
+        let line = self.starts.partition_point(|start| *start <= offset);
+        let start = self.starts[line - 1];
+        (line, text[start..offset].chars().count() + 1)
+    }
+}

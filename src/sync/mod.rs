@@ -1,0 +1,1 @@
+//! Postgres → mirror: read a page, write it, then move the cursor.
