@@ -93,7 +93,7 @@ pub enum Command {
     Config(ConfigCommand),
     /// Print a completion script for a shell
     #[command(after_help = "Example:\n  liftlock completions bash > /etc/bash_completion.d/liftlock")]
-    Completions { shell: clap_complete::Shell },
+    Completions(Completions),
 }
 
 #[derive(Debug, Args)]
@@ -150,6 +150,27 @@ pub enum Profile {
     Dev,
     Staging,
     Production,
+}
+
+impl From<Profile> for crate::config::ProfileName {
+    fn from(profile: Profile) -> Self {
+        match profile {
+            Profile::Dev => Self::Dev,
+            Profile::Staging => Self::Staging,
+            Profile::Production => Self::Production,
+        }
+    }
+}
+
+impl From<PromotionType> for crate::config::PromotionType {
+    fn from(kind: PromotionType) -> Self {
+        match kind {
+            PromotionType::SchemaSafe => Self::SchemaSafe,
+            PromotionType::ConfigOnly => Self::ConfigOnly,
+            PromotionType::DataMigration => Self::DataMigration,
+            PromotionType::Hotfix => Self::Hotfix,
+        }
+    }
 }
 
 /// What a promotion may do.
@@ -272,6 +293,12 @@ pub struct Demo {
 pub struct ConfigCommand {
     #[command(subcommand)]
     pub command: ConfigSubcommand,
+}
+
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// Which shell
+    pub shell: clap_complete::Shell,
 }
 
 #[derive(Debug, Subcommand)]

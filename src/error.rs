@@ -3,7 +3,7 @@
 use miette::Diagnostic;
 use thiserror::Error;
 
-/// How the process ends (design: a script can act on each).
+/// How the process ends; a script can act on each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     /// Done, nothing at or above the fail level.
@@ -25,13 +25,30 @@ pub enum Error {
     #[error("cannot {action} `{path}`")]
     #[diagnostic(code(file::inaccessible), help("check that the path exists and that you may access it"))]
     File { action: &'static str, path: String, source: std::io::Error },
+    /// A question came up and nobody sits at a terminal.
+    #[error("this needs a yes, and there is no terminal to ask on")]
+    #[diagnostic(code(terminal::nobody_to_ask), help("add `--yes` to go ahead without being asked"))]
+    NobodyToAsk,
+    /// No `liftlock.yml` here or above.
+    #[error("no liftlock.yml here or in a folder above")]
+    #[diagnostic(code(config::not_found), help("write one with `liftlock init`, or name it with `--config FILE`"))]
+    NoConfiguration,
+    /// The configuration has no such environment.
+    #[error("no environment named `{name}`")]
+    #[diagnostic(code(config::no_environment), help("liftlock.yml has: {known}"))]
+    NoEnvironment { name: String, known: String },
+    /// The operating system gave us no threads.
+    #[error("cannot start the runtime")]
+    #[diagnostic(code(runtime::not_started))]
+    Runtime { source: std::io::Error },
 }
 
 impl Error {
     /// The number that the process leaves with.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::File { .. } => Exit::Usage,
+            Self::File { .. } | Self::NobodyToAsk | Self::NoConfiguration | Self::NoEnvironment { .. } => Exit::Usage,
+            Self::Runtime { .. } => Exit::Service,
         }
     }
 }

@@ -1,10 +1,194 @@
 //! The shell: reads arguments, opens services, calls one function, renders one `Report`, leaves.
 
-use std::process::ExitCode;
+pub mod audit;
+pub mod backup;
+pub mod completions;
+pub mod config;
+pub mod demo;
+pub mod doctor;
+pub mod init;
+pub mod new;
+pub mod plan;
+pub mod progress;
+pub mod promote;
+pub mod rules;
+pub mod status;
+pub mod sync;
+pub mod validate;
 
-use crate::cli::Cli;
+use std::{
+    io::{BufRead, IsTerminal, Write},
+    process::ExitCode,
+    sync::Arc,
+};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    cli::{Cli, Command, Format, Global},
+    config::{Config, Environment},
+    error::{Error, Exit},
+    report::{Report, Verdict, json, markdown, progress::Observe, text},
+};
+
+/// What every command works with.
+pub struct Shell {
+    pub global: Global,
+    /// Shows progress on stderr: bars on a terminal, lines elsewhere.
+    pub observe: Arc<dyn Observe>,
+    /// Cancelled by Ctrl-C; a second Ctrl-C ends the process at once.
+    pub cancel: CancellationToken,
+    /// Colours are wanted.
+    pub color: bool,
+}
+
+impl Shell {
+    /// The configuration named by `--config`, else the nearest `liftlock.yml` from here upwards.
+    pub fn config(&self) -> Result<Config, Error> {
+        Err(Error::NoConfiguration)
+    }
+
+    /// An environment by name; `prod` and `stage` are understood.
+    pub fn environment<'a>(&self, config: &'a Config, name: &str) -> Result<&'a Environment, Error> {
+        let name = match name {
+            "prod" => "production",
+            "stage" => "staging",
+            other => other,
+        };
+        config.environments.get(name).ok_or_else(|| Error::NoEnvironment {
+            name: name.to_owned(),
+            known: config.environments.keys().cloned().collect::<Vec<_>>().join(", "),
+        })
+    }
+
+    /// The time now: the only clock that commands read.
+    pub fn now(&self) -> jiff::Timestamp {
+        jiff::Timestamp::now()
+    }
+
+    /// Asks on the terminal; only `yes` is a yes, Ctrl-C is a no. Without a terminal it is an error that
+    /// names `--yes`.
+    pub async fn confirm(&self, question: &str) -> Result<bool, Error> {
+        if !std::io::stdin().is_terminal() {
+            return Err(Error::NobodyToAsk);
+        }
+        let question = question.to_owned();
+        let answer = tokio::task::spawn_blocking(move || ask(&question));
+        let answer = tokio::select! {
+            answer = answer => answer.unwrap_or_else(|panic| Err(std::io::Error::other(panic))),
+            () = self.cancel.cancelled() => return Ok(false),
+        };
+        let answer = answer.map_err(|source| Error::File {
+            action: "read the answer from",
+            path: "the terminal".to_owned(),
+            source,
+        })?;
+        Ok(answer.trim().eq_ignore_ascii_case("yes"))
+    }
+}
+
+fn ask(question: &str) -> std::io::Result<String> {
+    let mut stderr = std::io::stderr().lock();
+    write!(stderr, "{question} [yes/no] ")?;
+    stderr.flush()?;
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer)?;
+    Ok(answer)
+}
 
 /// Runs what was typed and says with which number the process ends.
-pub fn main(_cli: Cli) -> ExitCode {
-    ExitCode::SUCCESS
+pub fn main(cli: Cli) -> ExitCode {
+    let color = wants_color(&cli.global);
+    let format = cli.global.format;
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(source) => return complain(&Error::Runtime { source }, color),
+    };
+    let result = runtime.block_on(async {
+        let shell = Shell {
+            observe: Arc::new(progress::Terminal::new(color)),
+            cancel: cancelled_by_ctrl_c(),
+            color,
+            global: cli.global,
+        };
+        dispatch(&shell, &cli.command).await
+    });
+    // A blocked read of the terminal must not keep the process alive after Ctrl-C.
+    runtime.shutdown_background();
+    match result {
+        Ok(report) => render(&report, format, color),
+        Err(error) => complain(&error, color),
+    }
+}
+
+async fn dispatch(shell: &Shell, command: &Command) -> Result<Report, Error> {
+    match command {
+        Command::Init(arguments) => init::init(shell, arguments).await,
+        Command::New(arguments) => new::new(shell, arguments).await,
+        Command::Validate(arguments) => validate::validate(shell, arguments).await,
+        Command::Status(arguments) => status::status(shell, arguments).await,
+        Command::Plan(arguments) => plan::plan(shell, arguments).await,
+        Command::Promote(arguments) => promote::promote(shell, arguments).await,
+        Command::Backup(arguments) => backup::backup(shell, arguments).await,
+        Command::Audit(arguments) => audit::audit(shell, arguments).await,
+        Command::Sync(arguments) => sync::sync(shell, arguments).await,
+        Command::Doctor => doctor::doctor(shell).await,
+        Command::Rules(arguments) => rules::rules(shell, arguments).await,
+        Command::Demo(arguments) => demo::demo(shell, arguments).await,
+        Command::Config(arguments) => config::config(shell, arguments).await,
+        Command::Completions(arguments) => completions::completions(arguments),
+    }
+}
+
+/// Colours on a terminal, unless `--no-color` or `NO_COLOR` says otherwise (<https://no-color.org>).
+fn wants_color(global: &Global) -> bool {
+    let refused = global.no_color || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    !refused && std::io::stdout().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// A token that the first Ctrl-C (or SIGTERM, as CI runners send it) cancels; the second ends the process.
+fn cancelled_by_ctrl_c() -> CancellationToken {
+    let token = CancellationToken::new();
+    let cancelled = token.clone();
+    tokio::spawn(async move {
+        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).ok();
+        loop {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                () = async { match terminate.as_mut() { Some(signal) => { signal.recv().await; }, None => std::future::pending().await } } => {}
+            }
+            if cancelled.is_cancelled() {
+                std::process::exit(130);
+            }
+            cancelled.cancel();
+        }
+    });
+    token
+}
+
+fn render(report: &Report, format: Format, color: bool) -> ExitCode {
+    let rendered = match format {
+        Format::Text => text::render(report, &text::Look::of_terminal(color)),
+        Format::Json => json::render(report),
+        Format::Markdown => markdown::render(report),
+    };
+    let mut stdout = std::io::stdout().lock();
+    // A reader that went away (`liftlock rules | head`) is no failure of ours.
+    if let Err(source) = stdout.write_all(rendered.as_bytes()).and_then(|()| stdout.flush())
+        && source.kind() != std::io::ErrorKind::BrokenPipe
+    {
+        return complain(&Error::File { action: "write to", path: "stdout".to_owned(), source }, color);
+    }
+    let exit = match report.verdict {
+        Verdict::Pass => Exit::Done,
+        Verdict::Fail => Exit::No,
+    };
+    ExitCode::from(exit as u8)
+}
+
+fn complain(error: &Error, color: bool) -> ExitCode {
+    let rendered = text::error(error, &text::Look::of_terminal(color));
+    // Nowhere left to say that stderr is gone; the exit code still speaks.
+    let _ = std::io::stderr().lock().write_all(rendered.as_bytes());
+    ExitCode::from(error.exit() as u8)
 }

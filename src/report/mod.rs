@@ -4,7 +4,10 @@
 //! else prints. The types here are plain data. Row values, SQL literals and secrets are never put into them;
 //! `excerpts` carry the source text of findings for the terminal only.
 
+pub mod json;
+pub mod markdown;
 pub mod progress;
+pub mod text;
 
 use camino::Utf8PathBuf;
 use serde::Serialize;
