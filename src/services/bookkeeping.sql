@@ -68,25 +68,41 @@ create table liftlock.audit_outbox (
   last_error text
 );
 
--- Where each table's sync stands; `cursor_key` is null between passes.
+-- Where each table's sync into one mirror stands. A run that was stopped is the one without `finished_at`.
 create table liftlock.sync_tables (
+  id integer generated always as identity primary key,
+  -- identity of the mirror, kept in the mirror itself; `place` is where it was last seen
   mirror text not null,
+  place text not null,
   table_name text not null,
+  -- identity of the table in the mirror, known after the first acknowledged batch
+  mirror_table text,
+  -- `system_identifier/oid`: another database answers here after a restore
+  database text not null,
+  -- version of the column mapping that the hashes belong to
   mapping text not null,
-  run uuid,
-  cursor_key text collate "C",
+  -- fields of columns that are gone, still to be removed from the mirror by this run
+  unset text[] not null default '{}',
+  run uuid not null,
+  fence bigint not null,
+  -- everything up to this key is done in this pass; null: nothing yet
+  cursor_key bytea,
+  -- number of the last batch acknowledged in `run`
   batch bigint not null default 0,
-  counters jsonb,
-  started_at timestamptz,
+  -- the last batch that the mirror acknowledged at all
+  acknowledged_run uuid,
+  acknowledged_batch bigint,
+  counters jsonb not null,
+  started_at timestamptz not null default clock_timestamp(),
   finished_at timestamptz,
-  primary key (mirror, table_name)
+  unique (mirror, table_name)
 );
 
--- What the mirror holds, as last acknowledged.
+-- What the mirror holds, as last acknowledged: `sync` is `sync_tables.id`. Keys are bytes because a composite
+-- key has U+0000 between its parts, which `text` cannot hold; bytes sort as the keys do.
 create table liftlock.sync_ledger (
-  mirror text not null,
-  table_name text not null,
-  key text collate "C" not null,
+  sync integer not null,
+  key bytea not null,
   hash bigint not null,
-  primary key (mirror, table_name, key)
+  primary key (sync, key)
 );
