@@ -106,7 +106,7 @@ pub fn main(cli: Cli) -> ExitCode {
     };
     let result = runtime.block_on(async {
         let shell = Shell {
-            observe: Arc::new(progress::Terminal::new(color)),
+            observe: Arc::new(progress::Terminal::new()),
             cancel: cancelled_by_ctrl_c(),
             color,
             global: cli.global,

@@ -1,8 +1,101 @@
-//! Reports as JSON, version 1.
+//! Reports as JSON, version 1: for programs. Fields are added, never renamed or removed, within a version.
 
-use crate::report::Report;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
 
-/// The report as one JSON object and a line feed.
-pub fn render(_report: &Report) -> String {
-    String::from("{}\n")
+use super::{Finding, NextStep, Report, Section, Validation};
+
+/// The version of everything in this file.
+const VERSION: u32 = 1;
+
+/// A finding as programs read it.
+///
+/// Spelt out rather than derived from [`Finding`], so that a change there cannot change the format.
+#[derive(Debug, Serialize)]
+struct FindingV1<'a> {
+    rule: &'a str,
+    kind: super::Harm,
+    severity: super::Severity,
+    file: &'a str,
+    line: usize,
+    column: usize,
+    end_line: usize,
+    end_column: usize,
+    message: &'a str,
+    help: Option<&'a str>,
+    waived: bool,
+    /// Why it is waived.
+    reason: Option<&'a str>,
+}
+
+/// The report as one JSON object and a line feed; raw data (a schema) is passed through.
+pub fn render(report: &Report) -> String {
+    if let [Section::Raw(raw)] = report.sections.as_slice() {
+        return raw.clone();
+    }
+    let mut object = Map::new();
+    object.insert("version".to_owned(), json!(VERSION));
+    object.insert("command".to_owned(), json!(report.command));
+    object.insert("verdict".to_owned(), json!(report.verdict));
+    for section in &report.sections {
+        add(&mut object, section);
+    }
+    if !report.next.is_empty() {
+        object.insert("next".to_owned(), value(&report.next.iter().collect::<Vec<&NextStep>>()));
+    }
+    let mut text = serde_json::to_string_pretty(&Value::Object(object)).expect("a JSON value always has a text");
+    text.push('\n');
+    text
+}
+
+fn add(object: &mut Map<String, Value>, section: &Section) {
+    let (name, value) = match section {
+        Section::Validation(validation) => return add_validation(object, validation),
+        Section::Plan(plan) => ("plan", value(plan)),
+        Section::Promotion(promotion) => ("promotion", value(promotion)),
+        Section::Status(status) => ("status", value(status)),
+        Section::Backups(backups) => ("backups", value(backups)),
+        Section::Audit(audit) => ("audit", value(audit)),
+        Section::Sync(sync) => ("sync", value(sync)),
+        Section::Checks(checks) => ("checks", value(checks)),
+        Section::Text { title, body } => {
+            let texts = object.entry("texts").or_insert_with(|| json!([]));
+            if let Value::Array(texts) = texts {
+                texts.push(json!({ "title": title, "body": body }));
+            }
+            return;
+        }
+        Section::Raw(raw) => ("raw", json!(raw)),
+    };
+    object.insert(name.to_owned(), value);
+}
+
+fn add_validation(object: &mut Map<String, Value>, validation: &Validation) {
+    object.insert("profile".to_owned(), json!(validation.profile));
+    object.insert("files".to_owned(), json!(validation.files));
+    object.insert("statements".to_owned(), json!(validation.statements));
+    object.insert("unread".to_owned(), json!(validation.unread));
+    let findings: Vec<FindingV1<'_>> = validation.findings.iter().map(of_finding).collect();
+    object.insert("findings".to_owned(), value(&findings));
+}
+
+fn value(data: &impl Serialize) -> Value {
+    serde_json::to_value(data).expect("report types hold nothing that JSON cannot")
+}
+
+fn of_finding(finding: &Finding) -> FindingV1<'_> {
+    FindingV1 {
+        rule: &finding.rule,
+        kind: finding.kind,
+        severity: finding.severity,
+        file: finding.file.as_str(),
+        line: finding.line,
+        column: finding.column,
+        end_line: finding.end_line,
+        end_column: finding.end_column,
+        message: &finding.message,
+        help: finding.help.as_deref(),
+        waived: finding.waived.is_some(),
+        reason: finding.waived.as_deref(),
+    }
 }

@@ -4,6 +4,8 @@
 //! else prints. The types here are plain data. Row values, SQL literals and secrets are never put into them;
 //! `excerpts` carry the source text of findings for the terminal only.
 
+mod blocks;
+pub(crate) mod clean;
 pub mod json;
 pub mod markdown;
 pub mod progress;

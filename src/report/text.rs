@@ -1,8 +1,21 @@
-//! Reports and errors as text for people.
+//! Reports and errors as text for people: clear without colour, no wider than the terminal where it can be
+//! helped, the worst first to be seen because the answer stands last.
 
-use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
+use anstyle::{AnsiColor, Style};
+use camino::Utf8PathBuf;
+use miette::{
+    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, MietteError, MietteSpanContents,
+    Severity as Level, SourceCode, SourceSpan, SpanContents,
+};
 
-use crate::report::Report;
+use super::{
+    Finding, Report, Severity, Verdict,
+    blocks::{self, Block, Item, Mark, Table},
+    clean::clean,
+};
+
+/// Findings shown with their source; more are counted, JSON has them all.
+const MOST_EXCERPTS: usize = 100;
 
 /// How text is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,24 +26,346 @@ pub struct Look {
 }
 
 impl Look {
-    /// As wide as the terminal, at most 120 columns; 100 without one.
+    /// As wide as the terminal, between 60 and 140 columns; 100 without one.
     pub fn of_terminal(color: bool) -> Self {
-        Self { color, width: 100 }
+        let width = terminal_size::terminal_size().map_or(100, |(width, _)| usize::from(width.0));
+        Self { color, width: width.clamp(60, 140) }
+    }
+
+    fn paint(self, style: Style, text: &str) -> String {
+        if self.color { format!("{style}{text}{style:#}") } else { text.to_owned() }
     }
 }
 
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+const GREEN: Style = AnsiColor::Green.on_default().bold();
+const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
+const RED: Style = AnsiColor::Red.on_default().bold();
+const CYAN: Style = AnsiColor::Cyan.on_default();
+
 /// The report as text.
-pub fn render(report: &Report, _look: &Look) -> String {
-    format!("{report:#?}\n")
+pub fn render(report: &Report, look: &Look) -> String {
+    let mut text = String::new();
+    for block in blocks::of_report(report) {
+        if !text.is_empty() && !text.ends_with("\n\n") && starts_apart(&block) {
+            text.push('\n');
+        }
+        set(&mut text, &block, *look);
+    }
+    text
+}
+
+fn starts_apart(block: &Block<'_>) -> bool {
+    matches!(block, Block::Heading(_) | Block::Verdict(..) | Block::Findings { .. } | Block::Table(_))
+}
+
+fn set(text: &mut String, block: &Block<'_>, look: Look) {
+    match block {
+        Block::Heading(heading) => line(text, &look.paint(BOLD, &clean(heading))),
+        Block::Paragraph(paragraph) => line(text, &clean(paragraph)),
+        Block::Items(items) => set_items(text, items, look),
+        Block::Numbered(lines) => {
+            for (index, step) in lines.iter().enumerate() {
+                line(text, &format!("{:>4}. {}", index + 1, clean(step)));
+            }
+        }
+        Block::Table(table) => set_table(text, table, look),
+        Block::Findings { findings, sources } => set_findings(text, findings, sources, look),
+        Block::Verbatim(body) => line(text, &clean(body)),
+        Block::Verdict(Verdict::Pass, answer) => line(text, &format!("{} {}", look.paint(GREEN, "ok"), clean(answer))),
+        Block::Verdict(Verdict::Fail, answer) => line(text, &format!("{} {}", look.paint(RED, "FAIL"), clean(answer))),
+    }
+}
+
+fn line(text: &mut String, line: &str) {
+    text.push_str(line.trim_end());
+    text.push('\n');
+}
+
+fn set_items(text: &mut String, items: &[Item], look: Look) {
+    let name_width = items.iter().map(|it| it.name.chars().count()).max().unwrap_or(0).min(44);
+    for item in items {
+        let mark = match item.mark {
+            Mark::Yes => look.paint(GREEN, "✓"),
+            Mark::Maybe => look.paint(YELLOW, "!"),
+            Mark::No => look.paint(RED, "✗"),
+            Mark::None => look.paint(DIM, "-"),
+        };
+        let name = clean(&item.name);
+        let pad = " ".repeat((name_width + 2).saturating_sub(name.chars().count()));
+        let name = if name_width == 0 { String::new() } else { format!("{}{pad}", look.paint(CYAN, &name)) };
+        let indent = if name_width == 0 { 4 } else { name_width + 6 };
+        let body = wrapped(&clean(&item.text), look.width, indent);
+        line(text, &format!("  {mark} {name}{body}"));
+        if let Some(fix) = &item.fix {
+            let fix = wrapped(&clean(fix), look.width, indent + 2);
+            line(text, &format!("{}{} {fix}", " ".repeat(indent), look.paint(CYAN, "→")));
+        }
+    }
+}
+
+/// Breaks at spaces so that lines end before `width`; later lines are indented. Written line feeds stay.
+fn wrapped(text: &str, width: usize, indent: usize) -> String {
+    let room = width.saturating_sub(indent).max(30);
+    let mut lines = Vec::new();
+    for paragraph in text.lines() {
+        let mut current = String::new();
+        let mut used = 0;
+        for word in paragraph.split(' ') {
+            let length = word.chars().count();
+            if used > 0 && used + 1 + length > room {
+                lines.push(std::mem::take(&mut current));
+                used = 0;
+            }
+            if used > 0 {
+                current.push(' ');
+                used += 1;
+            }
+            current.push_str(word);
+            used += length;
+        }
+        lines.push(current);
+    }
+    lines.join(&format!("\n{}", " ".repeat(indent)))
+}
+
+fn set_table(text: &mut String, table: &Table, look: Look) {
+    let used = |column: usize| table.rows.iter().any(|row| !row[column].is_empty());
+    let columns: Vec<usize> = (0..table.headers.len()).filter(|column| used(*column)).collect();
+    let widths: Vec<usize> = columns
+        .iter()
+        .map(|column| {
+            let cells = table.rows.iter().map(|row| row[*column].chars().count());
+            cells.chain([table.headers[*column].chars().count()]).max().unwrap_or(0)
+        })
+        .collect();
+    let set_row = |cells: &dyn Fn(usize) -> String, style: Option<Style>| {
+        let mut row = String::from(" ");
+        for (column, width) in columns.iter().zip(&widths) {
+            let cell = clean(&cells(*column)).replace('\n', " ");
+            let pad = " ".repeat(width.saturating_sub(cell.chars().count()));
+            let cell = if table.right[*column] { format!("{pad}{cell}") } else { format!("{cell}{pad}") };
+            row.push(' ');
+            row.push_str(&cell);
+            row.push(' ');
+        }
+        style.map_or(row.clone(), |style| look.paint(style, row.trim_end()))
+    };
+    line(text, &set_row(&|column| table.headers[column].to_owned(), Some(DIM)));
+    for row in &table.rows {
+        line(text, &set_row(&|column| row[column].clone(), None));
+    }
+}
+
+fn set_findings(text: &mut String, findings: &[Finding], sources: &[(Utf8PathBuf, String)], look: Look) {
+    let (waived, open): (Vec<&Finding>, Vec<&Finding>) = findings.iter().partition(|it| it.waived.is_some());
+    let handler = handler(look);
+    for finding in open.iter().take(MOST_EXCERPTS) {
+        let source = sources.iter().find(|(path, _)| *path == finding.file).map_or("", |(_, source)| source);
+        let mut rendered = String::new();
+        let excerpt = Excerpt::of(finding, source);
+        let report = miette::Report::from(diagnostic(finding, &excerpt)).with_source_code(excerpt);
+        if handler.render_report(&mut rendered, report.as_ref()).is_err() {
+            rendered = format!("{}:{}:{}: {}", finding.file, finding.line, finding.column, clean(&finding.message));
+        }
+        line(text, &rendered);
+        text.push('\n');
+    }
+    if open.len() > MOST_EXCERPTS {
+        line(text, &format!("… and {} more; `--format json` has them all", open.len() - MOST_EXCERPTS));
+    }
+    for finding in waived {
+        let reason = finding.waived.as_deref().unwrap_or_default();
+        let place = format!("{}:{}", finding.file, finding.line);
+        line(text, &format!("  - waived {} at {}: {}", finding.rule, clean(&place), clean(reason)));
+    }
+}
+
+fn diagnostic(finding: &Finding, excerpt: &Excerpt) -> MietteDiagnostic {
+    let (level, word) = match finding.severity {
+        Severity::Error => (Level::Error, "error"),
+        Severity::Warning => (Level::Warning, "warning"),
+        Severity::Notice => (Level::Advice, "notice"),
+    };
+    MietteDiagnostic {
+        message: clean(&finding.message).into_owned(),
+        code: Some(format!("{word}[{}]", finding.rule)),
+        severity: Some(level),
+        help: finding.help.as_deref().map(|help| clean(help).into_owned()),
+        url: None,
+        labels: Some(vec![LabeledSpan::underline(excerpt.marked)]),
+    }
+}
+
+/// A few lines of a file around a finding. A finding that spans lines is marked on its first one only, and
+/// only these lines are ever looked at, however large the file is.
+struct Excerpt {
+    name: String,
+    /// First line shown, counted from 0.
+    line: usize,
+    /// Byte of the file at which `text` starts.
+    start: usize,
+    text: String,
+    /// Offset and length of the marked bytes, in the file.
+    marked: (usize, usize),
+}
+
+impl Excerpt {
+    fn of(finding: &Finding, source: &str) -> Self {
+        let mut from = finding.span.start.min(source.len());
+        while !source.is_char_boundary(from) {
+            from -= 1;
+        }
+        let line_start = source[..from].rfind('\n').map_or(0, |at| at + 1);
+        let start = source[..line_start.saturating_sub(1)].rfind('\n').map_or(0, |at| at + 1);
+        let start = if line_start == 0 { 0 } else { start };
+        let line_end = source[from..].find('\n').map_or(source.len(), |at| from + at);
+        let end =
+            source.get(line_end + 1..).and_then(|rest| rest.find('\n')).map_or(source.len(), |at| line_end + 1 + at);
+        let marked_end = finding.span.end.clamp(from, line_end.max(from));
+        let before = source[start..line_start].matches('\n').count();
+        Self {
+            name: clean(finding.file.as_str()).into_owned(),
+            line: finding.line.saturating_sub(1 + before),
+            start,
+            text: clean(source[start..end].trim_end_matches('\r')).into_owned(),
+            marked: (from, (marked_end - from).max(1)),
+        }
+    }
+}
+
+impl SourceCode for Excerpt {
+    fn read_span<'a>(
+        &'a self,
+        span: &SourceSpan,
+        before: usize,
+        after: usize,
+    ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
+        let here = SourceSpan::from((span.offset().saturating_sub(self.start), span.len()));
+        let contents = self.text.read_span(&here, before, after)?;
+        let there = SourceSpan::from((contents.span().offset() + self.start, contents.span().len()));
+        Ok(Box::new(MietteSpanContents::new_named(
+            self.name.clone(),
+            contents.data(),
+            there,
+            contents.line() + self.line,
+            contents.column(),
+            contents.line_count(),
+        )))
+    }
+}
+
+fn handler(look: Look) -> GraphicalReportHandler {
+    let theme = if look.color { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+    GraphicalReportHandler::new_themed(theme).with_width(look.width).with_links(false).with_context_lines(1)
 }
 
 /// An error with its causes, its code and its help.
 pub fn error(error: &dyn Diagnostic, look: &Look) -> String {
-    let theme = if look.color { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
     let mut text = String::new();
-    let handler = GraphicalReportHandler::new_themed(theme).with_width(look.width);
-    if handler.render_report(&mut text, error).is_err() {
+    if handler(*look).render_report(&mut text, error).is_err() {
         text = format!("{error}\n");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Look, render};
+    use crate::{
+        report::{
+            Finding, GateView, Harm, NextStep, PlanView, Report, Section, Severity, Validation, Verdict,
+            blocks::counted,
+        },
+        sql::{LineIndex, Span},
+    };
+
+    const LOOK: Look = Look { color: false, width: 90 };
+
+    fn finding(source: &str, marked: &str, severity: Severity, waived: Option<&str>) -> Finding {
+        let start = source.find(marked).expect("the marked text is in the source");
+        let span = Span { start, end: start + marked.len() };
+        let index = LineIndex::new(source);
+        let ((line, column), (end_line, end_column)) =
+            (index.position(source, span.start), index.position(source, span.end));
+        Finding {
+            rule: "index-without-concurrently".to_owned(),
+            kind: Harm::Blocks,
+            severity,
+            file: "db/migrations/1_x_safe.sql".into(),
+            line,
+            column,
+            end_line,
+            end_column,
+            message: "writes to `orders` wait until this index is built".to_owned(),
+            help: Some("use `create index concurrently`, alone in its migration".to_owned()),
+            waived: waived.map(str::to_owned),
+            span,
+        }
+    }
+
+    fn validation(source: &str, findings: Vec<Finding>) -> Report {
+        let section = Section::Validation(Validation {
+            profile: "production".to_owned(),
+            files: 1,
+            statements: 2,
+            unread: 0,
+            findings,
+            sources: vec![("db/migrations/1_x_safe.sql".into(), source.to_owned())],
+        });
+        Report { command: "validate", verdict: Verdict::Fail, sections: vec![section], next: Vec::new() }
+    }
+
+    #[test]
+    fn findings_show_the_line_and_its_neighbours() {
+        let source = "-- é\nselect 1;\ncreate index i\n  on orders (a);\n\u{1b}[2Jselect 2;\nselect 3;\n";
+        insta::assert_snapshot!(render(
+            &validation(
+                source,
+                vec![
+                    finding(source, "create index i\n  on orders (a)", Severity::Error, None),
+                    finding(source, "é", Severity::Warning, None),
+                    finding(source, "select 3", Severity::Notice, None),
+                    finding(source, "select 2", Severity::Error, Some("night window")),
+                ],
+            ),
+            &LOOK
+        ));
+    }
+
+    #[test]
+    fn a_plan_shows_every_gate_with_its_fix() {
+        let gate = |name: &str, passed, fix: Option<&str>| GateView {
+            name: name.to_owned(),
+            passed,
+            evidence: "a sentence of evidence that is long enough to be broken over two lines of the terminal"
+                .to_owned(),
+            fix: fix.map(str::to_owned),
+        };
+        let plan = PlanView {
+            environment: "production".to_owned(),
+            target: "db.example.com/fibre".to_owned(),
+            promotion_type: "schema_safe".to_owned(),
+            gates: vec![
+                gate("validated", true, None),
+                gate("staged-first", false, Some("liftlock promote --to staging")),
+            ],
+            steps: vec!["restore point".to_owned(), "apply 1_x_safe.sql".to_owned()],
+            digest: None,
+            waivers: Vec::new(),
+            resumes: None,
+        };
+        let mut report = Report::fail("plan").with(Section::Plan(plan));
+        report
+            .next
+            .push(NextStep { command: "liftlock status --to prod".to_owned(), what: "see what is pending".to_owned() });
+        insta::assert_snapshot!(render(&report, &LOOK));
+    }
+
+    #[test]
+    fn counts_agree_with_their_words() {
+        assert_eq!(counted(1, "file"), "1 file");
+        assert_eq!(counted(23_700, "row"), "23,700 rows");
+    }
 }
