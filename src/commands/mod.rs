@@ -17,6 +17,7 @@ pub mod sync;
 pub mod validate;
 
 use std::{
+    collections::BTreeMap,
     io::{BufRead, IsTerminal, Write},
     process::ExitCode,
     sync::Arc,
@@ -40,6 +41,8 @@ pub struct Shell {
     pub cancel: CancellationToken,
     /// Colours are wanted.
     pub color: bool,
+    /// Stand before the process's environment variables; only `demo` sets some.
+    pub variables: BTreeMap<String, String>,
 }
 
 impl Shell {
@@ -59,6 +62,20 @@ impl Shell {
             name: name.to_owned(),
             known: config.environments.keys().cloned().collect::<Vec<_>>().join(", "),
         })
+    }
+
+    /// An environment variable's value, as `${NAME}` in the configuration reads it.
+    pub fn variable(&self, name: &str) -> Option<String> {
+        self.variables.get(name).cloned().or_else(|| std::env::var(name).ok())
+    }
+
+    /// Shows a report now, before the command ends: a plan before the question, each part of `demo`. With
+    /// JSON nothing is shown, so that stdout holds one document, the last.
+    pub fn show(&self, report: &Report) -> Result<(), Error> {
+        match self.global.format {
+            Format::Json => Ok(()),
+            Format::Text | Format::Markdown => print(&(rendered(report, self.global.format, self.color) + "\n")),
+        }
     }
 
     /// The time now: the only clock that commands read.
@@ -110,6 +127,7 @@ pub fn main(cli: Cli) -> ExitCode {
             cancel: cancelled_by_ctrl_c(),
             color,
             global: cli.global,
+            variables: BTreeMap::new(),
         };
         dispatch(&shell, &cli.command).await
     });
@@ -166,18 +184,27 @@ fn cancelled_by_ctrl_c() -> CancellationToken {
     token
 }
 
-fn render(report: &Report, format: Format, color: bool) -> ExitCode {
-    let rendered = match format {
+fn rendered(report: &Report, format: Format, color: bool) -> String {
+    match format {
         Format::Text => text::render(report, &text::Look::of_terminal(color)),
         Format::Json => json::render(report),
         Format::Markdown => markdown::render(report),
-    };
+    }
+}
+
+fn print(text: &str) -> Result<(), Error> {
     let mut stdout = std::io::stdout().lock();
-    // A reader that went away (`liftlock rules | head`) is no failure of ours.
-    if let Err(source) = stdout.write_all(rendered.as_bytes()).and_then(|()| stdout.flush())
-        && source.kind() != std::io::ErrorKind::BrokenPipe
-    {
-        return complain(&Error::File { action: "write to", path: "stdout".to_owned(), source }, color);
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        // A reader that went away (`liftlock rules | head`) is no failure of ours.
+        Err(source) if source.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        Err(source) => Err(Error::File { action: "write to", path: "stdout".to_owned(), source }),
+        Ok(()) => Ok(()),
+    }
+}
+
+fn render(report: &Report, format: Format, color: bool) -> ExitCode {
+    if let Err(error) = print(&rendered(report, format, color)) {
+        return complain(&error, color);
     }
     let exit = match report.verdict {
         Verdict::Pass => Exit::Done,
