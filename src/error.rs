@@ -3,6 +3,8 @@
 use miette::Diagnostic;
 use thiserror::Error;
 
+use crate::{config::ConfigErrors, migration::discover::DiscoverError};
+
 /// How the process ends; a script can act on each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
@@ -33,10 +35,14 @@ pub enum Error {
     #[error("no liftlock.yml here or in a folder above")]
     #[diagnostic(code(config::not_found), help("write one with `liftlock init`, or name it with `--config FILE`"))]
     NoConfiguration,
-    /// The configuration has no such environment.
-    #[error("no environment named `{name}`")]
-    #[diagnostic(code(config::no_environment), help("liftlock.yml has: {known}"))]
-    NoEnvironment { name: String, known: String },
+    /// The configuration is wrong, or lacks what was asked for.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Config(#[from] ConfigErrors),
+    /// The migrations folder could not be read.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Discover(#[from] DiscoverError),
     /// The operating system gave us no threads.
     #[error("cannot start the runtime")]
     #[diagnostic(code(runtime::not_started))]
@@ -47,7 +53,9 @@ impl Error {
     /// The number that the process leaves with.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::File { .. } | Self::NobodyToAsk | Self::NoConfiguration | Self::NoEnvironment { .. } => Exit::Usage,
+            Self::File { .. } | Self::NobodyToAsk | Self::NoConfiguration => Exit::Usage,
+            Self::Config(errors) => errors.exit(),
+            Self::Discover(error) => error.exit(),
             Self::Runtime { .. } => Exit::Service,
         }
     }

@@ -23,11 +23,12 @@ use std::{
     sync::Arc,
 };
 
+use camino::Utf8Path;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     cli::{Cli, Command, Format, Global},
-    config::{Config, Environment},
+    config::{self as config_file, Config, Environment},
     error::{Error, Exit},
     report::{Report, Verdict, json, markdown, progress::Observe, text},
 };
@@ -48,20 +49,14 @@ pub struct Shell {
 impl Shell {
     /// The configuration named by `--config`, else the nearest `liftlock.yml` from here upwards.
     pub fn config(&self) -> Result<Config, Error> {
-        Err(Error::NoConfiguration)
+        let here = Utf8Path::new(".");
+        let path = self.global.config.clone().or_else(|| config_file::find(here)).ok_or(Error::NoConfiguration)?;
+        Ok(config_file::load(&path, &|name| std::env::var(name).ok())?)
     }
 
     /// An environment by name; `prod` and `stage` are understood.
     pub fn environment<'a>(&self, config: &'a Config, name: &str) -> Result<&'a Environment, Error> {
-        let name = match name {
-            "prod" => "production",
-            "stage" => "staging",
-            other => other,
-        };
-        config.environments.get(name).ok_or_else(|| Error::NoEnvironment {
-            name: name.to_owned(),
-            known: config.environments.keys().cloned().collect::<Vec<_>>().join(", "),
-        })
+        Ok(config.environment(name)?)
     }
 
     /// An environment variable's value, as `${NAME}` in the configuration reads it.

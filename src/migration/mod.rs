@@ -1,8 +1,14 @@
 //! A migration: its id, bytes, order; and which of them a database still lacks.
 
-use camino::Utf8PathBuf;
+pub mod discover;
+pub mod layout;
 
-use crate::sql::Statement;
+use std::cmp::Ordering;
+
+use camino::Utf8PathBuf;
+use sha2::{Digest, Sha256};
+
+use crate::sql::{Change, Statement, change::Transaction};
 
 /// What the history records: the path below the migrations folder, `/` between its parts
 /// (`20260101120000_add_x_safe.sql`, `20260101_add_x_safe/up.sql`). Orders as its version number does, then
@@ -10,9 +16,47 @@ use crate::sql::Statement;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct MigrationId(pub String);
 
+impl Ord for MigrationId {
+    fn cmp(&self, other: &Self) -> Ordering {
+        layout::order(&self.0).cmp(&layout::order(&other.0))
+    }
+}
+
+impl PartialOrd for MigrationId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl std::fmt::Display for MigrationId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// SHA-256, in lower-case hex, of the file's bytes with a BOM removed and CRLF turned into LF.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Checksum(pub String);
+
+impl Checksum {
+    /// The checksum of a text. An editor or a checkout that changes line ends does not change it.
+    pub fn of(text: &str) -> Self {
+        let mut hasher = Sha256::new();
+        let mut parts = without_bom(text).split("\r\n");
+        hasher.update(parts.next().unwrap_or_default());
+        for part in parts {
+            hasher.update("\n");
+            hasher.update(part);
+        }
+        Self(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+}
+
+impl std::fmt::Display for Checksum {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
 
 /// One migration, read.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,13 +73,26 @@ pub struct Migration {
     pub transaction: TransactionMode,
 }
 
+impl Migration {
+    /// The statements that the runner sends: all at the top but a `BEGIN` first and a `COMMIT` last, because
+    /// the runner's own transaction takes their place.
+    pub fn to_run(&self) -> &[Statement] {
+        if self.transaction == TransactionMode::Single { unwrapped(&self.statements) } else { &self.statements }
+    }
+}
+
 /// How the runner runs a migration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TransactionMode {
-    /// All of it in one transaction.
+    /// All of it in one transaction, together with its history row. A file that is one `BEGIN … COMMIT`
+    /// is such a migration too: see [`Migration::to_run`].
     Single,
-    /// Statement by statement: it holds one that Postgres refuses inside a transaction block.
+    /// Statement by statement: it holds one that Postgres refuses inside a transaction block, or its first
+    /// line asks for it (`-- no-transaction`).
     PerStatement,
+    /// It begins and ends transactions of its own in the middle. No runner can say what such a file has done
+    /// when it breaks off, so the planner refuses it: split it into one file per transaction.
+    Own,
 }
 
 /// One file as it lies on disk, before it is read as SQL.
@@ -44,4 +101,127 @@ pub struct SourceFile {
     pub path: Utf8PathBuf,
     pub id: MigrationId,
     pub text: String,
+}
+
+/// Reads a file as SQL. Total, as [`crate::sql::read`] is.
+pub fn read(file: SourceFile) -> Migration {
+    let checksum = Checksum::of(&file.text);
+    let text = match file.text.strip_prefix(BOM) {
+        Some(rest) => rest.to_owned(),
+        None => file.text,
+    };
+    let statements = statements_of(&text);
+    Migration {
+        name: layout::script(&file.id.0).name,
+        transaction: transaction_mode(&text, &statements),
+        id: file.id,
+        path: file.path,
+        text,
+        checksum,
+        statements,
+    }
+}
+
+const BOM: char = '\u{feff}';
+
+fn without_bom(text: &str) -> &str {
+    text.strip_prefix(BOM).unwrap_or(text)
+}
+
+fn statements_of(_text: &str) -> Vec<Statement> {
+    Vec::new()
+}
+
+fn transaction_mode(text: &str, statements: &[Statement]) -> TransactionMode {
+    if statements.iter().any(forbids_transaction) || layout::asks_for_no_transaction(text) {
+        return TransactionMode::PerStatement;
+    }
+    if unwrapped(statements).iter().any(ends_transaction) { TransactionMode::Own } else { TransactionMode::Single }
+}
+
+fn forbids_transaction(_statement: &Statement) -> bool {
+    false
+}
+
+/// Without the `BEGIN` and the `COMMIT` around all of it, when both are there.
+fn unwrapped(statements: &[Statement]) -> &[Statement] {
+    match statements {
+        [first, inner @ .., last]
+            if first.change == Change::Transaction(Transaction::Begin)
+                && last.change == Change::Transaction(Transaction::Commit) =>
+        {
+            inner
+        }
+        _ => statements,
+    }
+}
+
+fn ends_transaction(statement: &Statement) -> bool {
+    let Change::Transaction(transaction) = &statement.change else { return false };
+    match transaction {
+        Transaction::Begin
+        | Transaction::Commit
+        | Transaction::Rollback
+        | Transaction::PrepareTransaction
+        | Transaction::CommitPrepared
+        | Transaction::RollbackPrepared => true,
+        Transaction::Savepoint | Transaction::Release | Transaction::RollbackTo | Transaction::Characteristics => false,
+    }
+}
+
+/// What the history says of one migration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppliedMigration {
+    pub id: MigrationId,
+    pub checksum: Checksum,
+    pub state: AppliedState,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AppliedState {
+    /// Started and not finished: the next promotion resumes it.
+    Running,
+    Done,
+}
+
+/// Files against history.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Pending {
+    /// Not applied, or not to the end, in order; `running` ones are among them.
+    pub to_apply: Vec<MigrationId>,
+    /// Applied or begun, and the file's bytes are different now.
+    pub changed: Vec<MigrationId>,
+    /// Applied or begun, and no file has this id.
+    pub missing: Vec<MigrationId>,
+    /// Never begun, and ordered before one that is applied; among `to_apply` too.
+    pub out_of_order: Vec<MigrationId>,
+    /// Begun and not finished.
+    pub running: Vec<MigrationId>,
+}
+
+/// Compares the files of the migrations folder with what a database's history says, both in any order.
+pub fn pending(files: &[Migration], applied: &[AppliedMigration]) -> Pending {
+    let mut files: Vec<&Migration> = files.iter().collect();
+    files.sort_by_cached_key(|file| layout::order(&file.id.0));
+    let row = |id: &MigrationId| applied.iter().find(|row| row.id == *id);
+    let last_done = applied.iter().filter(|row| row.state == AppliedState::Done).map(|row| &row.id).max();
+    let mut pending = Pending::default();
+    for file in files {
+        let known = row(&file.id);
+        if known.is_some_and(|row| row.checksum != file.checksum) {
+            pending.changed.push(file.id.clone());
+        }
+        match known.map(|row| row.state) {
+            Some(AppliedState::Done) => continue,
+            Some(AppliedState::Running) => pending.running.push(file.id.clone()),
+            None if last_done.is_some_and(|last| file.id < *last) => pending.out_of_order.push(file.id.clone()),
+            None => {}
+        }
+        pending.to_apply.push(file.id.clone());
+    }
+    let gone = |row: &&AppliedMigration| !pending.to_apply.contains(&row.id);
+    let mut missing: Vec<MigrationId> = applied.iter().filter(gone).map(|row| row.id.clone()).collect();
+    missing.sort();
+    pending.missing = missing;
+    pending
 }

@@ -1,0 +1,246 @@
+//! A folder → texts. The only file of this module that touches a disk.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::File,
+    io::Read,
+};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use miette::Diagnostic;
+use thiserror::Error;
+use walkdir::{DirEntry, WalkDir};
+
+use super::{MigrationId, SourceFile, layout};
+use crate::error::Exit;
+
+/// The largest file that is read, in bytes. The largest hand-written migration that we know of is a tenth.
+pub const LARGEST: u64 = 16 * 1024 * 1024;
+
+/// Why a folder of migrations could not be read.
+#[derive(Debug, Error, Diagnostic)]
+pub enum DiscoverError {
+    #[error("no folder `{path}`")]
+    #[diagnostic(
+        code(migration::no_folder),
+        help(
+            "`migrations:` in liftlock.yml says where the folder is; `liftlock new NAME` makes it and a first migration"
+        )
+    )]
+    NoFolder { path: Utf8PathBuf },
+    #[error("`{path}` is not a folder")]
+    #[diagnostic(code(migration::not_a_folder), help("name the folder that the migrations lie in"))]
+    NotAFolder { path: Utf8PathBuf },
+    #[error("no migrations in `{path}`")]
+    #[diagnostic(
+        code(migration::none),
+        help(
+            "migrations are files that end in `.sql`; make one with `liftlock new NAME`, or correct `migrations:` in liftlock.yml"
+        )
+    )]
+    None { path: Utf8PathBuf },
+    #[error("`{path}` is not UTF-8: byte {offset}, on line {line}, belongs to no character")]
+    #[diagnostic(code(migration::not_utf8))]
+    NotUtf8 {
+        path: Utf8PathBuf,
+        /// Bytes before the bad one.
+        offset: usize,
+        /// From 1.
+        line: usize,
+        #[help]
+        help: &'static str,
+    },
+    #[error("`{path}` is {} MB large; the limit is {} MB", size / 1_000_000, LARGEST / (1024 * 1024))]
+    #[diagnostic(
+        code(migration::too_large),
+        help("a migration changes a schema; bring bulk data in with `\\copy` or a data pipeline, or split the file")
+    )]
+    TooLarge { path: Utf8PathBuf, size: u64 },
+    #[error("`{first}` and `{second}` have the same version, {version}")]
+    #[diagnostic(
+        code(migration::same_version),
+        help("which runs first would be chance; give the one that is not yet applied anywhere a new version")
+    )]
+    SameVersion { first: Utf8PathBuf, second: Utf8PathBuf, version: String },
+    #[error("`{path}` is a symbolic link to `{ancestor}`, the folder that it lies in")]
+    #[diagnostic(code(migration::symlink_loop), help("remove the link: following it never ends"))]
+    SymlinkLoop { path: Utf8PathBuf, ancestor: Utf8PathBuf },
+    #[error("cannot read `{path}`")]
+    #[diagnostic(code(migration::unreadable))]
+    Unreadable {
+        path: Utf8PathBuf,
+        source: std::io::Error,
+        #[help]
+        help: &'static str,
+    },
+    #[error("the name of `{path}` is not UTF-8")]
+    #[diagnostic(code(migration::name_not_utf8), help("rename it: the history records migrations by name"))]
+    NameNotUtf8 {
+        /// With `�` for what is no character.
+        path: String,
+    },
+    #[error("`{path}` is neither a file nor a folder")]
+    #[diagnostic(code(migration::not_a_file), help("a migration is a plain file; remove it or replace it by one"))]
+    NotAFile { path: Utf8PathBuf },
+}
+
+impl DiscoverError {
+    /// The number that the process leaves with.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::NoFolder { .. }
+            | Self::NotAFolder { .. }
+            | Self::None { .. }
+            | Self::NotUtf8 { .. }
+            | Self::TooLarge { .. }
+            | Self::SameVersion { .. }
+            | Self::SymlinkLoop { .. }
+            | Self::Unreadable { .. }
+            | Self::NameNotUtf8 { .. }
+            | Self::NotAFile { .. } => Exit::Usage,
+        }
+    }
+}
+
+/// All up migrations of a folder, in order. Down scripts are left out, hidden folders and `node_modules` are
+/// not entered, symbolic links are followed.
+pub fn folder(root: &Utf8Path) -> Result<Vec<SourceFile>, DiscoverError> {
+    let metadata = std::fs::metadata(root).map_err(|source| match source.kind() {
+        std::io::ErrorKind::NotFound => DiscoverError::NoFolder { path: root.to_owned() },
+        _ => unreadable(root, source),
+    })?;
+    if !metadata.is_dir() {
+        return Err(DiscoverError::NotAFolder { path: root.to_owned() });
+    }
+    let ids = up_scripts(walk(root)?);
+    if ids.is_empty() {
+        return Err(DiscoverError::None { path: root.to_owned() });
+    }
+    refuse_same_version(root, &ids)?;
+    ids.into_iter().map(|id| read_file(root, id)).collect()
+}
+
+/// The migrations folder that a file belongs to: `configured` when the file lies in it, else the folder that
+/// its layout lies in (`m/0001_x.sql` → `m`, `m/0001_x/up.sql` → `m`).
+pub fn folder_of(file: &Utf8Path, configured: Option<&Utf8Path>) -> Utf8PathBuf {
+    let real = |path: &Utf8Path| path.canonicalize_utf8().unwrap_or_else(|_| path.to_owned());
+    if let Some(configured) = configured
+        && real(file).starts_with(real(configured))
+    {
+        return configured.to_owned();
+    }
+    let folder = file.parent().unwrap_or(Utf8Path::new(""));
+    let fixed_name = matches!(file.file_stem(), Some("up" | "down" | "migration"));
+    let folder = if fixed_name { folder.parent().unwrap_or(folder) } else { folder };
+    if folder.as_str().is_empty() { Utf8PathBuf::from(".") } else { folder.to_owned() }
+}
+
+/// Ids of all `.sql` files.
+fn walk(root: &Utf8Path) -> Result<Vec<String>, DiscoverError> {
+    let mut ids = Vec::new();
+    let entries = WalkDir::new(root).follow_links(true).into_iter().filter_entry(is_of_interest);
+    for entry in entries {
+        let entry = entry.map_err(|error| of_walkdir(root, error))?;
+        let is_sql = entry.file_name().to_string_lossy().to_ascii_lowercase().ends_with(".sql");
+        if entry.file_type().is_dir() || !is_sql {
+            continue;
+        }
+        let Some(path) = Utf8Path::from_path(entry.path()) else {
+            return Err(DiscoverError::NameNotUtf8 { path: entry.path().to_string_lossy().into_owned() });
+        };
+        if !entry.file_type().is_file() {
+            return Err(DiscoverError::NotAFile { path: path.to_owned() });
+        }
+        let below = path.strip_prefix(root).expect("walkdir yields only paths below its root");
+        ids.push(below.components().map(|part| part.as_str()).collect::<Vec<_>>().join("/"));
+    }
+    Ok(ids)
+}
+
+fn is_of_interest(entry: &DirEntry) -> bool {
+    let name = entry.file_name().to_string_lossy();
+    entry.depth() == 0 || !(name.starts_with('.') || (name == "node_modules" && entry.file_type().is_dir()))
+}
+
+fn of_walkdir(root: &Utf8Path, error: walkdir::Error) -> DiscoverError {
+    let lossy = |path: &std::path::Path| Utf8PathBuf::from(path.to_string_lossy().into_owned());
+    let path = error.path().map_or_else(|| root.to_owned(), lossy);
+    if let Some(ancestor) = error.loop_ancestor() {
+        return DiscoverError::SymlinkLoop { path, ancestor: lossy(ancestor) };
+    }
+    let source = error.into_io_error().unwrap_or_else(|| std::io::Error::other("the folder could not be walked"));
+    unreadable(&path, source)
+}
+
+/// Those that go up, in order.
+fn up_scripts(ids: Vec<String>) -> Vec<String> {
+    let all: BTreeSet<String> = ids.iter().cloned().collect();
+    let is_up = |id: &String| match layout::script(id).direction {
+        layout::Direction::Up => true,
+        layout::Direction::Down => false,
+        layout::Direction::DownIfPaired => {
+            let stem = &id[..id.len() - "_down.sql".len()];
+            !(all.contains(&format!("{stem}.sql")) || all.contains(&format!("{stem}_up.sql")))
+        }
+    };
+    let mut ups: Vec<String> = ids.into_iter().filter(is_up).collect();
+    ups.sort_by_cached_key(|id| layout::order(id));
+    ups
+}
+
+fn refuse_same_version(root: &Utf8Path, ids: &[String]) -> Result<(), DiscoverError> {
+    let mut seen: BTreeMap<(String, layout::Version), &String> = BTreeMap::new();
+    for id in ids {
+        let script = layout::script(id);
+        let Some(version) = script.version.filter(|version| !version.is_day()) else { continue };
+        let name_at = id.rfind(script.name.as_str()).unwrap_or(0);
+        let place = id[..name_at].to_owned();
+        if let Some(first) = seen.get(&(place.clone(), version.clone())) {
+            let version = version.to_string();
+            return Err(DiscoverError::SameVersion { first: root.join(first), second: root.join(id), version });
+        }
+        seen.insert((place, version), id);
+    }
+    Ok(())
+}
+
+fn read_file(root: &Utf8Path, id: String) -> Result<SourceFile, DiscoverError> {
+    let path = root.join(&id);
+    let io = |source| unreadable(&path, source);
+    let file = File::open(&path).map_err(io)?;
+    let size = file.metadata().map_err(io)?.len();
+    if size > LARGEST {
+        return Err(DiscoverError::TooLarge { path, size });
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
+    // The file may have grown since its size was asked for.
+    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(io)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(DiscoverError::TooLarge { path, size: bytes.len() as u64 });
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(SourceFile { path, id: MigrationId(id), text }),
+        Err(error) => Err(not_utf8(path, &error)),
+    }
+}
+
+fn not_utf8(path: Utf8PathBuf, error: &std::string::FromUtf8Error) -> DiscoverError {
+    let offset = error.utf8_error().valid_up_to();
+    let bytes = error.as_bytes();
+    let line = bytes[..offset].iter().filter(|byte| **byte == b'\n').count() + 1;
+    let help = if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        "it starts like UTF-16: save it as UTF-8"
+    } else {
+        "save it as UTF-8; `iconv -f latin1 -t utf-8 FILE` turns most old files into it"
+    };
+    DiscoverError::NotUtf8 { path, offset, line, help }
+}
+
+fn unreadable(path: &Utf8Path, source: std::io::Error) -> DiscoverError {
+    let help = match source.kind() {
+        std::io::ErrorKind::PermissionDenied => "give the user who runs liftlock the right to read it",
+        std::io::ErrorKind::NotFound => "it is a symbolic link to nowhere, or was removed meanwhile",
+        _ => "every migration must be readable, or their order would have a gap",
+    };
+    DiscoverError::Unreadable { path: path.to_owned(), source, help }
+}
