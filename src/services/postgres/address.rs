@@ -412,7 +412,7 @@ mod tests {
             ("mysql://me:hunter2@h/app", "malformed_url"),
             ("hunter2", "malformed_url"),
             ("postgres://me:hunter2/x@h/app", "malformed_url"),
-            ("postgres://me:hunter2?x@h/app", "malformed_url"),
+            ("postgres://me:hunter2?x@h/app", "unknown_parameter"),
             ("postgres://me:hunter2%zz@h/app", "malformed_url"),
             ("postgres://me:hunter2@h:port/app", "malformed_url"),
             ("postgres://me:hunter2@/app", "malformed_url"),
