@@ -1,1 +1,63 @@
-//! `lint(migrations, catalog, profile)` → findings.
+//! `lint(history, judged, profile)` → findings.
+//!
+//! The engine walks every statement that runs, in the order in which it runs, with the catalog as it is just
+//! before, and asks every rule. Rules say what is wrong and where; names, severities, waivers, lines and files
+//! are added by the engine.
+
+mod context;
+mod engine;
+mod profile;
+mod rule;
+pub mod rules;
+
+pub use context::{Context, running};
+pub use rule::{Check, DirectiveUse, Docs, Example, ExampleKind, Problem, Rule, Severities, Waivable};
+
+use crate::{
+    catalog::Release,
+    config::{ProfileName, PromotionType},
+    migration::Migration,
+    report::Validation,
+    sql::names::{Ident, ObjectName},
+};
+
+/// What is to be judged, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// What came before, in order; it is replayed, not judged.
+    pub history: &'a [Migration],
+    /// The release, in order.
+    pub judged: &'a [Migration],
+    pub profile: ProfileName,
+    /// `None`: nobody said what kind of promotion this is for.
+    pub promotion: Option<PromotionType>,
+    /// What `config_only` promotions may change, as the configuration says it: `site_settings`, `app.flags`.
+    pub config_tables: &'a [String],
+}
+
+/// Judges a release after its history.
+pub fn lint(request: &Request) -> Validation {
+    let history = request.history.iter().map(|it| (Release::History, it));
+    let judged = request.judged.iter().map(|it| (Release::Judged, it));
+    lint_in_order(history.chain(judged), request)
+}
+
+/// The same for a release that is not the end of its folder: judged files and history as they follow each
+/// other. `request` says how; its own lists are not looked at.
+pub fn lint_in_order<'a>(
+    migrations: impl IntoIterator<Item = (Release, &'a Migration)>,
+    request: &Request,
+) -> Validation {
+    let config_tables = request.config_tables.iter().map(|it| configured_name(it)).collect::<Vec<_>>();
+    let mut engine = engine::Engine::new(request.profile, request.promotion, &config_tables);
+    for (release, migration) in migrations {
+        engine.run(release, migration);
+    }
+    engine.finish()
+}
+
+/// A table's name as a configuration writes it: taken as it is, parts between dots.
+fn configured_name(text: &str) -> ObjectName {
+    let parts = text.split('.').map(|part| Ident { name: part.trim_matches('"').to_owned(), ..Ident::default() });
+    ObjectName { parts: parts.collect(), ..ObjectName::default() }
+}

@@ -1,0 +1,68 @@
+//! What a check may look at besides the statement itself.
+
+use crate::{
+    catalog::Catalog,
+    config::{ProfileName, PromotionType},
+    migration::Migration,
+    sql::{Place, Statement, names::ObjectName},
+};
+
+/// The world just before a statement runs.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// What the history and the statements before this one have built.
+    pub catalog: &'a Catalog,
+    pub profile: ProfileName,
+    /// `None`: nobody said what kind of promotion this is for.
+    pub promotion: Option<PromotionType>,
+    /// What `config_only` promotions may change.
+    pub config_tables: &'a [ObjectName],
+    /// The migration that is judged.
+    pub migration: &'a Migration,
+    /// Which of the migration's top-level statements this is, or is inside of.
+    pub index: usize,
+    /// The top-level statement with which the open transaction started; `None`: each statement on its own.
+    pub transaction: Option<usize>,
+}
+
+impl<'a> Context<'a> {
+    /// Created by the release that is judged: nobody uses it yet, so nothing waits for it. Temporary tables are.
+    ///
+    /// A table that `IF NOT EXISTS` creates counts as new unless the history knows it.
+    pub fn is_new(&self, table: &ObjectName) -> bool {
+        self.catalog.is_new(table)
+    }
+
+    /// Top-level statements of this migration before the present one.
+    pub fn earlier(&self) -> &'a [Statement] {
+        &self.migration.statements[..self.index]
+    }
+
+    /// Top-level statements of this migration after the present one.
+    pub fn later(&self) -> &'a [Statement] {
+        self.migration.statements.get(self.index + 1..).unwrap_or_default()
+    }
+
+    /// Earlier top-level statements whose locks are still held: those of the same open transaction.
+    pub fn same_transaction(&self) -> &'a [Statement] {
+        self.transaction.map_or(&[], |start| &self.migration.statements[start.min(self.index)..self.index])
+    }
+
+    /// Is the table one that the configuration lists as configuration?
+    pub fn is_config_table(&self, table: &ObjectName) -> bool {
+        let table = self.catalog.resolve(table);
+        self.config_tables.contains(&table)
+    }
+}
+
+/// A statement and all inside it that run with it: not the bodies of routines it creates.
+pub fn running(statement: &Statement) -> Vec<&Statement> {
+    let mut all = vec![statement];
+    let mut next = 0;
+    while next < all.len() {
+        let inner = all[next].inner.iter().filter(|it| !matches!(it.place, Place::Routine(_)));
+        all.extend(inner.collect::<Vec<_>>());
+        next += 1;
+    }
+    all
+}

@@ -1,0 +1,317 @@
+//! The walk over all statements that run, and what becomes of each problem.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use crate::{
+    catalog::{self, Catalog, Origin, Release},
+    config::{ProfileName, PromotionType},
+    migration::{Migration, TransactionMode},
+    report::{Finding, Validation},
+    sql::{
+        Change, Directive, DirectiveKind, LineIndex, Place, Span, Statement, change::Transaction, names::ObjectName,
+    },
+};
+
+use super::{
+    Context, Problem, Rule,
+    rule::{Check, DirectiveUse, Waivable},
+    rules,
+};
+
+/// State of one walk.
+pub struct Engine<'a> {
+    profile: ProfileName,
+    promotion: Option<PromotionType>,
+    config_tables: &'a [ObjectName],
+    catalog: Catalog,
+    /// Migrations run so far.
+    count: usize,
+    validation: Validation,
+}
+
+/// Where in a migration the walk is.
+struct Visit<'m> {
+    migration: &'m Migration,
+    lines: LineIndex,
+    index: usize,
+    transaction: Option<usize>,
+    origin: Origin,
+    /// Directives of this migration by place, with the findings that each could waive.
+    uses: BTreeMap<Span, usize>,
+    /// Parts of the text that no excerpt may show.
+    concealed: Vec<Span>,
+}
+
+/// How a statement came to run.
+#[derive(Clone, Copy)]
+struct Path<'p> {
+    /// Directives on it and on the statements around it.
+    directives: &'p [&'p Directive],
+    around: Around<'p>,
+}
+
+#[derive(Clone, Copy)]
+enum Around<'p> {
+    Nothing,
+    Do,
+    /// In a routine that is called at this place; innermost last.
+    Call {
+        at: Span,
+        routines: &'p [ObjectName],
+    },
+}
+
+impl<'a> Engine<'a> {
+    pub fn new(profile: ProfileName, promotion: Option<PromotionType>, config_tables: &'a [ObjectName]) -> Self {
+        let validation = Validation {
+            profile: profile.name().to_owned(),
+            files: 0,
+            statements: 0,
+            unread: 0,
+            findings: Vec::new(),
+            sources: Vec::new(),
+        };
+        Self { profile, promotion, config_tables, catalog: Catalog::default(), count: 0, validation }
+    }
+
+    /// Replays a migration, and judges it when it belongs to the release.
+    pub fn run(&mut self, release: Release, migration: &Migration) {
+        let origin = Origin { release, migration: self.count, certain: true };
+        self.count += 1;
+        // Each migration runs in a session of its own.
+        self.catalog.search_path.clear();
+        match release {
+            Release::History => migration.statements.iter().for_each(|it| self.replay(it, origin)),
+            Release::Judged => self.judge(migration, origin),
+        }
+    }
+
+    pub fn finish(mut self) -> Validation {
+        self.validation.findings.sort_by(|a, b| {
+            (&a.file, a.span.start, &a.rule, &a.message).cmp(&(&b.file, b.span.start, &b.rule, &b.message))
+        });
+        self.validation
+    }
+
+    /// A statement's and its inner statements' effect on the catalog.
+    fn replay(&mut self, statement: &Statement, origin: Origin) {
+        catalog::replay(&mut self.catalog, statement, origin);
+        for inner in &statement.inner {
+            match inner.place {
+                Place::Top | Place::Within => self.replay(inner, origin),
+                Place::Do => self.replay(inner, Origin { certain: false, ..origin }),
+                Place::Routine(_) => {}
+            }
+        }
+    }
+
+    fn judge(&mut self, migration: &Migration, origin: Origin) {
+        let transaction = (migration.transaction == TransactionMode::Single).then_some(0);
+        let mut visit = Visit {
+            migration,
+            lines: LineIndex::new(&migration.text),
+            index: 0,
+            transaction,
+            origin,
+            uses: BTreeMap::new(),
+            concealed: Vec::new(),
+        };
+        let before = self.validation.findings.len();
+        let directives = all_directives(&migration.statements);
+        for rule in rules::ALL {
+            if let Check::Migration(check) = rule.check {
+                let problems = check(&self.context(&visit));
+                let path = Path { directives: &directives, around: Around::Nothing };
+                self.record(&mut visit, rule, problems, path);
+            }
+        }
+        for (index, statement) in migration.statements.iter().enumerate() {
+            visit.index = index;
+            let directives = statement.directives.iter().collect::<Vec<_>>();
+            self.visit(&mut visit, statement, Path { directives: &directives, around: Around::Nothing });
+            visit.transaction = match statement.change {
+                Change::Transaction(Transaction::Begin) => visit.transaction.or(Some(index)),
+                Change::Transaction(Transaction::Commit | Transaction::Rollback | Transaction::PrepareTransaction) => {
+                    None
+                }
+                _ => visit.transaction,
+            };
+        }
+        self.judge_directives(&mut visit, &directives);
+        self.validation.files += 1;
+        self.validation.statements += migration.statements.len();
+        if self.validation.findings.len() > before {
+            let text = concealed(&migration.text, &visit.concealed);
+            self.validation.sources.push((migration.path.clone(), text));
+        }
+    }
+
+    /// One statement that runs, then those inside it, then those of the routines it calls.
+    fn visit(&mut self, visit: &mut Visit, statement: &Statement, path: Path) {
+        if matches!(statement.change, Change::Unread { .. }) {
+            self.validation.unread += 1;
+        }
+        for rule in rules::ALL {
+            if let Check::Statement(check) = rule.check {
+                let problems = check(&self.context(visit), statement);
+                self.record(visit, rule, problems, path);
+            }
+        }
+        let origin = match path.around {
+            Around::Nothing => visit.origin,
+            Around::Do | Around::Call { .. } => Origin { certain: false, ..visit.origin },
+        };
+        catalog::replay(&mut self.catalog, statement, origin);
+        for inner in &statement.inner {
+            let around = match (&inner.place, path.around) {
+                (Place::Routine(_), Around::Nothing | Around::Do) => continue,
+                (Place::Do, Around::Nothing) => Around::Do,
+                (_, around) => around,
+            };
+            // Those of a called routine stand in the file that created it, and waive nothing here.
+            let own = if matches!(around, Around::Call { .. }) { &[] } else { inner.directives.as_slice() };
+            let directives = path.directives.iter().copied().chain(own).collect::<Vec<_>>();
+            self.visit(visit, inner, Path { directives: &directives, around });
+        }
+        for routine in self.called(statement) {
+            self.call(visit, statement, &routine, path);
+        }
+    }
+
+    fn call(&mut self, visit: &mut Visit, statement: &Statement, routine: &ObjectName, path: Path) {
+        let (at, outer) = match path.around {
+            Around::Nothing | Around::Do => (statement.span, [].as_slice()),
+            Around::Call { at, routines } => (at, routines),
+        };
+        if outer.contains(routine) {
+            return;
+        }
+        let routines = outer.iter().chain([routine]).cloned().collect::<Vec<_>>();
+        let bodies = self.catalog.routine(routine).iter().map(|it| Arc::clone(&it.body)).collect::<Vec<_>>();
+        for inner in bodies.iter().flat_map(|it| it.iter()) {
+            let around = Around::Call { at, routines: &routines };
+            self.visit(visit, inner, Path { directives: path.directives, around });
+        }
+    }
+
+    /// Routines that the statement calls itself, and those of new triggers that it fires.
+    fn called(&self, statement: &Statement) -> Vec<ObjectName> {
+        let fired = |table: &ObjectName| {
+            let table = self.catalog.resolve(table);
+            let triggers = self.catalog.triggers.iter().filter(|it| it.table == table && it.origin.is_new());
+            triggers.filter_map(|it| it.routine.clone()).collect()
+        };
+        match &statement.change {
+            Change::Query { routines } => routines.iter().map(|it| self.catalog.resolve(it)).collect(),
+            Change::Call { routine } => vec![self.catalog.resolve(routine)],
+            Change::Insert(insert) => fired(&insert.table),
+            Change::Update(dml) | Change::Delete(dml) => fired(&dml.table),
+            Change::Merge { table, .. } => fired(table),
+            _ => Vec::new(),
+        }
+    }
+
+    fn context<'c>(&'c self, visit: &Visit<'c>) -> Context<'c> {
+        Context {
+            catalog: &self.catalog,
+            profile: self.profile,
+            promotion: self.promotion,
+            config_tables: self.config_tables,
+            migration: visit.migration,
+            index: visit.index,
+            transaction: visit.transaction,
+        }
+    }
+
+    /// Problems become findings: with a place that a reader can find, and waived when something waives them.
+    fn record(&mut self, visit: &mut Visit, rule: &Rule, problems: Vec<Problem>, path: Path) {
+        let Some(severity) = rule.severity.in_profile(self.profile) else { return };
+        for problem in problems {
+            let (span, message) = match path.around {
+                Around::Nothing => (problem.span, problem.message),
+                Around::Do => (problem.span, format!("{} (inside a DO block)", problem.message)),
+                Around::Call { at, routines } => {
+                    let chain = routines.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", then ");
+                    (at, format!("{} (in {chain}, called here)", problem.message))
+                }
+            };
+            let text = &visit.migration.text;
+            let (line, column) = visit.lines.position(text, span.start);
+            let (end_line, end_column) = visit.lines.position(text, span.end);
+            if problem.conceal {
+                visit.concealed.push(span);
+            }
+            let waived = visit.waive(rule, path.directives);
+            let lifted = || self.profile.lifts(rule, self.promotion).then(|| "hotfix promotion".to_owned());
+            self.validation.findings.push(Finding {
+                rule: rule.name.to_owned(),
+                kind: rule.harm,
+                severity,
+                file: visit.migration.path.clone(),
+                line,
+                column,
+                end_line,
+                end_column,
+                message,
+                help: problem.help,
+                waived: waived.or_else(lifted),
+                span,
+            });
+        }
+    }
+
+    fn judge_directives(&mut self, visit: &mut Visit, directives: &[&Directive]) {
+        for directive in directives {
+            let name = match &directive.kind {
+                DirectiveKind::Allow { rule, .. } => rule.as_str(),
+                DirectiveKind::Safe | DirectiveKind::Unknown { .. } => "",
+            };
+            let used = DirectiveUse {
+                directive,
+                rule: rules::find(name),
+                findings: visit.uses.get(&directive.span).copied().unwrap_or_default(),
+            };
+            for rule in rules::ALL {
+                if let Check::Directive(check) = rule.check {
+                    let problems = check(&used).into_iter().collect();
+                    self.record(visit, rule, problems, Path { directives: &[], around: Around::Nothing });
+                }
+            }
+        }
+    }
+}
+
+impl Visit<'_> {
+    /// The reason of the directive that waives a finding of this rule, when one does. Each directive that names
+    /// the rule counts the finding, also when it cannot waive it: then what is said is why it cannot.
+    fn waive(&mut self, rule: &Rule, directives: &[&Directive]) -> Option<String> {
+        let mut waived = None;
+        for directive in directives {
+            let DirectiveKind::Allow { rule: name, reason } = &directive.kind else { continue };
+            if name == rule.name {
+                *self.uses.entry(directive.span).or_default() += 1;
+                if rule.waivable != Waivable::Never && !reason.is_empty() {
+                    waived = Some(reason.clone());
+                }
+            }
+        }
+        waived
+    }
+}
+
+/// Directives on all statements but those in routines, which run elsewhere.
+fn all_directives(statements: &[Statement]) -> Vec<&Directive> {
+    let here = statements.iter().filter(|it| !matches!(it.place, Place::Routine(_)));
+    here.flat_map(|it| it.directives.iter().chain(all_directives(&it.inner))).collect()
+}
+
+/// The text with the given parts masked, byte for byte, so that all places stay.
+fn concealed(text: &str, parts: &[Span]) -> String {
+    let hidden = |at: usize| parts.iter().any(|part| part.start <= at && at < part.end);
+    if parts.is_empty() {
+        return text.to_owned();
+    }
+    let masked = text.bytes().enumerate();
+    let bytes = masked.map(|(at, byte)| if hidden(at) && byte != b'\n' { b'*' } else { byte }).collect();
+    String::from_utf8(bytes).unwrap_or_default()
+}
