@@ -51,7 +51,7 @@ impl Shell {
     pub fn config(&self) -> Result<Config, Error> {
         let here = Utf8Path::new(".");
         let path = self.global.config.clone().or_else(|| config_file::find(here)).ok_or(Error::NoConfiguration)?;
-        Ok(config_file::load(&path, &|name| std::env::var(name).ok())?)
+        Ok(config_file::load(&path, &|name| self.variable(name))?)
     }
 
     /// An environment by name; `prod` and `stage` are understood.
