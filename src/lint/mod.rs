@@ -9,6 +9,8 @@ mod engine;
 mod profile;
 mod rule;
 pub mod rules;
+pub mod types;
+pub mod volatility;
 
 pub use context::{Context, running};
 pub use rule::{Check, DirectiveUse, Docs, Example, ExampleKind, Problem, Rule, Severities, Waivable};

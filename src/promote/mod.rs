@@ -1,5 +1,1 @@
 //! `run(journal, plan, perform)`: the loop, resumable at any moment.
-
-pub mod canonical;
-pub mod event;
-pub mod outbox;

@@ -611,8 +611,9 @@ pub enum TypeKind {
     },
     Composite,
     Range,
-    /// `constrained` when it has a `CHECK` or `NOT NULL`.
+    /// `data_type` is what it is made of, as [`Column::data_type`]; `constrained` when it has a `CHECK` or `NOT NULL`.
     Domain {
+        data_type: String,
         constrained: bool,
     },
     /// Shell and base types.
