@@ -1,4 +1,6 @@
 //! The outside world: per file a small trait, the real thing and a local thing that a user can choose too.
 //! Postgres has no trait: it is never faked.
 
+pub mod http;
 pub mod postgres;
+pub mod webhook;
