@@ -1,1 +1,10 @@
 //! One binary for all tests that need more than one module: the command line, real Postgres, the sources.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "clippy.toml allows them in test functions only, and the rest here is for tests, too"
+)]
+
+mod sandbox;
+mod support;
