@@ -3,7 +3,12 @@
 use miette::Diagnostic;
 use thiserror::Error;
 
-use crate::{config::ConfigErrors, migration::discover::DiscoverError};
+use crate::{
+    config::ConfigErrors,
+    migration::discover::DiscoverError,
+    promote::outbox::OutboxError,
+    services::{postgres::PostgresError, webhook::WebhookError},
+};
 
 /// How the process ends; a script can act on each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +48,18 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Discover(#[from] DiscoverError),
+    /// A database failed, or its URL is wrong.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Postgres(#[from] PostgresError),
+    /// The audit webhook is misconfigured.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Webhook(#[from] WebhookError),
+    /// Audit events could not be delivered.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Outbox(#[from] OutboxError),
     /// The operating system gave us no threads.
     #[error("cannot start the runtime")]
     #[diagnostic(code(runtime::not_started))]
@@ -56,6 +73,9 @@ impl Error {
             Self::File { .. } | Self::NobodyToAsk | Self::NoConfiguration => Exit::Usage,
             Self::Config(errors) => errors.exit(),
             Self::Discover(error) => error.exit(),
+            Self::Postgres(error) => error.exit(),
+            Self::Webhook(error) => error.exit(),
+            Self::Outbox(error) => error.exit(),
             Self::Runtime { .. } => Exit::Service,
         }
     }

@@ -30,10 +30,6 @@ const PAGE: i64 = 500;
 
 #[derive(Debug, Error, Diagnostic)]
 pub enum OutboxError {
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    Postgres(#[from] PostgresError),
-
     #[error("{} {place}, which does not take {}", events_wait(*waiting), if *waiting == 1 { "it" } else { "them" })]
     #[diagnostic(
         code(outbox::undelivered),
@@ -42,14 +38,24 @@ pub enum OutboxError {
             advice(source)
         )
     )]
-    Undelivered { environment: String, waiting: usize, place: String, source: WebhookError },
+    Undelivered { environment: String, waiting: usize, place: String, source: Box<WebhookError> },
+
+    #[error("{} a webhook, and none is configured", events_wait(*waiting))]
+    #[diagnostic(
+        code(outbox::no_webhook),
+        help(
+            "add `audit: {{ webhook: \"${{AUDIT_WEBHOOK_URL}}\", secret: \"${{AUDIT_WEBHOOK_SECRET}}\" }}` to liftlock.yml \
+             (`webhook: file:audit.jsonl` writes them to a file); until then they stay in `liftlock.audit_outbox`"
+        )
+    )]
+    NoWebhook { waiting: usize },
 }
 
 impl OutboxError {
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Postgres(error) => error.exit(),
             Self::Undelivered { .. } => Exit::Service,
+            Self::NoWebhook { .. } => Exit::Usage,
         }
     }
 }
@@ -129,9 +135,17 @@ pub async fn list(client: &impl GenericClient) -> Result<Vec<Event>, PostgresErr
     Ok(client.query(&sql, &[]).await?.iter().map(stored).collect())
 }
 
+/// How many events there are.
+pub async fn count(client: &impl GenericClient) -> Result<usize, PostgresError> {
+    counted(client, "select count(*) from liftlock.audit_outbox").await
+}
+
 /// How many events no sink has taken yet.
 pub async fn waiting(client: &impl GenericClient) -> Result<usize, PostgresError> {
-    let sql = "select count(*) from liftlock.audit_outbox where delivered_at is null";
+    counted(client, "select count(*) from liftlock.audit_outbox where delivered_at is null").await
+}
+
+async fn counted(client: &impl GenericClient, sql: &str) -> Result<usize, PostgresError> {
     let count: i64 = client.query_one(sql, &[]).await?.get(0);
     Ok(usize::try_from(count).unwrap_or_default())
 }
