@@ -1,27 +1,177 @@
 //! `liftlock.yml` → `Config`: every complaint shows the line, and all of them come at once.
 
+mod clear;
 mod complaint;
+mod duration;
+mod nearest;
+mod places;
 mod raw;
+mod resolve;
+mod structure;
+#[cfg(test)]
+mod tests;
+mod variables;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::Read,
+    ops::Range,
+    time::Duration,
+};
 
 use camino::{Utf8Path, Utf8PathBuf};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
 
-pub use self::complaint::{Complaint, ConfigErrors};
-use self::raw::RawConfig;
+pub use self::{
+    complaint::{Complaint, ConfigErrors},
+    raw::schema,
+};
+use self::{
+    places::{NotYaml, Path, Places},
+    raw::RawConfig,
+};
 use crate::secret::Secret;
 
 /// The name of the configuration file.
 pub const FILE_NAME: &str = "liftlock.yml";
 
+/// The largest configuration that is read, in bytes.
+pub const LARGEST: u64 = 512 * 1024;
+
 /// Reads a configuration file; `env` answers for environment variables.
 pub fn load(path: &Utf8Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Config, ConfigErrors> {
-    let text =
-        std::fs::read_to_string(path).map_err(|source| ConfigErrors::Unreadable { path: path.to_owned(), source })?;
-    let raw: RawConfig = serde_yaml::from_str(&text).map_err(|error| {
-        ConfigErrors::wrong(path, &text, vec![Complaint::Syntax { what: error.to_string(), span: (0, 0).into() }])
+    let unreadable = |source| ConfigErrors::Unreadable { path: path.to_owned(), source };
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(ConfigErrors::TooLarge { path: path.to_owned() });
+    }
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let offset = error.utf8_error().valid_up_to();
+        let line = error.as_bytes()[..offset].iter().filter(|byte| **byte == b'\n').count() + 1;
+        ConfigErrors::NotUtf8 { path: path.to_owned(), offset, line }
     })?;
-    Ok(raw.resolve(path, &text, env))
+    parse(path, &text, env)
+}
+
+/// Reads a configuration's text; `path` is where it comes from.
+pub fn parse(path: &Utf8Path, text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Config, ConfigErrors> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let (mut document, places) = read_yaml(text).map_err(|NotYaml { what, at }| {
+        let complaint = Complaint::Syntax { what, help: help_on_syntax(text, at), span: (at, 0).into() };
+        ConfigErrors::wrong(path, &clear::masked(text, &[]), vec![complaint])
+    })?;
+    without_empty(&mut document);
+    let in_clear = secrets_in_clear(&document);
+    let secrets: Vec<Range<usize>> = in_clear.iter().map(|path| places.value(path)).collect();
+    let mut complaints = structure::judge(&mut document, &schema(), &places);
+    for path in &in_clear {
+        complaints.push(structure::secret_in_clear(path, &places));
+        structure::remove(&mut document, path);
+    }
+    // What was wrong is out of it by now, and every key may be left out.
+    let raw: RawConfig = serde_json::from_value(document).unwrap_or_default();
+    let (config, more) = resolve::resolve(raw, path, &places, env);
+    complaints.extend(more);
+    let text = clear::masked(text, &secrets);
+    if complaints.is_empty() {
+        Ok(Config { text, ..config })
+    } else {
+        Err(ConfigErrors::wrong(path, &text, complaints))
+    }
+}
+
+fn read_yaml(text: &str) -> Result<(Value, Places), NotYaml> {
+    let document = match serde_yaml::from_str(text) {
+        Ok(document) => document,
+        Err(error) => {
+            let message = error.to_string();
+            // The excerpt shows where.
+            let what = message[..message.find(" at line ").unwrap_or(message.len())].to_owned();
+            return Err(match error.location() {
+                // serde_yaml counts characters.
+                Some(location) => {
+                    let at = text.char_indices().nth(location.index()).map_or(text.len(), |(at, _)| at);
+                    NotYaml { what, at }
+                }
+                None => places::find(text).err().unwrap_or(NotYaml { what, at: 0 }),
+            });
+        }
+    };
+    Ok((document, places::find(text)?))
+}
+
+/// The two mistakes that YAML's own messages do not explain.
+fn help_on_syntax(text: &str, at: usize) -> Option<&'static str> {
+    let at = text.floor_char_boundary(at);
+    let start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+    let line = text[start..].lines().next().unwrap_or_default();
+    let bare = line.match_indices("${").any(|(at, _)| line[..at].ends_with(": "));
+    if bare && line.contains('{') {
+        Some("between `{` and `}` a variable needs quotes: `{ database: \"${NAME}\" }`")
+    } else if line.starts_with('\t') || text[at..].starts_with('\t') {
+        Some("YAML is indented with spaces, never with tabs")
+    } else {
+        None
+    }
+}
+
+/// Takes out keys without a value, such as `sync:` over lines that are all commented out.
+fn without_empty(document: &mut Value) {
+    match document {
+        Value::Null => *document = Value::Object(serde_json::Map::new()),
+        Value::Object(keys) => {
+            keys.retain(|_, value| !value.is_null());
+            keys.values_mut().for_each(without_empty);
+        }
+        Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {}
+    }
+}
+
+/// Where secrets stand in the file.
+fn secrets_in_clear(document: &Value) -> Vec<Path> {
+    let mut found = Vec::new();
+    walk_texts(document, &mut Vec::new(), &mut |path, value| {
+        let key = path.iter().rev().find(|step| step.parse::<usize>().is_err()).map_or("", String::as_str);
+        if clear::is_secret(key, value) {
+            found.push(path.to_vec());
+        }
+    });
+    found
+}
+
+fn walk_texts(value: &Value, path: &mut Path, visit: &mut dyn FnMut(&[String], &str)) {
+    match value {
+        Value::String(text) => visit(path, text),
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                path.push(index.to_string());
+                walk_texts(item, path, visit);
+                path.pop();
+            }
+        }
+        Value::Object(keys) => {
+            for (key, item) in keys {
+                path.push(key.clone());
+                walk_texts(item, path, visit);
+                path.pop();
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// `prod` is `production` and `stage` is `staging`, unless an environment is called just that.
+fn full_name(name: &str, is_known: impl Fn(&str) -> bool) -> &str {
+    match name {
+        known if is_known(known) => known,
+        "prod" => "production",
+        "stage" => "staging",
+        other => other,
+    }
 }
 
 /// The nearest `liftlock.yml` from a folder upwards.
@@ -91,12 +241,7 @@ impl Config {
     /// The name under which an environment is configured: `prod` is `production`, `stage` is `staging`,
     /// unless an environment is called just that.
     pub fn full_name<'a>(&self, name: &'a str) -> &'a str {
-        match name {
-            known if self.environments.contains_key(known) || self.incomplete.contains_key(known) => known,
-            "prod" => "production",
-            "stage" => "staging",
-            other => other,
-        }
+        full_name(name, |name| self.environments.contains_key(name) || self.incomplete.contains_key(name))
     }
 
     /// An environment by name; an error when it is not configured or its variables are not set.
@@ -107,10 +252,7 @@ impl Config {
         }
         match self.incomplete.get(name) {
             Some(incomplete) => Err(self.errors(incomplete.lacks.clone())),
-            None => Err(ConfigErrors::UnknownEnvironment {
-                name: name.to_owned(),
-                known: self.names().collect::<Vec<_>>().join(", "),
-            }),
+            None => Err(ConfigErrors::UnknownEnvironment { name: name.to_owned(), help: self.help_on(name) }),
         }
     }
 
@@ -145,9 +287,17 @@ impl Config {
 
     /// Names of all environments, in alphabetical order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        let all: std::collections::BTreeSet<&str> =
-            self.environments.keys().chain(self.incomplete.keys()).map(String::as_str).collect();
+        let all: BTreeSet<&str> = self.environments.keys().chain(self.incomplete.keys()).map(String::as_str).collect();
         all.into_iter()
+    }
+
+    fn help_on(&self, name: &str) -> String {
+        let known = self.names().collect::<Vec<_>>().join(", ");
+        match nearest::nearest(name, self.names()) {
+            Some(meant) => format!("did you mean `{meant}`? `{}` has: {known}", self.path),
+            None if known.is_empty() => format!("`{}` has none; add it under `environments:`", self.path),
+            None => format!("`{}` has: {known}", self.path),
+        }
     }
 
     fn errors(&self, complaints: Vec<Complaint>) -> ConfigErrors {
@@ -156,7 +306,8 @@ impl Config {
 }
 
 /// Which rules, how severe.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum ProfileName {
     Dev,
     Staging,
@@ -183,7 +334,8 @@ pub struct Sync {
 }
 
 /// What becomes of a mirrored row whose source row is gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Deletes {
     /// Marked as deleted, kept.
     Soft,

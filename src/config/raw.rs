@@ -1,149 +1,141 @@
-//! `liftlock.yml` as it is written.
+//! `liftlock.yml` as it is written: these types are what is read and what the JSON Schema is made from.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
-use camino::Utf8Path;
+use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::Deserialize;
+use serde_json::Value;
 
-use super::{Audit, Complaint, Config, Deletes, Environment, Incomplete, Part, ProfileName, Sync};
-use crate::secret::Secret;
+use super::{Deletes, ProfileName, duration};
 
-#[derive(Debug, Deserialize)]
+/// The configuration of liftlock, <https://github.com/liftlock/liftlock>.
+///
+/// `${NAME}` reads an environment variable, `$$` is a dollar sign. Secrets must come from variables.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "liftlock.yml")]
 pub struct RawConfig {
-    migrations: Option<String>,
+    /// The folder of the migrations; relative paths start at this file.
+    #[schemars(required, extend("examples" = ["db/migrations"]))]
+    pub migrations: Option<String>,
+    /// The databases, by name. `prod` and `stage` are understood for `production` and `staging`.
+    #[schemars(required)]
+    pub environments: Option<BTreeMap<String, RawEnvironment>>,
+    /// What `--type config_only` promotions may change: `site_settings`, `app.flags`.
     #[serde(default)]
-    environments: BTreeMap<String, RawEnvironment>,
+    #[schemars(inner(length(min = 1)))]
+    pub config_tables: Vec<String>,
+    /// Where audit events are sent. They are recorded in the target database in any case.
+    pub audit: Option<RawAudit>,
+    /// Postgres → mirror.
+    pub sync: Option<RawSync>,
+}
+
+/// One database.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawEnvironment {
+    /// Connection URL; its password must come from a variable.
+    #[schemars(required, extend("examples" = ["${DATABASE_URL}"]))]
+    pub database: Option<String>,
+    /// Which rules, how severe. Default: the environment's own name when that is a profile, else `production`.
+    pub profile: Option<ProfileName>,
+    /// Environment in which the same bytes must have been applied first.
+    pub after: Option<String>,
+    /// Restore points.
+    pub backup: Option<RawBackup>,
+    /// How long a statement waits for a lock before it gives way and tries again. Default: `2s`.
+    #[schemars(regex(pattern = duration::PATTERN), extend("examples" = ["2s"]))]
+    pub lock_timeout: Option<String>,
+    /// How long a statement may run. Default: `15min`.
+    #[schemars(regex(pattern = duration::PATTERN), extend("examples" = ["15min"]))]
+    pub statement_timeout: Option<String>,
+}
+
+/// Restore points.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawBackup {
+    /// How long a restore point is kept. Default: `30d`.
+    #[schemars(regex(pattern = duration::PATTERN), extend("examples" = ["30d"]))]
+    pub keep: Option<String>,
+}
+
+/// Where audit events are sent.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawAudit {
+    /// URL that receives CloudEvents.
+    #[schemars(required, extend("examples" = ["${AUDIT_WEBHOOK_URL}"]))]
+    pub webhook: Option<String>,
+    /// Standard Webhooks signing secret, `whsec_…`; must come from a variable.
+    #[schemars(required, extend("examples" = ["${AUDIT_WEBHOOK_SECRET}"]))]
+    pub secret: Option<String>,
+}
+
+/// Postgres → mirror.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawSync {
+    /// Environment that is read.
+    #[schemars(required, extend("examples" = ["production"]))]
+    pub from: Option<String>,
+    /// The mirror.
+    #[schemars(required)]
+    pub to: Option<RawTo>,
+    /// Rows per batch. Default: 500.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub batch_rows: Option<u32>,
+    /// What becomes of a mirrored row whose source row is gone. Default: `soft`.
+    pub deletes: Option<Deletes>,
+    /// Which tables. Default: all with a primary key.
     #[serde(default)]
-    config_tables: Vec<String>,
-    audit: Option<RawAudit>,
-    sync: Option<RawSync>,
+    #[schemars(inner(length(min = 1)))]
+    pub tables: Vec<String>,
 }
 
-#[derive(Debug, Deserialize)]
+/// The mirror.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct RawEnvironment {
-    database: String,
-    profile: Option<String>,
-    after: Option<String>,
-    backup: Option<RawBackup>,
-    lock_timeout: Option<String>,
-    statement_timeout: Option<String>,
+pub struct RawTo {
+    /// A folder of JSON lines, one file per table.
+    #[schemars(required, extend("examples" = ["./mirror"]))]
+    pub folder: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawBackup {
-    keep: Option<String>,
+/// JSON Schema of the file, for editors and for us: one tree without references.
+pub fn schema() -> Value {
+    let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
+    let mut schema = settings.into_generator().into_root_schema_for::<RawConfig>().to_value();
+    without_null(&mut schema);
+    schema
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawAudit {
-    webhook: String,
-    secret: String,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawSync {
-    from: String,
-    to: RawTo,
-    batch_rows: Option<usize>,
-    deletes: Option<String>,
-    #[serde(default)]
-    tables: Vec<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawTo {
-    folder: String,
-}
-
-impl RawConfig {
-    pub fn resolve(self, path: &Utf8Path, text: &str, env: &dyn Fn(&str) -> Option<String>) -> Config {
-        let root = path.parent().filter(|it| !it.as_str().is_empty()).unwrap_or(Utf8Path::new(".")).to_owned();
-        let mut environments = BTreeMap::new();
-        let mut incomplete = BTreeMap::new();
-        for (name, raw) in self.environments {
-            let profile = profile(raw.profile.as_deref().unwrap_or(&name));
-            match expand(&raw.database, env) {
-                Ok(database) => {
-                    let seconds = |text: &Option<String>, default| text.as_deref().map_or(default, duration);
-                    let environment = Environment {
-                        name: name.clone(),
-                        database: Secret::new(database),
-                        profile,
-                        after: raw.after,
-                        backup_keep: seconds(&raw.backup.and_then(|it| it.keep), Duration::from_secs(30 * 86_400)),
-                        lock_timeout: seconds(&raw.lock_timeout, Duration::from_secs(2)),
-                        statement_timeout: seconds(&raw.statement_timeout, Duration::from_secs(15 * 60)),
-                    };
-                    environments.insert(name, environment);
+/// A key without a value counts as left out, so `null` is never offered, nor is it a default.
+fn without_null(schema: &mut Value) {
+    match schema {
+        Value::Array(items) => items.iter_mut().for_each(without_null),
+        Value::Object(keys) => {
+            keys.remove("default");
+            keys.remove("format");
+            if let Some(Value::Array(types)) = keys.get_mut("type") {
+                types.retain(|name| name != "null");
+                if let [one] = types.as_slice() {
+                    let one = one.clone();
+                    keys.insert("type".to_owned(), one);
                 }
-                Err(missing) => {
-                    let lacks = vec![Complaint::UnsetVariable { name: missing, span: (0, 0).into() }];
-                    incomplete.insert(name.clone(), Incomplete { name, profile, after: raw.after, lacks });
+            }
+            if let Some(Value::Array(choices)) = keys.get_mut("anyOf") {
+                choices.retain(|choice| choice.get("type").is_none_or(|name| name != "null"));
+                if let [Value::Object(one)] = choices.as_slice() {
+                    let mut one = one.clone();
+                    keys.remove("anyOf");
+                    one.extend(std::mem::take(keys));
+                    *keys = one;
                 }
             }
+            keys.values_mut().for_each(without_null);
         }
-        let audit = self.audit.map(|raw| match (expand(&raw.webhook, env), expand(&raw.secret, env)) {
-            (Ok(webhook), Ok(secret)) => {
-                Part::Complete(Audit { webhook: Secret::new(webhook), secret: Secret::new(secret) })
-            }
-            (Err(name), _) | (_, Err(name)) => {
-                Part::Lacking(vec![Complaint::UnsetVariable { name, span: (0, 0).into() }])
-            }
-        });
-        let sync = self.sync.map(|raw| Sync {
-            from: raw.from,
-            folder: root.join(raw.to.folder),
-            batch_rows: raw.batch_rows.unwrap_or(500),
-            deletes: match raw.deletes.as_deref() {
-                Some("hard") => Deletes::Hard,
-                Some("keep") => Deletes::Keep,
-                _ => Deletes::Soft,
-            },
-            tables: raw.tables,
-        });
-        Config {
-            path: path.to_owned(),
-            migrations: root.join(self.migrations.unwrap_or_else(|| "migrations".to_owned())),
-            root,
-            environments,
-            incomplete,
-            config_tables: self.config_tables,
-            audit,
-            sync,
-            text: text.to_owned(),
-        }
-    }
-}
-
-fn profile(name: &str) -> ProfileName {
-    match name {
-        "dev" => ProfileName::Dev,
-        "staging" => ProfileName::Staging,
-        _ => ProfileName::Production,
-    }
-}
-
-fn expand(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<String, String> {
-    match text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')) {
-        Some(name) => env(name).ok_or_else(|| name.to_owned()),
-        None => Ok(text.to_owned()),
-    }
-}
-
-fn duration(text: &str) -> Duration {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let number: u64 = text[..digits].parse().unwrap_or(0);
-    match &text[digits..] {
-        "ms" => Duration::from_millis(number),
-        "min" => Duration::from_secs(number * 60),
-        "h" => Duration::from_secs(number * 3600),
-        "d" => Duration::from_secs(number * 86_400),
-        _ => Duration::from_secs(number),
+        _ => {}
     }
 }

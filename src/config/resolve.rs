@@ -1,0 +1,368 @@
+//! What is written → what is meant: variables, durations, names, and what must hold between them.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use camino::{Utf8Path, Utf8PathBuf};
+use url::Url;
+
+use super::{
+    Audit, Config, Deletes, Environment, Incomplete, Part, ProfileName, Sync,
+    complaint::Complaint,
+    duration,
+    nearest::nearest,
+    places::{Path, Places},
+    raw::{RawAudit, RawConfig, RawEnvironment, RawSync},
+    structure::{dotted, shown},
+    variables::{self, Trouble},
+};
+use crate::secret::Secret;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// Postgres keeps its timeouts as milliseconds in an `int`.
+const LONGEST_TIMEOUT: Duration = Duration::from_millis(i32::MAX as u64);
+/// Ten years; longer is a typing mistake.
+const LONGEST_KEEP: Duration = Duration::from_secs(3650 * 24 * 60 * 60);
+
+/// What is needed to read values, and the complaints so far.
+struct Reading<'a> {
+    places: &'a Places,
+    env: &'a dyn Fn(&str) -> Option<String>,
+    complaints: Vec<Complaint>,
+}
+
+/// Reads the values. The configuration is of use only when there are no complaints; its `text` is still empty.
+pub fn resolve(
+    raw: RawConfig,
+    path: &Utf8Path,
+    places: &Places,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> (Config, Vec<Complaint>) {
+    let mut reading = Reading { places, env, complaints: Vec::new() };
+    let root = path.parent().filter(|parent| !parent.as_str().is_empty()).unwrap_or(Utf8Path::new("."));
+    let raw_environments = raw.environments.unwrap_or_default();
+    let names: BTreeSet<String> = raw_environments.keys().cloned().collect();
+    let mut config = Config {
+        path: path.to_owned(),
+        root: root.to_owned(),
+        migrations: reading.folder(root, &["migrations"], raw.migrations),
+        environments: BTreeMap::new(),
+        incomplete: BTreeMap::new(),
+        config_tables: reading.tables(&["config_tables"], raw.config_tables),
+        audit: raw.audit.map(|audit| reading.audit(audit)),
+        sync: raw.sync.map(|sync| reading.sync(root, sync, &names)),
+        text: String::new(),
+    };
+    for (name, environment) in raw_environments {
+        match reading.environment(&name, environment, &names) {
+            Ok(environment) => config.environments.insert(name, environment).map(drop),
+            Err(incomplete) => config.incomplete.insert(name, incomplete).map(drop),
+        };
+    }
+    reading.refuse_circles(&config);
+    reading.refuse_same_database(&config);
+    (config, reading.complaints)
+}
+
+impl Reading<'_> {
+    fn environment(
+        &mut self,
+        name: &str,
+        raw: RawEnvironment,
+        names: &BTreeSet<String>,
+    ) -> Result<Environment, Incomplete> {
+        let at = |key: &str| path(&["environments", name, key]);
+        let legal = |character: char| character.is_alphanumeric() || matches!(character, '-' | '_');
+        if name.is_empty() || name.chars().count() > 40 || !name.chars().all(legal) {
+            let span = self.places.key(&path(&["environments", name])).into();
+            self.complaints.push(Complaint::BadName { name: shown(name), span });
+        }
+        let profile = raw.profile.unwrap_or_else(|| default_profile(name));
+        let after = raw.after.and_then(|after| self.environment_name(&at("after"), &after, names));
+        let timeout = |reading: &mut Self, key: &str, written: Option<String>, default| {
+            reading.duration(&at(key), written, default, LONGEST_TIMEOUT)
+        };
+        let lock_timeout = timeout(self, "lock_timeout", raw.lock_timeout, Duration::from_secs(2));
+        let statement_timeout = timeout(self, "statement_timeout", raw.statement_timeout, Duration::from_secs(15 * 60));
+        let keep = path(&["environments", name, "backup", "keep"]);
+        let backup_keep = self.duration(&keep, raw.backup.and_then(|backup| backup.keep), 30 * DAY, LONGEST_KEEP);
+        match self.secret(&at("database"), &raw.database.unwrap_or_default(), database_url) {
+            Ok(database) => Ok(Environment {
+                name: name.to_owned(),
+                database,
+                profile,
+                after,
+                backup_keep,
+                lock_timeout,
+                statement_timeout,
+            }),
+            Err(lacks) => Err(Incomplete { name: name.to_owned(), profile, after, lacks }),
+        }
+    }
+
+    fn audit(&mut self, raw: RawAudit) -> Part<Audit> {
+        let webhook = self.secret(&path(&["audit", "webhook"]), &raw.webhook.unwrap_or_default(), webhook_url);
+        let secret = self.secret(&path(&["audit", "secret"]), &raw.secret.unwrap_or_default(), webhook_secret);
+        match (webhook, secret) {
+            (Ok(webhook), Ok(secret)) => Part::Complete(Audit { webhook, secret }),
+            (webhook, secret) => {
+                let lacks = webhook.err().into_iter().chain(secret.err()).flatten().collect();
+                Part::Lacking(lacks)
+            }
+        }
+    }
+
+    fn sync(&mut self, root: &Utf8Path, raw: RawSync, names: &BTreeSet<String>) -> Sync {
+        let from = raw.from.and_then(|from| self.environment_name(&path(&["sync", "from"]), &from, names));
+        Sync {
+            from: from.unwrap_or_default(),
+            folder: self.folder(root, &["sync", "to", "folder"], raw.to.and_then(|to| to.folder)),
+            batch_rows: raw.batch_rows.map_or(500, |rows| rows as usize),
+            deletes: raw.deletes.unwrap_or(Deletes::Soft),
+            tables: self.tables(&["sync", "tables"], raw.tables),
+        }
+    }
+
+    /// A value that may be secret and that is only demanded when it is used: what a variable lacks or holds
+    /// wrongly is returned, what the file itself has wrong is complained about at once.
+    fn secret(
+        &mut self,
+        path: &[String],
+        written: &str,
+        judge: fn(&str, String, miette::SourceSpan) -> Option<Complaint>,
+    ) -> Result<Secret, Vec<Complaint>> {
+        let span = self.places.value(path).into();
+        let value = match variables::expand(written, self.env) {
+            Ok(value) => value,
+            Err(troubles) => return Err(self.troubles(path, troubles)),
+        };
+        // Left out: there is a complaint already.
+        if written.is_empty() {
+            return Err(Vec::new());
+        }
+        let Some(complaint) = judge(&value, dotted(path), span) else { return Ok(Secret::new(value)) };
+        if variables::in_clear(written) == value {
+            self.complaints.push(complaint);
+            return Err(Vec::new());
+        }
+        Err(vec![complaint])
+    }
+
+    /// A value that is always needed.
+    fn text(&mut self, path: &[String], written: &str) -> Option<String> {
+        match variables::expand(written, self.env) {
+            Ok(value) => Some(value),
+            Err(troubles) => {
+                let unset = self.troubles(path, troubles);
+                self.complaints.extend(unset);
+                None
+            }
+        }
+    }
+
+    /// Complains about what is no variable, returns what is not set.
+    fn troubles(&mut self, path: &[String], troubles: Vec<Trouble>) -> Vec<Complaint> {
+        let span = self.places.value(path).into();
+        let mut unset = Vec::new();
+        for trouble in troubles {
+            match trouble {
+                Trouble::Unset(name) => unset.push(Complaint::UnsetVariable { name, state: "not set", span }),
+                Trouble::Empty(name) => unset.push(Complaint::UnsetVariable { name, state: "set, but empty", span }),
+                Trouble::Malformed(what) => {
+                    let help = what.to_owned();
+                    self.complaints.push(Complaint::BadVariable { place: dotted(path), help, span });
+                }
+            }
+        }
+        unset
+    }
+
+    fn folder(&mut self, root: &Utf8Path, steps: &[&str], written: Option<String>) -> Utf8PathBuf {
+        let path = path(steps);
+        let Some(written) = written else { return root.to_owned() };
+        if written.trim().is_empty() {
+            let help = "name a folder; `.` is the folder of this file".to_owned();
+            self.complaints.push(Complaint::WrongValue {
+                place: dotted(&path),
+                help,
+                span: self.places.value(&path).into(),
+            });
+        }
+        let folder = self.text(&path, &written).unwrap_or_default();
+        let folder = folder.strip_prefix("./").unwrap_or(&folder).trim_end_matches('/');
+        if root == "." && !folder.is_empty() { Utf8PathBuf::from(folder) } else { root.join(folder) }
+    }
+
+    fn tables(&mut self, steps: &[&str], written: Vec<String>) -> Vec<String> {
+        let mut tables = Vec::new();
+        for (index, table) in written.into_iter().enumerate() {
+            let path: Path = path(steps).into_iter().chain([index.to_string()]).collect();
+            // Emptied by the judge of structure, which has complained.
+            let Some(table) = Some(table).filter(|table| !table.is_empty()).and_then(|it| self.text(&path, &it)) else {
+                continue;
+            };
+            if is_table_name(&table) {
+                tables.push(table);
+            } else {
+                let span = self.places.value(&path).into();
+                self.complaints.push(Complaint::BadTable { place: dotted(&path), span });
+            }
+        }
+        tables
+    }
+
+    fn duration(&mut self, path: &[String], written: Option<String>, default: Duration, longest: Duration) -> Duration {
+        let Some(text) = written.and_then(|written| self.text(path, &written)) else { return default };
+        let problem = match duration::parse(text.trim()) {
+            Ok(zero) if zero.is_zero() => "zero would mean no limit at all: write how long, such as `2s`",
+            Ok(long) if long > longest && longest == LONGEST_KEEP => "at most `3650d`",
+            Ok(long) if long > longest => "at most `24d`, the longest that Postgres takes",
+            Ok(duration) => return duration,
+            Err(forms) => forms,
+        };
+        let span = self.places.value(path).into();
+        self.complaints.push(Complaint::BadDuration { place: dotted(path), help: problem.to_owned(), span });
+        default
+    }
+
+    fn environment_name(&mut self, path: &[String], written: &str, names: &BTreeSet<String>) -> Option<String> {
+        let written = self.text(path, written)?;
+        let name = super::full_name(&written, |name| names.contains(name));
+        if names.contains(name) {
+            return Some(name.to_owned());
+        }
+        let known = names.iter().map(|name| shown(name)).collect::<Vec<_>>().join(", ");
+        let help = match nearest(name, names.iter().map(String::as_str)) {
+            Some(meant) => format!("did you mean `{meant}`? There is: {known}"),
+            None if names.is_empty() => "there is none yet".to_owned(),
+            None => format!("there is: {known}"),
+        };
+        let span = self.places.value(path).into();
+        self.complaints.push(Complaint::UnknownEnvironment { place: dotted(path), help, span });
+        None
+    }
+
+    fn refuse_circles(&mut self, config: &Config) {
+        let after = |name: &str| {
+            let complete = config.environments.get(name).and_then(|it| it.after.as_deref());
+            complete.or_else(|| config.incomplete.get(name).and_then(|it| it.after.as_deref()))
+        };
+        let mut told: BTreeSet<&str> = BTreeSet::new();
+        for start in config.names() {
+            let mut way = vec![start];
+            while let Some(next) = after(way[way.len() - 1]) {
+                if let Some(at) = way.iter().position(|seen| *seen == next) {
+                    let circle = &way[at..];
+                    if circle.iter().all(|name| !told.contains(name)) {
+                        told.extend(circle);
+                        let names: Vec<&str> = circle.iter().copied().chain([next]).collect();
+                        let span =
+                            self.places.value(&path(&["environments", circle[circle.len() - 1], "after"])).into();
+                        self.complaints.push(Complaint::Circle { circle: names.join(" → "), span });
+                    }
+                    break;
+                }
+                way.push(next);
+            }
+        }
+    }
+
+    fn refuse_same_database(&mut self, config: &Config) {
+        let mut seen: BTreeMap<String, &str> = BTreeMap::new();
+        for (name, environment) in &config.environments {
+            let database = place_of(environment.database.expose());
+            if let Some(first) = seen.get(&database) {
+                let span = self.places.value(&path(&["environments", name, "database"])).into();
+                let (first, second) = ((*first).to_owned(), name.clone());
+                self.complaints.push(Complaint::SameDatabase { first, second, span });
+            } else {
+                seen.insert(database, name);
+            }
+        }
+    }
+}
+
+fn path(steps: &[&str]) -> Path {
+    steps.iter().map(|step| (*step).to_owned()).collect()
+}
+
+fn default_profile(name: &str) -> ProfileName {
+    match name {
+        "dev" => ProfileName::Dev,
+        "staging" => ProfileName::Staging,
+        _ => ProfileName::Production,
+    }
+}
+
+fn database_url(value: &str, place: String, span: miette::SourceSpan) -> Option<Complaint> {
+    const FORM: &str = "write it as `postgresql://USER:PASSWORD@HOST:5432/DATABASE?sslmode=verify-full`";
+    let what = match value.split_once("://") {
+        Some(("postgres" | "postgresql", rest)) if !rest.is_empty() => return None,
+        Some(("postgres" | "postgresql", _)) => "it ends after its `://`",
+        Some(_) => "it does not start with `postgresql://`",
+        None => "it has no `postgresql://`",
+    };
+    Some(Complaint::BadUrl { place, what, help: FORM, span })
+}
+
+fn webhook_url(value: &str, place: String, span: miette::SourceSpan) -> Option<Complaint> {
+    const FORM: &str = "write it as `https://HOST/PATH`";
+    let what = match Url::parse(value) {
+        Ok(url) if matches!(url.scheme(), "https" | "http") && url.has_host() => return None,
+        Ok(_) => "it is not an `https://` URL",
+        Err(_) => "it cannot be read as a URL",
+    };
+    Some(Complaint::BadUrl { place, what, help: FORM, span })
+}
+
+/// <https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>
+fn webhook_secret(value: &str, place: String, span: miette::SourceSpan) -> Option<Complaint> {
+    let what = match value.strip_prefix("whsec_").map(|key| BASE64_STANDARD.decode(key)) {
+        Some(Ok(key)) if (24..=64).contains(&key.len()) => return None,
+        Some(Ok(key)) if key.len() < 24 => "it is shorter than 24 bytes",
+        Some(Ok(_)) => "it is longer than 64 bytes",
+        Some(Err(_)) => "what follows `whsec_` is not base64",
+        None => "it does not start with `whsec_`",
+    };
+    Some(Complaint::BadWebhookSecret { place, what, span })
+}
+
+/// Host, port and database of a URL, whoever connects; the whole text when it cannot be read.
+fn place_of(database: &str) -> String {
+    let Ok(url) = Url::parse(database) else { return database.to_owned() };
+    let parameter = |name: &str| url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
+    let host = parameter("host").or_else(|| url.host_str().map(str::to_lowercase)).unwrap_or_default();
+    let port = parameter("port").or_else(|| url.port().map(|port| port.to_string())).unwrap_or("5432".to_owned());
+    let name = parameter("dbname").unwrap_or_else(|| url.path().trim_start_matches('/').to_owned());
+    let name = if name.is_empty() { url.username().to_owned() } else { name };
+    format!("{host}:{port}/{name}")
+}
+
+/// `table`, `schema.table`, each part plain or in double quotes.
+fn is_table_name(text: &str) -> bool {
+    let mut rest = text;
+    for _ in 0..2 {
+        let length = match rest.strip_prefix('"') {
+            Some(quoted) => match quoted.find('"') {
+                Some(end) if end > 0 => end + 2,
+                _ => return false,
+            },
+            None => {
+                let plain = |c: &char| c.is_alphanumeric() || matches!(c, '_' | '$');
+                rest.chars().take_while(plain).map(char::len_utf8).sum()
+            }
+        };
+        if length == 0 {
+            return false;
+        }
+        rest = &rest[length..];
+        match rest.strip_prefix('.') {
+            Some(after) => rest = after,
+            None => return rest.is_empty(),
+        }
+    }
+    false
+}

@@ -1,0 +1,317 @@
+use std::time::Duration;
+
+use camino::Utf8Path;
+use proptest::prelude::*;
+
+use super::{Audit, Config, Part, ProfileName, clear, duration, nearest::nearest, parse, schema, variables};
+use crate::report::text::{self, Look};
+
+/// The shape of the documentation, whole.
+const WHOLE: &str = r#"migrations: db/migrations
+environments:
+  dev:        { database: "${DATABASE_URL_DEV}" }
+  staging:    { database: "${DATABASE_URL_STAGING}", profile: staging }
+  production:
+    database: "${DATABASE_URL_PROD}"
+    profile: production            # which rules, how severe
+    after: staging                 # the same bytes must have been applied there first
+    backup: { keep: 30d }
+    lock_timeout: 2s
+    statement_timeout: 15min
+config_tables: [site_settings, feature_flags]     # what config_only promotions may change
+audit: { webhook: "${AUDIT_WEBHOOK_URL}", secret: "${AUDIT_WEBHOOK_SECRET}" }
+sync:
+  from: production
+  to: { folder: ./mirror }
+  batch_rows: 500
+  deletes: soft                    # soft | hard | keep
+  tables: [sow_poles, sow_drops]   # default: all tables with a primary key
+"#;
+
+fn env(name: &str) -> Option<String> {
+    let value = match name {
+        "DATABASE_URL_DEV" => "postgresql://dev:opensesame@localhost/dev",
+        "DATABASE_URL_STAGING" => "postgresql://app:opensesame@staging.example.com/app",
+        "DATABASE_URL_PROD" => "postgresql://app:opensesame@production.example.com/app",
+        "SAME_AS_PROD" => "postgres://reader@PRODUCTION.example.com:5432/app?sslmode=require",
+        "AUDIT_WEBHOOK_URL" => "https://audit.example.com/liftlock",
+        "AUDIT_WEBHOOK_SECRET" => "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
+        "BAD_SECRET" => "opensesame",
+        "SHORT_SECRET" => "whsec_b3BlbnNlc2FtZQ==",
+        "EMPTY" => "",
+        "MYSQL" => "mysql://root:opensesame@localhost/x",
+        "DOLLAR" => "postgresql://u:open${sesame}$$@h/d",
+        "KEEP" => "7d",
+        _ => return None,
+    };
+    Some(value.to_owned())
+}
+
+fn read(text: &str) -> Result<Config, super::ConfigErrors> {
+    parse(Utf8Path::new("liftlock.yml"), text, &env)
+}
+
+fn rendered(errors: &super::ConfigErrors) -> String {
+    text::error(errors, &Look { color: false, width: 100 })
+}
+
+#[test]
+fn the_documented_shape_is_read_whole() {
+    let config = read(WHOLE).expect("it is right");
+    assert_eq!(config.migrations, "db/migrations");
+    assert_eq!(config.names().collect::<Vec<_>>(), ["dev", "production", "staging"]);
+    let production = config.environment("prod").expect("prod is production");
+    assert_eq!(production.profile, ProfileName::Production);
+    assert_eq!(production.after.as_deref(), Some("staging"));
+    assert_eq!(production.backup_keep, Duration::from_secs(30 * 86_400));
+    assert_eq!(production.lock_timeout, Duration::from_secs(2));
+    assert_eq!(production.statement_timeout, Duration::from_secs(900));
+    assert_eq!(production.database.expose(), "postgresql://app:opensesame@production.example.com/app");
+    assert_eq!(config.environment("stage").expect("stage is staging").profile, ProfileName::Staging);
+    assert_eq!(config.environment("dev").expect("it is there").profile, ProfileName::Dev);
+    assert!(matches!(config.audit, Some(Part::Complete(Audit { .. }))));
+    let sync = config.sync.expect("it is there");
+    assert_eq!((sync.from.as_str(), sync.folder.as_str(), sync.batch_rows), ("production", "mirror", 500));
+    assert_eq!(sync.tables, ["sow_poles", "sow_drops"]);
+}
+
+#[test]
+fn what_is_left_out_has_its_default() {
+    let config = read("migrations: m\nenvironments:\n  live: { database: \"${DATABASE_URL_PROD}\" }\nsync:\n")
+        .expect("it is right");
+    let live = config.environment("live").expect("it is there");
+    assert_eq!(live.profile, ProfileName::Production, "an unknown name is judged as severely as can be");
+    assert_eq!((live.lock_timeout, live.statement_timeout), (Duration::from_secs(2), Duration::from_secs(900)));
+    assert_eq!(live.backup_keep, Duration::from_secs(30 * 86_400));
+    assert_eq!((config.sync, config.audit), (None, None));
+}
+
+#[test]
+fn relative_folders_start_at_the_file() {
+    let config = parse(Utf8Path::new("/srv/app/liftlock.yml"), WHOLE, &env).expect("it is right");
+    assert_eq!(config.migrations, "/srv/app/db/migrations");
+    assert_eq!(config.sync.expect("it is there").folder, "/srv/app/mirror");
+}
+
+#[test]
+fn variables_are_demanded_only_by_what_is_used() {
+    let without = |name: &str| if name.ends_with("DEV") { env(name) } else { None };
+    let config = parse(Utf8Path::new("liftlock.yml"), WHOLE, &without).expect("nothing is demanded yet");
+    assert!(config.environment("dev").is_ok());
+    assert_eq!(config.profile("prod").ok(), Some(ProfileName::Production), "known without its password");
+    let errors = config.promotion("prod").expect_err("three variables are missing");
+    insta::assert_snapshot!("missing_variables_of_a_promotion", rendered(&errors));
+}
+
+#[test]
+fn an_environment_that_is_not_configured_is_said_to_be_so() {
+    let config = read(WHOLE).expect("it is right");
+    let errors = config.environment("prodction").expect_err("it is misspelt");
+    let shown = rendered(&errors);
+    assert!(shown.contains("did you mean `production`?") && shown.contains("dev, production, staging"), "{shown}");
+}
+
+/// Mistakes and what is said about them, in one snapshot that reads as a catalogue.
+#[test]
+fn every_mistake_is_shown_at_its_line() {
+    let base = "migrations: m\nenvironments:\n  dev: { database: \"${DATABASE_URL_DEV}\" }\n";
+    let with = |more: &str| format!("{base}{more}");
+    let cases: Vec<(&str, String)> = vec![
+        ("an empty file", String::new()),
+        ("only comments", "# nothing yet\n".to_owned()),
+        ("a list instead of keys", "- migrations\n- environments\n".to_owned()),
+        ("no YAML", "migrations: [db\nenvironments: {}\n".to_owned()),
+        ("no YAML behind letters of several bytes", "# größe, 大きさ\nmigrations: 'ä' x\n".to_owned()),
+        ("a tab as indentation", "migrations: m\nenvironments:\n\tdev: {}\n".to_owned()),
+        ("a bare variable between braces", "migrations: m\nenvironments:\n  dev: { database: ${DATABASE_URL_DEV} }\n".to_owned()),
+        ("a key that stands twice", with("migrations: n\n")),
+        ("two documents", with("---\nmigrations: n\n")),
+        ("unknown keys with and without a likely meaning", with("sink: 1\nmigration: x\nlock_timeout: 1s\n")),
+        ("keys of later versions", with("neon: { project: x }\nlayout: prisma\n")),
+        (
+            "wrong types",
+            "migrations: 7\nenvironments:\n  dev: postgres\n  staging: { database: [a], lock_timeout: 2 }\nconfig_tables: flags\n"
+                .to_owned(),
+        ),
+        ("keys that are missing", with("audit: {}\nsync: { to: {} }\n")),
+        (
+            "values that cannot be",
+            with("  staging: { database: \"${DATABASE_URL_STAGING}\", profile: stagging }\nsync: { from: dev, to: { folder: m }, batch_rows: 0, deletes: maybe }\n"),
+        ),
+        (
+            "durations",
+            with("  staging:\n    database: \"${DATABASE_URL_STAGING}\"\n    lock_timeout: 15m\n    statement_timeout: 0s\n    backup: { keep: forever }\n"),
+        ),
+        ("a duration that Postgres cannot take", with("  a: { database: \"${DATABASE_URL_PROD}\", lock_timeout: 30d }\n")),
+        (
+            "environments that are not there",
+            with("  a: { database: \"${DATABASE_URL_PROD}\", after: stagging }\nsync: { from: prod, to: { folder: x } }\n"),
+        ),
+        (
+            "a circle",
+            "migrations: m\nenvironments:\n  a: { database: \"${A}\", after: b }\n  b: { database: \"${B}\", after: c }\n  c: { database: \"${C}\", after: a }\n  d: { database: \"${D}\", after: d }\n"
+                .to_owned(),
+        ),
+        (
+            "secrets in clear, of every kind",
+            "migrations: m\nenvironments:\n  dev: { database: \"postgresql://u:opensesame@h/d\" }\n  \
+             a: { database: \"postgres://h/d?user=u&password=opensesame\" }\n  \
+             b: { database: 'postgres://u:open/ses@me@h/d' }\n\
+             audit:\n  webhook: https://u:opensesame@example.com/\n  secret: opensesame\n\
+             convex: { deploy_key: \"prod:happy-otter-1|opensesame==\" }\n"
+                .to_owned(),
+        ),
+        ("a secret under a wrong key", with("password: |\n  open\n  sesame\n")),
+        ("a secret on a line that is no YAML", with("audit: { secret: opensesame, webhook: [ }\n")),
+        ("variables that are none", with("  a: { database: \"${DATABASE_URL\" }\n  b: { database: \"${DB:-postgres://u:opensesame@h/d}\" }\n")),
+        ("a bad value in a variable of no use yet is not complained about", with("  a: { database: \"${MYSQL}\" }\nmigrations_: 1\n")),
+        ("a URL of another database", with("  a: { database: \"mysql://localhost/x\" }\n  b: { database: localhost }\n")),
+        ("one database twice", with("  a: { database: \"${DATABASE_URL_PROD}\" }\n  b: { database: \"${SAME_AS_PROD}\" }\n")),
+        ("tables that are none", with("config_tables: [flags, 'drop table x', a.b.c, '', app.\"Fl ags\", 3]\n")),
+        ("names of environments", with("  \"my db\": { database: \"${DATABASE_URL_PROD}\" }\n")),
+    ];
+    let mut catalogue = String::new();
+    for (title, text) in cases {
+        let errors = read(&text).expect_err(title);
+        let shown = rendered(&errors);
+        assert!(!shown.contains("sesame"), "{title}: a secret is shown\n{shown}");
+        catalogue.push_str(&format!("=== {title}\n{shown}\n"));
+    }
+    insta::assert_snapshot!("mistakes", catalogue);
+}
+
+#[test]
+fn wrong_values_of_variables_are_complained_about_when_they_are_used() {
+    let text = "migrations: m\nenvironments:\n  a: { database: \"${MYSQL}\" }\n  b: { database: \"${EMPTY}\" }\n\
+                audit: { webhook: \"${AUDIT_WEBHOOK_URL}\", secret: \"${SHORT_SECRET}\" }\n";
+    let config = read(text).expect("nothing is used yet");
+    let mut shown = String::new();
+    for name in ["a", "b"] {
+        shown.push_str(&rendered(&config.promotion(name).expect_err("both lack something")));
+    }
+    assert!(!shown.contains("sesame"), "a secret is shown\n{shown}");
+    insta::assert_snapshot!("wrong_values_of_variables", shown);
+}
+
+#[test]
+fn values_of_variables_are_taken_as_they_are() {
+    let text = "migrations: m\nenvironments:\n  a: { database: \"${DOLLAR}\", backup: { keep: \"${KEEP}\" } }\n";
+    let config = read(text).expect("it is right");
+    let environment = config.environment("a").expect("it is there");
+    assert_eq!(environment.database.expose(), "postgresql://u:open${sesame}$$@h/d");
+    assert_eq!(environment.backup_keep, Duration::from_secs(7 * 86_400));
+}
+
+#[test]
+fn variables_are_expanded() {
+    let check = |text: &str, expected: Option<&str>| {
+        assert_eq!(variables::expand(text, &env).ok().as_deref(), expected, "{text}");
+    };
+    check("plain", Some("plain"));
+    check("${KEEP}", Some("7d"));
+    check("a${KEEP}b${KEEP}", Some("a7db7d"));
+    check("$$ $${KEEP} $5 $", Some("$ ${KEEP} $5 $"));
+    check("${NOT_THERE}", None);
+    check("${EMPTY}", None);
+    check("${KEEP", None);
+    check("${}", None);
+    check("${KEEP:-9d}", None);
+    check("${9}", None);
+}
+
+#[test]
+fn durations_are_read_and_the_schema_agrees() {
+    let validator =
+        jsonschema::Validator::new(&serde_json::json!({ "pattern": duration::PATTERN })).expect("it is a schema");
+    let check = |text: &str, expected: Option<u64>| {
+        assert_eq!(duration::parse(text).ok(), expected.map(Duration::from_millis), "{text}");
+        assert_eq!(validator.is_valid(&text.into()), expected.is_some(), "{text}");
+    };
+    check("500ms", Some(500));
+    check("2s", Some(2000));
+    check("15min", Some(900_000));
+    check("1h", Some(3_600_000));
+    check("30d", Some(2_592_000_000));
+    check("15m", None);
+    check("", None);
+    check("s", None);
+    check("-2s", None);
+    check("2 s", None);
+    check("1.5h", None);
+    check("1h30min", None);
+    check("２s", None);
+    assert!(duration::parse("99999999999999999999d").is_err() && duration::parse("999999999999999999d").is_err());
+}
+
+#[test]
+fn secrets_give_themselves_away() {
+    let check =
+        |key: &str, value: &str, expected: bool| assert_eq!(clear::is_secret(key, value), expected, "{key}: {value}");
+    check("database", "${DATABASE_URL}", false);
+    check("database", "postgresql://${USER}:${PASSWORD}@host/db", false);
+    check("database", "postgresql://localhost/dev", false);
+    check("database", "postgresql://me@localhost:5433/dev?sslmode=disable", false);
+    check("database", "postgresql://me:hunter2@localhost/dev", true);
+    check("database", "postgresql://me:${A}hunter2@localhost/dev", true);
+    check("database", "postgresql://h/d?password=hunter2", true);
+    check("database", "postgresql://h/d?password=${P}", false);
+    check("database", "host=h password=hunter2", true);
+    check("secret", "${S}", false);
+    check("secret", "anything", true);
+    check("deploy_key", "x", true);
+    check("tables", "user_tokens", false);
+    check("webhook", "https://hooks.slack.com/services/T000/B000/abcdefgh", true);
+    check("webhook", "https://example.com/hook?token=abc", true);
+    check("webhook", "https://example.com/hook", false);
+    check("anything", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD", true);
+    check("anything", "dev:calm-fox-12|0123456789abcdef", true);
+}
+
+#[test]
+fn a_typing_mistake_finds_what_was_meant() {
+    let keys = ["migrations", "environments", "lock_timeout", "audit"];
+    let check = |word: &str, expected: Option<&str>| assert_eq!(nearest(word, keys), expected, "{word}");
+    check("migration", Some("migrations"));
+    check("enviroments", Some("environments"));
+    check("lock-timeout", Some("lock_timeout"));
+    check("Audit", Some("audit"));
+    check("adit", Some("audit"));
+    check("sync", None);
+}
+
+#[test]
+fn the_schema_is_what_editors_are_given() {
+    insta::assert_snapshot!("schema", serde_json::to_string_pretty(&schema()).expect("it is JSON"));
+}
+
+/// Words that mean something to the reader, so that mutations reach deep.
+fn noise() -> impl Strategy<Value = String> {
+    let words = [
+        "${", "}", "$$", ": ", "\n", "  ", "- ", "{", "[", "]", "\"", "'", "&a ", "*a", "<<", "|", "!!int ", "é", "\t",
+        "#", "...",
+    ];
+    prop_oneof![proptest::sample::select(words.to_vec()).prop_map(str::to_owned), any::<char>().prop_map(String::from)]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+    #[test]
+    fn no_text_makes_it_panic(cuts in proptest::collection::vec((any::<prop::sample::Index>(), 0usize..12, noise()), 1..8)) {
+        let mut text = WHOLE.to_owned();
+        for (at, length, noise) in cuts {
+            let start = text.floor_char_boundary(at.index(text.len() + 1));
+            let end = text.floor_char_boundary((start + length).min(text.len())).max(start);
+            text.replace_range(start..end, &noise);
+        }
+        if let Err(errors) = read(&text) {
+            rendered(&errors);
+        }
+    }
+
+    #[test]
+    fn masking_keeps_every_offset(text in "(?s).{0,80}(secret: |://u:)?[^@]{0,20}@?.{0,20}") {
+        let masked = clear::masked(&text, &[]);
+        prop_assert_eq!(masked.len(), text.len());
+        prop_assert_eq!(masked.lines().count(), text.lines().count());
+    }
+}
