@@ -7,7 +7,7 @@ use crate::{
     config::ConfigErrors,
     migration::discover::DiscoverError,
     promote::outbox::OutboxError,
-    services::{postgres::PostgresError, webhook::WebhookError},
+    services::{postgres::PostgresError, sandbox::SandboxError, webhook::WebhookError},
 };
 
 /// How the process ends; a script can act on each.
@@ -60,6 +60,14 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Outbox(#[from] OutboxError),
+    /// The throw-away Postgres did not start.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Sandbox(#[from] SandboxError),
+    /// Ctrl-C during something that leaves nothing behind.
+    #[error("stopped by Ctrl-C; nothing is left behind")]
+    #[diagnostic(code(interrupted))]
+    Interrupted,
     /// The operating system gave us no threads.
     #[error("cannot start the runtime")]
     #[diagnostic(code(runtime::not_started))]
@@ -76,7 +84,8 @@ impl Error {
             Self::Postgres(error) => error.exit(),
             Self::Webhook(error) => error.exit(),
             Self::Outbox(error) => error.exit(),
-            Self::Runtime { .. } => Exit::Service,
+            Self::Sandbox(error) => error.exit(),
+            Self::Interrupted | Self::Runtime { .. } => Exit::Service,
         }
     }
 }

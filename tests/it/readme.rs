@@ -1,0 +1,138 @@
+//! The README is kept true: its tables are generated, its transcript is what `demo` prints, its configuration
+//! loads. `LIFTLOCK_UPDATE_README=1 cargo test --test it readme` writes what has changed.
+
+use std::{fs, process::Command};
+
+use camino::Utf8Path;
+use liftlock::{
+    config::{self, ProfileName},
+    lint::{Waivable, rules},
+    report::{Harm, Severity},
+};
+
+fn readme() -> String {
+    fs::read_to_string(Utf8Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).expect("README.md is there")
+}
+
+/// The text between `<!-- NAME:begin -->` and `<!-- NAME:end -->`.
+fn part<'a>(readme: &'a str, name: &str) -> &'a str {
+    let (_, rest) = readme.split_once(&format!("<!-- {name}:begin -->\n")).expect("the part begins");
+    rest.split_once(&format!("<!-- {name}:end -->")).expect("the part ends").0
+}
+
+/// Compares a part with what it should be, or writes it there. `normal` takes out what differs by run.
+fn check(name: &str, expected: &str, normal: &dyn Fn(&str) -> String) {
+    let text = readme();
+    let actual = part(&text, name);
+    if normal(actual) == normal(expected) {
+        return;
+    }
+    if std::env::var_os("LIFTLOCK_UPDATE_README").is_some() {
+        let (begin, end) = (format!("<!-- {name}:begin -->\n"), format!("<!-- {name}:end -->"));
+        let (before, _) = text.split_once(&begin).expect("the part begins");
+        let (_, after) = text.split_once(&end).expect("the part ends");
+        let path = Utf8Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+        fs::write(path, format!("{before}{begin}{expected}{end}{after}")).expect("README.md can be written");
+        return;
+    }
+    assert_eq!(
+        normal(actual),
+        normal(expected),
+        "README.md's `{name}` has drifted; LIFTLOCK_UPDATE_README=1 cargo test --test it readme"
+    );
+}
+
+#[test]
+fn the_rules_table_is_the_rules() {
+    let mut table = String::from("| rule | about | in production | waivable | what is wrong |\n| --- | --- | --- | --- | --- |\n");
+    for rule in rules::ALL {
+        let about = match rule.harm {
+            Harm::Loses => "loses data",
+            Harm::Blocks => "stops traffic",
+            Harm::Fails => "fails when run",
+            Harm::Breaks => "breaks the application",
+            Harm::Unread => "not understood",
+            Harm::Convention => "convention",
+        };
+        let severity = match rule.severity.in_profile(ProfileName::Production) {
+            Some(Severity::Error) => "error",
+            Some(Severity::Warning) => "warning",
+            Some(Severity::Notice) => "notice",
+            None => "off",
+        };
+        let waivable = match rule.waivable {
+            Waivable::Never => "no",
+            Waivable::WithReason => "with a reason",
+            Waivable::WithReasonOrHotfix => "with a reason, or by a hotfix",
+        };
+        let title = rule.docs().title.replace('|', "\\|");
+        table += &format!("| `{}` | {about} | {severity} | {waivable} | {title} |\n", rule.name);
+    }
+    check("rules", &table, &str::to_owned);
+}
+
+#[test]
+fn the_transcript_is_what_demo_prints() {
+    let output = Command::new(env!("CARGO_BIN_EXE_liftlock"))
+        .args(["demo", "--no-color"])
+        .env_remove("LIFTLOCK_CONFIG")
+        .output()
+        .expect("liftlock runs");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "demo failed:\n{stderr}");
+    let stdout = String::from_utf8(output.stdout).expect("demo prints UTF-8");
+    check("demo", &format!("```text\n{}\n```\n", stdout.trim_end()), &normal);
+}
+
+/// Numbers that differ by run or machine, ids, digests and paths become placeholders; so do runs of spaces,
+/// because columns are as wide as their content.
+fn normal(text: &str) -> String {
+    let mut text = text.to_owned();
+    for (pattern, placeholder) in [
+        (r"(sha256:)?[0-9a-f]{16,64}", "DIGEST"),
+        (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "UUID"),
+        (r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}(:\d{2})?)?", "TIME"),
+        (r"\b[0-9A-F]+/[0-9A-F]+\b", "LSN"),
+        (r"(/[\w.-]+)*/liftlock-demo-\w+", "FOLDER"),
+        (r"postgres(ql)?://\S+", "URL"),
+        (r"\d+ min \d+ s|\d+\.\d s|\d+ ms", "DURATION"),
+        (r"DURATION +[\d,]+", "DURATION RATE"),
+        (r"liftlock_\w+", "DATABASE"),
+        (r" {2,}", " "),
+    ] {
+        let pattern = regex::Regex::new(pattern).expect("the pattern is well-formed");
+        text = pattern.replace_all(&text, placeholder).into_owned();
+    }
+    text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_configuration_loads() {
+    let text = readme();
+    let (_, rest) = text.split_once("```yaml\n").expect("a YAML block is there");
+    let (yaml, _) = rest.split_once("```").expect("the block ends");
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let path = Utf8Path::from_path(folder.path()).expect("its name is UTF-8").join("liftlock.yml");
+    fs::write(&path, yaml).expect("the file can be written");
+    let variables = |name: &str| match name {
+        "AUDIT_WEBHOOK_URL" => Some("https://audit.example.com/events".to_owned()),
+        "AUDIT_WEBHOOK_SECRET" => Some("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD".to_owned()),
+        _ => Some(format!("postgres://app@localhost/{}", name.to_lowercase())),
+    };
+    let config = config::load(&path, &variables).expect("the README's configuration is right");
+    assert_eq!(config.names().collect::<Vec<_>>(), ["dev", "production", "staging"]);
+}
+
+#[test]
+fn every_command_is_named() {
+    let help = Command::new(env!("CARGO_BIN_EXE_liftlock")).arg("--help").output().expect("liftlock runs");
+    let help = String::from_utf8(help.stdout).expect("help is UTF-8");
+    let commands = help.split("Commands:").nth(1).and_then(|rest| rest.split("Options:").next()).expect("commands are listed");
+    let names = commands.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    let names: Vec<&str> = names.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help").collect();
+    assert!(names.len() > 10, "{help}");
+    let readme = readme();
+    for name in names {
+        assert!(readme.contains(&format!("`{name}")), "README.md does not name `liftlock {name}`");
+    }
+}
