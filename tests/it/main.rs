@@ -6,5 +6,6 @@
     reason = "clippy.toml allows them in test functions only, and the rest here is for tests, too"
 )]
 
+mod bookkeeping;
 mod sandbox;
 mod support;
