@@ -74,11 +74,16 @@ fn said(chain: &Chain) -> String {
     let events = if chain.sound == 1 { "event" } else { "events" };
     match &chain.broken {
         None => format!("the chain holds: {} {events}, head sha256:{}", chain.sound, chain.head),
-        Some(place) => format!(
-            "the chain is broken: {place}. The {} {events} before hold together, up to sha256:{}. Somebody with write \
-             access to schema liftlock changed it; compare it with what the webhook's receiver has",
-            chain.sound, chain.head
-        ),
+        Some(place) => {
+            let before = match chain.sound {
+                0 => String::new(),
+                sound => format!("The {sound} {events} before hold together, up to sha256:{}. ", chain.head),
+            };
+            format!(
+                "the chain is broken: {place}. {before}Somebody with write access to schema liftlock changed it; compare it \
+                 with what the webhook's receiver has"
+            )
+        }
     }
 }
 
@@ -139,7 +144,7 @@ fn view(event: &Event) -> EventView {
     EventView {
         sequence: event.sequence.unsigned_abs(),
         id: event.id.to_string(),
-        kind: event.kind.clone(),
+        kind: event.kind.trim_start_matches("dev.liftlock.").to_owned(),
         time: event.created_at.clone(),
         delivered: event.delivered_at.is_some(),
         attempts: event.attempts.unsigned_abs(),

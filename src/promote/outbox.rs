@@ -417,7 +417,7 @@ async fn mark_failed(
     let sql = "update liftlock.audit_outbox set attempts = attempts + 1, last_error = $2,
         next_attempt_at = clock_timestamp() + make_interval(secs => $3) where sequence = $1";
     let pause = pause.map(|pause| pause.as_secs_f64());
-    session.execute(sql, &[&sequence, &failure.to_string(), &pause]).await?;
+    session.execute(sql, &[&sequence, &failure.reason(), &pause]).await?;
     Ok(())
 }
 
@@ -426,5 +426,5 @@ fn events_wait(count: usize) -> String {
 }
 
 fn advice(cause: &WebhookError) -> String {
-    cause.help().map(|help| format!(". {help}")).unwrap_or_default()
+    cause.help().map(|help| format!("{help}. ")).unwrap_or_default().replace("?. ", "? ")
 }

@@ -106,6 +106,14 @@ impl WebhookError {
         }
     }
 
+    /// The failure alone, for where its place is known.
+    pub fn reason(&self) -> String {
+        match self {
+            Self::NotTaken { failure, .. } => failure.to_string(),
+            other => other.to_string(),
+        }
+    }
+
     /// Whether only this one message was refused, and the next may well be taken.
     pub fn is_about_the_message(&self) -> bool {
         matches!(self, Self::NotTaken { failure: Failure::Status { status: 400 | 409 | 413 | 422, .. }, .. })

@@ -9,3 +9,7 @@
 mod bookkeeping;
 mod sandbox;
 mod support;
+
+mod audit;
+mod receiver;
+mod webhook;
