@@ -3,7 +3,7 @@
 mod clear;
 mod complaint;
 mod duration;
-mod nearest;
+pub mod nearest;
 mod places;
 mod raw;
 mod resolve;

@@ -70,7 +70,7 @@ pub struct Table {
     pub partitions: Vec<ObjectName>,
     pub default_partition: Option<ObjectName>,
     pub inherits: Vec<ObjectName>,
-    /// Its columns are not all known: `AS SELECT`, `LIKE`, `OF type`.
+    /// Its columns are not all known: `AS SELECT`, `LIKE`, or created by no file that was read.
     pub partial: bool,
 }
 

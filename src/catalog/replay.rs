@@ -93,19 +93,14 @@ fn create_table(catalog: &mut Catalog, new: &CreateTable, origin: Origin) {
     let release = if new.temporary { Release::Judged } else { origin.release };
     let origin = Origin { release, ..origin.unless(new.if_not_exists) };
     let mut table = Table {
-        name: name.clone(),
-        origin,
-        columns: Vec::new(),
-        constraints: Vec::new(),
         temporary: new.temporary,
         foreign: new.foreign,
         unlogged: new.unlogged,
         partitioned: new.partitioned,
         partition_of: new.partition_of.as_ref().map(|it| catalog.resolve(&it.parent)),
-        partitions: Vec::new(),
-        default_partition: None,
         inherits: new.inherits.iter().map(|it| catalog.resolve(it)).collect(),
         partial: new.from_query || !new.like.is_empty(),
+        ..unknown_table(&name, origin)
     };
     let parents = new.like.iter().chain(&new.inherits).chain(new.partition_of.iter().map(|it| &it.parent));
     for parent in parents {
@@ -125,6 +120,25 @@ fn create_table(catalog: &mut Catalog, new: &CreateTable, origin: Origin) {
     }
     catalog.tables.insert(name, table);
     catalog.indexes.extend(indexes);
+}
+
+/// A table that no file creates: it is altered, so it is there. Whatever it is called later, it is not new.
+fn unknown_table(name: &ObjectName, origin: Origin) -> Table {
+    Table {
+        name: name.clone(),
+        origin,
+        columns: Vec::new(),
+        constraints: Vec::new(),
+        temporary: false,
+        foreign: false,
+        unlogged: false,
+        partitioned: false,
+        partition_of: None,
+        partitions: Vec::new(),
+        default_partition: None,
+        inherits: Vec::new(),
+        partial: true,
+    }
 }
 
 /// Adds a column and what stands behind it: `PRIMARY KEY`, `UNIQUE`, `CHECK`, `REFERENCES`.
@@ -261,6 +275,10 @@ fn automatic_name(table: &Table, kind: &ConstraintKind, column: Option<&Ident>) 
 
 fn alter_table(catalog: &mut Catalog, alter: &AlterTable, origin: Origin) {
     let name = catalog.resolve(&alter.table);
+    if !catalog.tables.contains_key(&name) && !catalog.views.contains_key(&name) {
+        let found = Origin { release: Release::History, ..origin };
+        catalog.tables.insert(name.clone(), unknown_table(&name, found));
+    }
     for action in &alter.actions {
         match &action.kind {
             ActionKind::RenameTable { to } => {

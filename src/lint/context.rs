@@ -4,7 +4,11 @@ use crate::{
     catalog::Catalog,
     config::{ProfileName, PromotionType},
     migration::Migration,
-    sql::{Place, Statement, names::ObjectName},
+    sql::{
+        Change, Place, Statement,
+        change::{ObjectAction, ObjectKind},
+        names::ObjectName,
+    },
 };
 
 /// The world just before a statement runs.
@@ -48,11 +52,53 @@ impl<'a> Context<'a> {
         self.transaction.map_or(&[], |start| &self.migration.statements[start.min(self.index)..self.index])
     }
 
+    /// Does this migration, from here on, create something of this kind and name? Then a drop is half of a
+    /// replacement. `on` is the table of a trigger, rule or policy.
+    pub fn creates_again(&self, kind: ObjectKind, name: &ObjectName, on: Option<&ObjectName>) -> bool {
+        let from_here = self.migration.statements.get(self.index..).unwrap_or_default();
+        let name = self.catalog.resolve(name);
+        let on = on.map(|it| self.catalog.resolve(it));
+        from_here.iter().flat_map(running).any(|it| self.makes(&it.change, kind, &name, on.as_ref()))
+    }
+
+    fn makes(&self, change: &Change, kind: ObjectKind, name: &ObjectName, on: Option<&ObjectName>) -> bool {
+        let same = |other: &ObjectName| self.catalog.resolve(other) == *name;
+        let same_on = |table: &ObjectName| on.is_some_and(|it| self.catalog.resolve(table) == *it);
+        match change {
+            Change::CreateView(view) => {
+                let made = if view.materialized { ObjectKind::MaterializedView } else { ObjectKind::View };
+                matches!(kind, ObjectKind::View | ObjectKind::MaterializedView)
+                    && (made == kind || !view.temporary)
+                    && same(&view.name)
+            }
+            Change::CreateRoutine(routine) => is_routine(kind) && same(&routine.name),
+            Change::CreateTrigger { name: made, table, .. } => {
+                kind == ObjectKind::Trigger && made.name == name.last() && same_on(table)
+            }
+            Change::CreatePolicy { name: made, table } => {
+                kind == ObjectKind::Policy && made.name == name.last() && same_on(table)
+            }
+            Change::CreateType(made) => matches!(kind, ObjectKind::Type | ObjectKind::Domain) && same(&made.name),
+            Change::CreateOther { kind: made, name: Some(other), .. } => {
+                *made == kind && (same(other) || (on.is_some() && other.last() == name.last()))
+            }
+            // Built under another name, then put in its place.
+            Change::AlterObject(alter) => {
+                alter.kind == kind && matches!(&alter.action, ObjectAction::Rename { to } if to.name == name.last())
+            }
+            _ => false,
+        }
+    }
+
     /// Is the table one that the configuration lists as configuration?
     pub fn is_config_table(&self, table: &ObjectName) -> bool {
         let table = self.catalog.resolve(table);
         self.config_tables.contains(&table)
     }
+}
+
+fn is_routine(kind: ObjectKind) -> bool {
+    matches!(kind, ObjectKind::Function | ObjectKind::Procedure | ObjectKind::Routine)
 }
 
 /// A statement and all inside it that run with it: not the bodies of routines it creates.

@@ -6,6 +6,7 @@
 
 mod context;
 mod engine;
+mod header;
 mod profile;
 mod rule;
 pub mod rules;

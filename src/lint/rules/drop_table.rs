@@ -1,11 +1,15 @@
 //! Dropping a table loses every row in it.
 //!
-//! A restore point brings the rows back, but with them the whole database as it was then; what was written
-//! since is lost instead. A table that the same release creates may be dropped, a temporary one too. To retire
-//! a table, stop using it, keep it for one release under another name, and drop it when nobody missed it.
+//! A restore point brings the rows back, but with them the whole database as it was then: what was written
+//! since is lost instead. To retire a table, stop using it, keep it for a release, and drop it when nobody
+//! missed it. A table that the same release creates may be dropped, a temporary one too; so may a materialized
+//! view that the same migration creates again.
 //!
 //! ```sql setup
 //! create table orders (id bigint primary key);
+//! create table events (id bigint, month int) partition by list (month);
+//! create table events_1 partition of events for values in (1);
+//! create table old_events_2 (id bigint, month int);
 //! create materialized view order_counts as select count(*) from orders;
 //! ```
 //!
@@ -13,22 +17,44 @@
 //! drop table orders cascade;
 //! ```
 //!
+//! ```sql bad locks=events:AccessExclusiveLock,events_1:AccessExclusiveLock
+//! drop table events_1;
+//! ```
+//!
 //! ```sql bad locks=order_counts:AccessExclusiveLock
 //! drop materialized view order_counts;
+//! ```
+//!
+//! A table of this release, but with rows that were there before:
+//!
+//! ```sql bad locks=old_events_2:AccessExclusiveLock
+//! create table archive (id bigint, month int) partition by list (month);
+//! alter table archive attach partition old_events_2 for values in (2);
+//! drop table archive;
+//! ```
+//!
+//! Perhaps another table of this name was there:
+//!
+//! ```sql bad
+//! create table if not exists invoices (id bigint primary key);
+//! drop table invoices;
 //! ```
 //!
 //! ```sql good
 //! create table scratch (id bigint primary key);
 //! drop table scratch;
 //! ```
+//!
+//! ```sql good locks=order_counts:AccessExclusiveLock
+//! drop materialized view order_counts;
+//! create materialized view order_counts as select count(*) as orders from orders;
+//! ```
 
 use crate::{
+    catalog::Catalog,
     lint::{Check, Context, Problem, Rule, Severities, Waivable},
     report::Harm,
-    sql::{
-        Change, Statement,
-        change::{Drop, ObjectKind},
-    },
+    sql::{Change, Statement, change::ObjectKind, names::ObjectName},
 };
 
 pub static RULE: Rule = Rule {
@@ -48,13 +74,25 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
         ObjectKind::MaterializedView => "the stored rows of materialized view",
         _ => return Vec::new(),
     };
-    let lost = drop.names.iter().filter(|name| !context.catalog.is_surely_new(name));
-    lost.map(|name| Problem::at(name.span).says(format!("{what} `{name}` is lost")).help(help(drop))).collect()
+    let keeps = |name: &&ObjectName| {
+        is_expendable(context.catalog, name, drop.cascade) || context.creates_again(drop.kind, name, None)
+    };
+    let lost = drop.names.iter().filter(|name| !keeps(name));
+    lost.map(|name| {
+        Problem::at(name.span).says(format!("{what} `{name}` is lost")).help(
+            "stop using it first and drop it in a later release; if it must go now, say why: \
+             `-- liftlock: allow drop-table because …`",
+        )
+    })
+    .collect()
 }
 
-fn help(drop: &Drop) -> &'static str {
-    match drop.kind {
-        ObjectKind::MaterializedView => "create it again in the same migration, or stop using it first",
-        _ => "stop using it first; when it must go, say why with `-- liftlock: allow drop-table because …`",
+/// Everything that goes is of this release: the table, its partitions, and with `CASCADE` what inherits from it.
+fn is_expendable(catalog: &Catalog, name: &ObjectName, cascade: bool) -> bool {
+    if !catalog.is_surely_new(name) {
+        return false;
     }
+    let Some(table) = catalog.table(name) else { return true };
+    let children = catalog.tables.values().filter(|it| cascade && it.inherits.contains(&table.name));
+    table.partitions.iter().chain(children.map(|it| &it.name)).all(|it| is_expendable(catalog, it, cascade))
 }

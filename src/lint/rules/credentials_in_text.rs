@@ -1,0 +1,201 @@
+//! A credential in a migration is known to everybody who can read the repository, now and later.
+//!
+//! Looked for are connection URLs with passwords, `password '…'`, keys and tokens of AWS, GitHub, Stripe, Slack,
+//! Google, Neon, Convex and others, and private keys; in statements and in comments. Placeholders (`***`,
+//! `<password>`, `${PASSWORD}`) are none. The value is never shown, here or anywhere. Taking it out of the file
+//! does not take it out of the history: it must be revoked. Nothing waives this.
+//!
+//! ```sql bad
+//! create role liftlock_example_reader login password 'correct-horse';
+//! ```
+//!
+//! ```sql bad
+//! -- copied from postgres://app:correct-horse@db.example.com/app
+//! create table orders (id bigint primary key);
+//! ```
+//!
+//! ```sql good
+//! -- copied from postgres://app:***@db.example.com/app
+//! create role liftlock_example_reader login password null;
+//! ```
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use crate::{
+    lint::{Check, Context, Problem, Rule, Severities, Waivable},
+    report::Harm,
+    sql::Span,
+};
+
+pub static RULE: Rule = Rule {
+    name: "credentials-in-text",
+    harm: Harm::Convention,
+    severity: Severities::ERROR,
+    waivable: Waivable::Never,
+    source: include_str!("credentials_in_text.rs"),
+    check: Check::Migration(check),
+};
+
+/// What is looked for. The group `secret` is the value; when it is missing, all of it is.
+const PATTERNS: &[(&str, &str)] = &[
+    (
+        "a private key",
+        r"(?s)-----BEGIN [A-Z0-9 ]*PRIVATE KEY( BLOCK)?-----.*?(-----END [A-Z0-9 ]*PRIVATE KEY( BLOCK)?-----|\z)",
+    ),
+    ("a URL with a password", r#"\b[a-zA-Z][a-zA-Z0-9+.-]*://(?<user>[^\s:@/'"]*):(?<secret>[^\s@/'"]+)@"#),
+    ("a password", r"(?i)\bpassword\s+(?:E|U&)?'(?<secret>(?:[^']|'')+)'"),
+    ("a password", r"(?i)\bpassword\s+\$(?<tag>\w*)\$(?<secret>[^$]+)\$"),
+    (
+        "a password",
+        r#"(?i)\b(?:host|hostaddr|port|dbname|user|sslmode)\s*=[^;'"\n]*?\bpassword\s*=\s*(?<secret>[^\s'";]+)"#,
+    ),
+    (
+        "a password",
+        r#"(?i)\bpassword\s*=\s*(?<secret>[^\s'";]+)[^;'"\n]*\s(?:host|hostaddr|port|dbname|user|sslmode)\s*="#,
+    ),
+    ("an AWS access key", r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b"),
+    (
+        "an AWS secret key",
+        r#"(?i)\baws_?secret_?(?:access_?)?key["']?\s*(?:=>|:=|[=:])\s*["']?(?<secret>[A-Za-z0-9/+=]{40})\b"#,
+    ),
+    ("a GitHub token", r"\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,})"),
+    ("a GitLab token", r"\bglpat-[A-Za-z0-9_-]{20,}"),
+    ("a Stripe key", r"\b[rs]k_(?:live|test)_[A-Za-z0-9]{10,}"),
+    ("a webhook signing secret", r"\bwhsec_[A-Za-z0-9+/=]{16,}"),
+    ("a Slack token", r"\bxox[abeoprs]-[A-Za-z0-9-]{10,}"),
+    ("a Slack webhook", r"\bhooks\.slack\.com/services/(?<secret>T[A-Z0-9]+/B[A-Z0-9]+/[A-Za-z0-9]{10,})"),
+    ("a Google API key", r"\bAIza[A-Za-z0-9_-]{35}"),
+    ("a Google client secret", r"\bGOCSPX-[A-Za-z0-9_-]{20,}"),
+    ("a Google access token", r"\bya29\.[A-Za-z0-9_-]{20,}"),
+    ("a Neon API key", r"\bnapi_[A-Za-z0-9]{20,}"),
+    ("a Neon password", r"\bnpg_[A-Za-z0-9]{8,}"),
+    ("a Convex deploy key", r"\b(?:prod|dev|preview|project):[A-Za-z0-9:_-]+\|[A-Za-z0-9+/=_-]{16,}"),
+    ("a Convex admin key", r"\b[a-z0-9-]+\|[0-9a-f]{60,}"),
+    ("an Anthropic API key", r"\bsk-ant-[A-Za-z0-9_-]{20,}"),
+    ("an OpenAI API key", r"\bsk-(?:proj-|svcacct-)?[A-Za-z0-9_]{20,}"),
+    ("a SendGrid key", r"\bSG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}"),
+    ("an npm token", r"\bnpm_[A-Za-z0-9]{36}\b"),
+    ("a PyPI token", r"\bpypi-[A-Za-z0-9_-]{50,}"),
+    ("a Supabase token", r"\bsbp_[a-f0-9]{40}\b|\bsb_secret_[A-Za-z0-9_-]{20,}"),
+    ("a DigitalOcean token", r"\bdo[opr]_v1_[a-f0-9]{40,}"),
+    ("a Shopify token", r"\bshp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}\b"),
+    ("an Azure storage key", r"\bAccountKey=(?<secret>[A-Za-z0-9+/=]{40,})"),
+    ("a signed token (JWT)", r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}"),
+    (
+        "a secret",
+        r#"(?i)\b(?:api[_-]?key|secret[_-]?key|client[_-]?secret|jwt[_-]?secret|access[_-]?token|auth[_-]?token)["']?\s*(?:=>|:=|=|:|,|\bto\b)\s*["'](?<secret>[A-Za-z0-9_+/=.-]{20,})["']"#,
+    ),
+];
+
+static REGEXES: LazyLock<Vec<(&str, Regex)>> = LazyLock::new(|| {
+    let compiled = |pattern: &str| Regex::new(pattern).expect("the patterns are constant, and a test compiles them");
+    PATTERNS.iter().map(|(what, pattern)| (*what, compiled(pattern))).collect()
+});
+
+fn check(context: &Context) -> Vec<Problem> {
+    let found = find(&context.migration.text).into_iter();
+    found
+        .map(|(what, span)| {
+            Problem::at(span)
+                .says(format!("{what} stands in the text"))
+                .help("take it out and revoke it: whoever read the file has it; bring it in when the migration has run")
+                .concealed()
+        })
+        .collect()
+}
+
+/// Each credential once, in order of place.
+fn find(text: &str) -> Vec<(&'static str, Span)> {
+    let mut found: Vec<(&str, Span)> = Vec::new();
+    for (what, regex) in REGEXES.iter() {
+        for captures in regex.captures_iter(text) {
+            let Some(secret) = captures.name("secret").or(captures.get(0)) else { continue };
+            let user = captures.name("user").map(|it| it.as_str());
+            let span = Span { start: secret.start(), end: secret.end() };
+            let overlaps = found.iter().any(|(_, other)| span.start < other.end && other.start < span.end);
+            if !overlaps && !is_placeholder(secret.as_str(), user) {
+                found.push((what, span));
+            }
+        }
+    }
+    found.sort_by_key(|(_, span)| *span);
+    found
+}
+
+/// Masks, template variables, and the words that documentation writes in place of a password.
+fn is_placeholder(value: &str, user: Option<&str>) -> bool {
+    let body = value.rsplit(['_', '-', '|']).find(|it| !it.is_empty()).unwrap_or(value);
+    let mut letters = body.chars().filter(|it| it.is_alphanumeric() || *it == '*');
+    let first = letters.next();
+    let one_letter = first.is_none() || letters.all(|it| Some(it) == first);
+    let bracketed = value.starts_with(['<', '{', '$', '%', '[', ':']) || value.contains("${") || value.contains("{{");
+    let documentation = user
+        .is_some_and(|user| matches!(user.to_ascii_lowercase().as_str(), "user" | "username" | "usr"))
+        && matches!(value.to_ascii_lowercase().as_str(), "password" | "pass" | "passwd" | "pwd" | "secret");
+    let your = value.to_ascii_lowercase().starts_with("your") || value.contains("..") || value.contains('…');
+    one_letter || bracketed || documentation || your
+}
+
+#[cfg(test)]
+mod tests {
+    use super::find;
+
+    /// Glued together here, so that no scanner of this repository takes them for real ones.
+    fn glued(parts: &[&str]) -> String {
+        parts.concat()
+    }
+
+    #[test]
+    fn credentials_are_found_and_placeholders_are_not() {
+        let letters = "abcdefghij0123456789ABCDEFGHIJ0123456789";
+        let found = [
+            "-- postgres://app:correct-horse@db.example.com/app".to_owned(),
+            "select dblink_connect('postgresql://admin:password@prod/app')".to_owned(),
+            "create role r login password 'x1'".to_owned(),
+            "alter role r PASSWORD  E'abc'".to_owned(),
+            "create user mapping for u server s options (user 'u', password 'abc')".to_owned(),
+            "create subscription s connection 'host=h password=abc user=u' publication p".to_owned(),
+            glued(&["-- AK", "IA", "ABCDEFGHIJKLMNOP"]),
+            glued(&["-- aws_secret_access_key = ", letters]),
+            glued(&["-- gh", "p_", letters]),
+            glued(&["-- github", "_pat_", letters]),
+            glued(&["insert into k values ('sk_", "live_", "abcdefghij0123456789')"]),
+            glued(&["-- xox", "b-", "123456789012-abcdefghij"]),
+            glued(&["-- AI", "za", &letters[..35]]),
+            glued(&["-- na", "pi_", letters]),
+            glued(&["-- prod:", "happy-animal-123|", letters]),
+            glued(&["-- -----BEGIN RSA PRIVATE", " KEY-----\n-- abc\n-- -----END RSA PRIVATE", " KEY-----"]),
+            glued(&["select set_config('app.jwt_secret', '", letters, "', false)"]),
+        ];
+        for text in found {
+            assert_eq!(find(&text).len(), 1, "{text}");
+        }
+        let clean = [
+            "-- postgres://user:***@host/db",
+            "-- postgres://user:password@host/db",
+            "-- postgres://app:<password>@host/db",
+            "-- postgres://app:${PASSWORD}@host/db",
+            "-- postgres://app@host/db, see https://example.com:8080/x@y",
+            "create table users (password text not null, password_hash text default '')",
+            "update users set password = crypt('x', gen_salt('bf')) where password = $1",
+            "alter role r password null",
+            "alter role r password '<password>'",
+            "-- napi_xxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+            "comment on column users.password is 'hashed'",
+            "create index on prod (a); -- dev:x | y",
+            "insert into t values ('sk-learn', 'task-1')",
+        ];
+        for text in clean {
+            assert_eq!(find(text), [], "{text}");
+        }
+    }
+
+    #[test]
+    fn the_place_is_the_value_alone() {
+        let text = "create role r password 'correct-horse';";
+        let (_, span) = find(text)[0];
+        assert_eq!(&text[span.start..span.end], "correct-horse");
+    }
+}
