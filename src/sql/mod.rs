@@ -5,11 +5,43 @@
 //! → `sqlparser` reads it, to its end, and [`lower`] turns the tree into a [`Change`] → [`recognise`] reads
 //! the same tokens on its own → two different answers are `Unread`.
 
+mod body;
 pub mod change;
+mod comments;
+mod confirm;
+mod effect;
 pub mod names;
+mod recognise;
+pub mod scan;
+mod source;
 
 pub use change::Change;
+use change::{Set, Unread};
+pub use comments::directives;
 use names::ObjectName;
+pub use scan::{Token, TokenKind, tokens};
+use source::Source;
+
+/// All statements of a text, in order. A byte order mark at its start is passed over.
+pub fn read(text: &str) -> Vec<Statement> {
+    let source = Source::file(text);
+    let scan = scan::scan(text);
+    let mut statements: Vec<Statement> = Vec::with_capacity(scan.pieces.len());
+    for piece in &scan.pieces {
+        let mut statement = confirm::statement(&source, piece, 0, &Place::Top);
+        if statements.last().is_some_and(|last| last.ends_standard_strings()) {
+            // From here on a backslash means something else: no border can be trusted.
+            statement.span.end = text.trim_end().len();
+            statement.change = Change::Unread { reason: Unread::NonStandardStrings };
+            statement.inner.clear();
+            statements.push(statement);
+            break;
+        }
+        statements.push(statement);
+    }
+    comments::attach(&source, &scan.comments, &mut statements);
+    statements
+}
 
 /// A range of bytes in the file's text; `start <= end`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -30,6 +62,18 @@ pub struct Statement {
     pub inner: Vec<Statement>,
     /// `-- liftlock: …` comments directly above or on the statement.
     pub directives: Vec<Directive>,
+}
+
+impl Statement {
+    /// It sets `standard_conforming_strings` to anything but on.
+    fn ends_standard_strings(&self) -> bool {
+        self.walk().any(|statement| match &statement.change {
+            Change::Set(Set { name, value: Some(value), .. }) if name == "standard_conforming_strings" => {
+                !["on", "true", "yes", "1"].iter().any(|on| value.eq_ignore_ascii_case(on))
+            }
+            _ => false,
+        })
+    }
 }
 
 /// Where a statement stands, which says when it runs.

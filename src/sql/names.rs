@@ -2,7 +2,14 @@
 
 use std::fmt;
 
-use super::Span;
+use super::{
+    Span,
+    scan::{Token, TokenKind},
+    source::Source,
+};
+
+/// Postgres's `NAMEDATALEN - 1`: longer names are cut, so two long names may be one.
+const LONGEST: usize = 63;
 
 /// One part of a name, folded (unquoted ASCII to lower case) and cut at 63 bytes.
 ///
@@ -11,6 +18,54 @@ use super::Span;
 pub struct Ident {
     pub name: String,
     pub span: Span,
+}
+
+impl Ident {
+    /// The name a word or quoted token means. `escape` is the character of a `UESCAPE` behind it. `None` when the
+    /// token is no name, or its unicode escapes are wrong.
+    pub(super) fn read(source: &Source<'_>, token: Token, escape: char) -> Option<Self> {
+        let raw = source.of(token);
+        let name = match token.kind {
+            TokenKind::Word => raw.to_ascii_lowercase(),
+            TokenKind::Quoted if raw.starts_with('"') => raw.get(1..raw.len().checked_sub(1)?)?.replace("\"\"", "\""),
+            TokenKind::Quoted => decode(&raw.get(3..raw.len() - 1)?.replace("\"\"", "\""), escape)?,
+            _ => return None,
+        };
+        Some(Self { name: cut(name), span: source.span(token.span) })
+    }
+}
+
+/// Cut at 63 bytes, on a character's border.
+fn cut(mut name: String) -> String {
+    if name.len() > LONGEST {
+        name.truncate(name.floor_char_boundary(LONGEST));
+    }
+    name
+}
+
+/// `\XXXX` and `\+XXXXXX` of `U&"…"`, surrogate pairs included.
+fn decode(text: &str, escape: char) -> Option<String> {
+    let mut units = Vec::new();
+    let mut rest = text;
+    while let Some(letter) = rest.chars().next() {
+        rest = &rest[letter.len_utf8()..];
+        if letter != escape {
+            units.extend(letter.encode_utf16(&mut [0; 2]).iter());
+        } else if let Some(after) = rest.strip_prefix(escape) {
+            units.extend(escape.encode_utf16(&mut [0; 2]).iter());
+            rest = after;
+        } else {
+            let long = rest.strip_prefix('+');
+            let digits = if long.is_some() { long?.get(..6)? } else { rest.get(..4)? };
+            rest = &rest[digits.len() + usize::from(long.is_some())..];
+            let code = u32::from_str_radix(digits, 16).ok()?;
+            match u16::try_from(code) {
+                Ok(unit) => units.push(unit),
+                Err(_) => units.extend(char::from_u32(code)?.encode_utf16(&mut [0; 2]).iter()),
+            }
+        }
+    }
+    String::from_utf16(&units).ok()
 }
 
 impl PartialEq for Ident {
@@ -45,6 +100,12 @@ pub struct ObjectName {
 }
 
 impl ObjectName {
+    /// A name of one part.
+    pub fn of(ident: Ident) -> Self {
+        let span = ident.span;
+        Self { parts: vec![ident], span }
+    }
+
     /// The last part: the object's own name.
     pub fn last(&self) -> &str {
         self.parts.last().map_or("", |part| part.name.as_str())

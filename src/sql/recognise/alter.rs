@@ -1,0 +1,288 @@
+//! `ALTER TABLE`, action by action.
+
+use super::{
+    super::{
+        change::{ActionKind, AlterTable, Change, TableAction},
+        names::Ident,
+        scan::TokenKind,
+    },
+    Reading, alter_object,
+    cursor::{Cursor, Result},
+    kinds, table,
+};
+
+pub fn alter(mut cursor: Cursor<'_>) -> Result<Reading> {
+    if cursor.eat("DEFAULT PRIVILEGES") {
+        return if cursor.has("GRANT") || cursor.has("REVOKE") {
+            Ok(Change::AlterDefaultPrivileges.into())
+        } else {
+            Err(cursor.expected("`GRANT` or `REVOKE`"))
+        };
+    }
+    if cursor.is_one_of(0, &["SYSTEM", "DATABASE", "TABLESPACE"]) {
+        let verb = format!("ALTER {}", cursor.word(0).unwrap_or_default().to_ascii_uppercase());
+        cursor.at += 1;
+        return if cursor.done() { Err(cursor.expected("a name")) } else { Ok(Change::Server { verb }.into()) };
+    }
+    let foreign = cursor.is("FOREIGN TABLE");
+    if cursor.eat("TABLE") || cursor.eat("FOREIGN TABLE") {
+        return alter_table(cursor, foreign);
+    }
+    let kind = kinds::kind(&mut cursor)?;
+    alter_object::alter_object(cursor, kind)
+}
+
+fn alter_table(mut cursor: Cursor<'_>, foreign: bool) -> Result<Reading> {
+    if cursor.eat("ALL IN TABLESPACE") {
+        return Ok(Change::Harmless { verb: "ALTER TABLE ALL IN TABLESPACE".to_owned() }.into());
+    }
+    let if_exists = cursor.eat("IF EXISTS");
+    let (table, only) = cursor.relation()?;
+    let mut actions = Vec::new();
+    for part in cursor.split() {
+        let kind = action(part)?;
+        actions.push(TableAction { span: part.span(), kind });
+    }
+    Ok(Change::AlterTable(AlterTable { table, if_exists, only, foreign, actions }).into())
+}
+
+/// `[CASCADE | RESTRICT]` and nothing else.
+pub fn cascade(mut cursor: Cursor<'_>) -> Result<bool> {
+    let cascade = cursor.eat_one_of(&["CASCADE", "RESTRICT"]) == Some("CASCADE");
+    cursor.finish()?;
+    Ok(cascade)
+}
+
+/// The last thing of an action is one name.
+pub fn last_ident(cursor: &mut Cursor<'_>) -> Result<Ident> {
+    let ident = cursor.ident()?;
+    cursor.finish()?;
+    Ok(ident)
+}
+
+fn action(mut cursor: Cursor<'_>) -> Result<ActionKind> {
+    match cursor.eat_one_of(&["ADD", "DROP", "ALTER", "RENAME", "SET", "VALIDATE", "ATTACH", "DETACH", "OWNER"]) {
+        Some("ADD") => add(cursor),
+        Some("DROP") => drop(cursor),
+        Some("ALTER") => alter_part(cursor),
+        Some("RENAME") => rename(cursor),
+        Some("SET") => set(cursor),
+        Some("VALIDATE") => {
+            cursor.expect("CONSTRAINT")?;
+            Ok(ActionKind::ValidateConstraint { name: last_ident(&mut cursor)? })
+        }
+        Some("ATTACH") => {
+            cursor.expect("PARTITION")?;
+            let partition = cursor.name()?;
+            let default = cursor.eat("DEFAULT");
+            if !default {
+                cursor.expect("FOR VALUES")?;
+            }
+            Ok(ActionKind::AttachPartition { partition, default })
+        }
+        Some("DETACH") => {
+            cursor.expect("PARTITION")?;
+            let partition = cursor.name()?;
+            let (concurrently, finalize) = (cursor.eat("CONCURRENTLY"), cursor.eat("FINALIZE"));
+            cursor.finish()?;
+            Ok(ActionKind::DetachPartition { partition, concurrently, finalize })
+        }
+        Some("OWNER") => {
+            cursor.expect("TO")?;
+            Ok(ActionKind::OwnerTo { role: Some(last_ident(&mut cursor)?) })
+        }
+        _ => other(cursor),
+    }
+}
+
+fn add(mut cursor: Cursor<'_>) -> Result<ActionKind> {
+    if table::is_constraint(&cursor) {
+        return table::constraint(cursor).map(ActionKind::AddConstraint);
+    }
+    cursor.eat("COLUMN");
+    let if_not_exists = cursor.eat("IF NOT EXISTS");
+    let column = Box::new(table::column(cursor, false)?);
+    Ok(ActionKind::AddColumn { column, if_not_exists })
+}
+
+fn drop(mut cursor: Cursor<'_>) -> Result<ActionKind> {
+    if cursor.eat("CONSTRAINT") {
+        let if_exists = cursor.eat("IF EXISTS");
+        let name = cursor.ident()?;
+        return Ok(ActionKind::DropConstraint { name, if_exists, cascade: cascade(cursor)? });
+    }
+    // COLUMN and CONSTRAINT are reserved: here they are never names.
+    cursor.eat("COLUMN");
+    let if_exists = cursor.eat("IF EXISTS");
+    let column = cursor.ident()?;
+    Ok(ActionKind::DropColumn { column, if_exists, cascade: cascade(cursor)? })
+}
+
+fn rename(mut cursor: Cursor<'_>) -> Result<ActionKind> {
+    if cursor.eat("TO") {
+        return Ok(ActionKind::RenameTable { to: last_ident(&mut cursor)? });
+    }
+    let constraint = cursor.eat("CONSTRAINT");
+    cursor.eat("COLUMN");
+    let from = cursor.ident()?;
+    cursor.expect("TO")?;
+    let to = last_ident(&mut cursor)?;
+    Ok(if constraint { ActionKind::RenameConstraint { from, to } } else { ActionKind::RenameColumn { from, to } })
+}
+
+fn set(mut cursor: Cursor<'_>) -> Result<ActionKind> {
+    if cursor.is_symbol(0, "(") {
+        return options(cursor, false);
+    }
+    match cursor.eat_one_of(&["SCHEMA", "LOGGED", "UNLOGGED", "TABLESPACE", "ACCESS", "WITHOUT"]) {
+        Some("SCHEMA") => Ok(ActionKind::SetSchema { to: last_ident(&mut cursor)? }),
+        Some(word @ ("LOGGED" | "UNLOGGED")) => {
+            cursor.finish()?;
+            Ok(ActionKind::SetLogged { logged: word == "LOGGED" })
+        }
+        Some("TABLESPACE") => last_ident(&mut cursor).map(|_| ActionKind::SetTablespace),
+        Some("ACCESS") => {
+            cursor.expect("METHOD")?;
+            last_ident(&mut cursor).map(|_| ActionKind::SetAccessMethod)
+        }
+        Some(_) if cursor.eat("CLUSTER") => Ok(ActionKind::SetWithoutCluster),
+        Some(_) if cursor.eat("OIDS") => Ok(ActionKind::Toggle { words: "SET WITHOUT OIDS".to_owned() }),
+        _ => Err(cursor.expected("an action")),
+    }
+}
+
+fn options(mut cursor: Cursor<'_>, reset: bool) -> Result<ActionKind> {
+    let inside = cursor.expect_parentheses()?;
+    cursor.finish()?;
+    let mut options = Vec::new();
+    for mut part in inside.split() {
+        let name = part.name()?.to_string();
+        let value = part.eat_symbol("=").then(|| part.text());
+        options.push((name, value));
+    }
+    Ok(ActionKind::StorageOptions { options, reset })
+}
+
+/// `ALTER CONSTRAINT name …`, `ALTER [COLUMN] name …`.
+fn alter_part(mut cursor: Cursor<'_>) -> Result<ActionKind> {
+    if cursor.eat("CONSTRAINT") {
+        return Ok(ActionKind::AlterConstraint { name: cursor.ident()? });
+    }
+    cursor.eat("COLUMN");
+    // An index's column is named by its number.
+    if let Some(number) = cursor.token(0).filter(|token| token.kind == TokenKind::Number) {
+        cursor.at += 1;
+        let column = Ident { name: cursor.source.of(number).to_owned(), span: cursor.source.span(number.span) };
+        return alter_column(cursor, column);
+    }
+    let column = cursor.ident()?;
+    alter_column(cursor, column)
+}
+
+fn alter_column(mut cursor: Cursor<'_>, column: Ident) -> Result<ActionKind> {
+    if cursor.eat("TYPE") || cursor.eat("SET DATA TYPE") {
+        return set_type(cursor, column);
+    }
+    if cursor.eat("SET DEFAULT") {
+        if cursor.done() {
+            return Err(cursor.expected("an expression"));
+        }
+        return Ok(ActionKind::SetDefault { column, default: Some(cursor.expression()) });
+    }
+    let plain = match () {
+        () if cursor.eat("DROP DEFAULT") => Some(ActionKind::DropDefault { column: column.clone() }),
+        () if cursor.eat("SET NOT NULL") => Some(ActionKind::SetNotNull { column: column.clone() }),
+        () if cursor.eat("DROP NOT NULL") => Some(ActionKind::DropNotNull { column: column.clone() }),
+        () if cursor.eat("DROP IDENTITY") => {
+            cursor.eat("IF EXISTS");
+            Some(ActionKind::DropIdentity { column: column.clone() })
+        }
+        () => None,
+    };
+    if let Some(action) = plain {
+        cursor.finish()?;
+        return Ok(action);
+    }
+    if cursor.eat("SET EXPRESSION") {
+        cursor.expect("AS")?;
+        return Ok(ActionKind::SetExpression { column });
+    }
+    if cursor.eat("DROP EXPRESSION") {
+        return Ok(ActionKind::DropExpression { column });
+    }
+    if cursor.eat("ADD GENERATED") {
+        return Ok(ActionKind::AddIdentity { column });
+    }
+    if cursor.eat("RESTART") || cursor.eat("SET GENERATED") {
+        return Ok(ActionKind::SetIdentity { column });
+    }
+    column_option(cursor, column)
+}
+
+fn set_type(mut cursor: Cursor<'_>, column: Ident) -> Result<ActionKind> {
+    let data_type = table::data_type(&mut cursor);
+    if data_type.is_empty() {
+        return Err(cursor.expected("a type"));
+    }
+    let collate = cursor.eat("COLLATE");
+    if collate {
+        cursor.name()?;
+    }
+    let using = match cursor.eat("USING") {
+        true if cursor.done() => return Err(cursor.expected("an expression")),
+        true => Some(cursor.expression()),
+        false => None,
+    };
+    if using.is_none() {
+        cursor.finish()?;
+    }
+    Ok(ActionKind::SetType { column, data_type, collate, using })
+}
+
+fn column_option(mut cursor: Cursor<'_>, column: Ident) -> Result<ActionKind> {
+    const IDENTITY: &[&str] = &["INCREMENT", "MINVALUE", "MAXVALUE", "START", "CACHE", "CYCLE", "NO", "SEQUENCE"];
+    let option = match cursor.eat_one_of(&["SET", "RESET", "OPTIONS"]) {
+        Some("SET") if cursor.is_one_of(0, IDENTITY) => return Ok(ActionKind::SetIdentity { column }),
+        Some("SET") if cursor.is_one_of(0, &["STATISTICS", "STORAGE", "COMPRESSION"]) => {
+            format!("SET {}", cursor.word(0).unwrap_or_default().to_ascii_uppercase())
+        }
+        Some("OPTIONS") if cursor.is_symbol(0, "(") => return Ok(ActionKind::ForeignOptions),
+        Some(word) if cursor.is_symbol(0, "(") => format!("{word} (…)"),
+        _ => return Err(cursor.expected("an action on a column")),
+    };
+    Ok(ActionKind::ColumnOption { column, option })
+}
+
+fn other(mut cursor: Cursor<'_>) -> Result<ActionKind> {
+    let start = cursor.at;
+    if cursor.eat("ENABLE") || cursor.eat("DISABLE") {
+        cursor.eat_one_of(&["ALWAYS", "REPLICA"]);
+        let toggled = cursor.eat("TRIGGER") || cursor.eat("RULE");
+        let end = cursor.at;
+        if toggled {
+            cursor.ident()?;
+        } else {
+            cursor.expect("ROW LEVEL SECURITY")?;
+        }
+        let end = if toggled { end } else { cursor.at };
+        return Ok(ActionKind::Toggle { words: cursor.range(start, end).text().to_ascii_uppercase() });
+    }
+    if cursor.eat("FORCE ROW LEVEL SECURITY") || cursor.eat("NO FORCE ROW LEVEL SECURITY") {
+        return Ok(ActionKind::Toggle { words: cursor.range(start, cursor.at).text().to_ascii_uppercase() });
+    }
+    if cursor.eat("NO INHERIT") {
+        return Ok(ActionKind::NoInherit { parent: cursor.name()? });
+    }
+    if cursor.eat("NOT OF") {
+        return Ok(ActionKind::NotOf);
+    }
+    match cursor.eat_one_of(&["CLUSTER", "RESET", "INHERIT", "OF", "REPLICA", "OPTIONS"]) {
+        Some("CLUSTER") if cursor.eat("ON") => cursor.ident().map(|_| ActionKind::ClusterOn),
+        Some("RESET") => options(cursor, true),
+        Some("INHERIT") => Ok(ActionKind::Inherit { parent: cursor.name()? }),
+        Some("OF") => Ok(ActionKind::OfType { name: cursor.name()? }),
+        Some("REPLICA") if cursor.eat("IDENTITY") => Ok(ActionKind::ReplicaIdentity),
+        Some("OPTIONS") if cursor.is_symbol(0, "(") => Ok(ActionKind::ForeignOptions),
+        _ => Err(cursor.expected("an action")),
+    }
+}

@@ -1,0 +1,130 @@
+//! `ALTER` of anything but tables.
+
+use super::{
+    super::{
+        Place, Statement,
+        change::{AlterObject, Change, ObjectAction, ObjectKind},
+    },
+    Reading,
+    alter::{cascade, last_ident},
+    cursor::{Cursor, Result},
+    kinds, table,
+};
+
+pub fn alter_object(mut cursor: Cursor<'_>, kind: ObjectKind) -> Result<Reading> {
+    if cursor.eat("ALL IN TABLESPACE") {
+        return Ok(Change::Harmless { verb: "ALTER … ALL IN TABLESPACE".to_owned() }.into());
+    }
+    let if_exists = cursor.eat("IF EXISTS");
+    let name = match kind {
+        ObjectKind::Role if cursor.eat("ALL") => None,
+        _ => kinds::object(&mut cursor, kind)?,
+    };
+    if matches!(kind, ObjectKind::Trigger | ObjectKind::Rule | ObjectKind::Policy) {
+        cursor.expect("ON")?;
+        cursor.name()?;
+    }
+    if cursor.done() && kind != ObjectKind::Role {
+        return Err(cursor.expected("an action"));
+    }
+    let is_list = matches!(
+        kind,
+        ObjectKind::Type | ObjectKind::View | ObjectKind::Index | ObjectKind::MaterializedView | ObjectKind::Sequence
+    );
+    let parts = if is_list { cursor.split() } else { vec![cursor] };
+    let mut changes = Vec::new();
+    for part in parts {
+        let change =
+            Change::AlterObject(AlterObject { kind, name: name.clone(), if_exists, action: action(part, kind)? });
+        changes.push((change, part.span()));
+    }
+    let (change, _) = changes.remove(0);
+    // Further actions on attributes are statements of their own inside this one.
+    let within =
+        |(change, span)| Statement { span, change, place: Place::Within, inner: Vec::new(), directives: Vec::new() };
+    Ok(Reading { change, inner: changes.into_iter().map(within).collect() })
+}
+
+fn action(mut cursor: Cursor<'_>, kind: ObjectKind) -> Result<ObjectAction> {
+    let whole = cursor;
+    match cursor.eat_one_of(&["RENAME", "ADD", "DROP", "ALTER", "SET", "OWNER", "VALIDATE", "ATTACH"]) {
+        Some("RENAME") => rename(cursor),
+        Some("ADD") if kind == ObjectKind::Type => add_to_type(cursor),
+        Some("ADD") if kind == ObjectKind::Domain => table::constraint(cursor).map(ObjectAction::AddConstraint),
+        Some("DROP") if cursor.eat("ATTRIBUTE") => {
+            cursor.eat("IF EXISTS");
+            Ok(ObjectAction::DropAttribute { name: cursor.ident()?, cascade: cascade(cursor)? })
+        }
+        Some("ALTER") if cursor.eat("ATTRIBUTE") => Ok(ObjectAction::AlterAttribute { name: cursor.ident()? }),
+        Some("ALTER") if matches!(kind, ObjectKind::View | ObjectKind::MaterializedView) => {
+            cursor.eat("COLUMN");
+            cursor.ident()?;
+            Ok(plain(&mut cursor).unwrap_or(ObjectAction::Other { words: words(whole) }))
+        }
+        Some("SET") if cursor.eat("SCHEMA") => Ok(ObjectAction::SetSchema { to: last_ident(&mut cursor)? }),
+        Some("OWNER") if cursor.eat("TO") => last_ident(&mut cursor).map(|_| ObjectAction::OwnerTo),
+        Some("DROP") if kind == ObjectKind::Domain && cursor.eat("CONSTRAINT") => {
+            cursor.eat("IF EXISTS");
+            Ok(ObjectAction::DropConstraint { name: cursor.ident()? })
+        }
+        Some("VALIDATE") if cursor.eat("CONSTRAINT") => {
+            Ok(ObjectAction::ValidateConstraint { name: last_ident(&mut cursor)? })
+        }
+        Some("ATTACH") if cursor.eat("PARTITION") => Ok(ObjectAction::AttachPartition { index: cursor.name()? }),
+        _ if kind == ObjectKind::Domain => {
+            cursor.at = whole.at;
+            plain(&mut cursor).ok_or_else(|| whole.expected("an action on a domain"))
+        }
+        _ => Ok(ObjectAction::Other { words: words(whole) }),
+    }
+}
+
+fn plain(cursor: &mut Cursor<'_>) -> Option<ObjectAction> {
+    match () {
+        () if cursor.eat("SET NOT NULL") => Some(ObjectAction::SetNotNull),
+        () if cursor.eat("DROP NOT NULL") => Some(ObjectAction::DropNotNull),
+        () if cursor.eat("SET DEFAULT") => Some(ObjectAction::SetDefault),
+        () if cursor.eat("DROP DEFAULT") => Some(ObjectAction::DropDefault),
+        () => None,
+    }
+}
+
+fn rename(mut cursor: Cursor<'_>) -> Result<ObjectAction> {
+    if cursor.eat("TO") {
+        return Ok(ObjectAction::Rename { to: last_ident(&mut cursor)? });
+    }
+    if cursor.eat("VALUE") && cursor.is_string() {
+        let from = cursor.string()?;
+        cursor.expect("TO")?;
+        return Ok(ObjectAction::RenameValue { from, to: cursor.string()? });
+    }
+    if !cursor.is_word(1, "TO") {
+        // ATTRIBUTE may be an attribute's name.
+        let _ = cursor.eat("COLUMN") || cursor.eat("ATTRIBUTE") || cursor.eat("CONSTRAINT");
+    }
+    let from = cursor.ident()?;
+    cursor.expect("TO")?;
+    let to = cursor.ident()?;
+    cascade(cursor)?;
+    Ok(ObjectAction::RenamePart { from, to })
+}
+
+fn add_to_type(mut cursor: Cursor<'_>) -> Result<ObjectAction> {
+    if cursor.eat("VALUE") {
+        let if_not_exists = cursor.eat("IF NOT EXISTS");
+        let value = cursor.string()?;
+        if cursor.eat_one_of(&["BEFORE", "AFTER"]).is_some() {
+            cursor.string()?;
+        }
+        cursor.finish()?;
+        return Ok(ObjectAction::AddValue { value, if_not_exists });
+    }
+    cursor.expect("ATTRIBUTE")?;
+    Ok(ObjectAction::AddAttribute { name: cursor.ident()? })
+}
+
+/// The leading words of an action, at most three.
+fn words(cursor: Cursor<'_>) -> String {
+    let words: Vec<String> = (0..3).map_while(|ahead| cursor.word(ahead)).map(str::to_ascii_uppercase).collect();
+    if words.is_empty() { "…".to_owned() } else { words.join(" ") }
+}

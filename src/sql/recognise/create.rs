@@ -1,0 +1,325 @@
+//! `CREATE` of tables, indexes, views, types and the smaller things.
+
+use super::{
+    super::{
+        Place,
+        change::{Change, CreateIndex, CreateTable, CreateType, CreateView, ObjectKind, PartitionOf, TypeKind},
+        names::ObjectName,
+        scan::TokenKind,
+    },
+    Reading, create_routine,
+    cursor::{Cursor, Result},
+    kinds, query, table,
+};
+
+/// The words between `CREATE` and the kind.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Before {
+    pub or_replace: bool,
+    temporary: bool,
+    unlogged: bool,
+    unique: bool,
+}
+
+pub fn create(mut cursor: Cursor<'_>) -> Result<Reading> {
+    let span_from = cursor.at - 1;
+    let mut before = Before { or_replace: cursor.eat("OR REPLACE"), ..Before::default() };
+    while let Some(word) =
+        cursor.eat_one_of(&["GLOBAL", "LOCAL", "TEMP", "TEMPORARY", "UNLOGGED", "UNIQUE", "RECURSIVE", "TRUSTED"])
+    {
+        match word {
+            "TEMP" | "TEMPORARY" => before.temporary = true,
+            "UNLOGGED" => before.unlogged = true,
+            "UNIQUE" => before.unique = true,
+            _ => {}
+        }
+    }
+    cursor.eat("CONSTRAINT");
+    if cursor.eat("DEFAULT CONVERSION") {
+        return other(cursor, ObjectKind::Conversion, before);
+    }
+    let whole = cursor.range(span_from, cursor.end);
+    let Some(kind) = kinds::try_kind(&mut cursor) else { return Err(cursor.expected("a kind of object")) };
+    match kind {
+        ObjectKind::Table => create_table(cursor, before, false),
+        ObjectKind::ForeignTable => create_table(cursor, before, true),
+        ObjectKind::Index => create_index(cursor, before, whole),
+        ObjectKind::View => view(cursor, before, false),
+        ObjectKind::MaterializedView => view(cursor, before, true),
+        ObjectKind::Type => create_type(cursor),
+        ObjectKind::Domain => domain(cursor),
+        ObjectKind::Function | ObjectKind::Procedure => create_routine::routine(cursor, kind, before.or_replace),
+        ObjectKind::Trigger => create_routine::trigger(cursor, before.or_replace),
+        ObjectKind::Rule => create_routine::rule(cursor, before.or_replace),
+        ObjectKind::Policy => {
+            let name = cursor.ident()?;
+            cursor.expect("ON")?;
+            Ok(Change::CreatePolicy { name, table: cursor.name()? }.into())
+        }
+        ObjectKind::Sequence => {
+            let if_not_exists = cursor.eat("IF NOT EXISTS");
+            Ok(Change::CreateSequence { name: cursor.name()?, if_not_exists }.into())
+        }
+        ObjectKind::Schema => schema(cursor),
+        ObjectKind::Extension => {
+            let if_not_exists = cursor.eat("IF NOT EXISTS");
+            Ok(Change::CreateExtension { name: cursor.ident()?, if_not_exists }.into())
+        }
+        ObjectKind::Language if !cursor.has("HANDLER") && !cursor.is_string() => {
+            Ok(Change::CreateExtension { name: cursor.ident()?, if_not_exists: false }.into())
+        }
+        ObjectKind::Database | ObjectKind::Tablespace => {
+            cursor.name()?;
+            let kind = if kind == ObjectKind::Database { "DATABASE" } else { "TABLESPACE" };
+            Ok(Change::Server { verb: format!("CREATE {kind}") }.into())
+        }
+        kind => other(cursor, kind, before),
+    }
+}
+
+fn other(mut cursor: Cursor<'_>, kind: ObjectKind, before: Before) -> Result<Reading> {
+    cursor.eat("IF NOT EXISTS");
+    let name = match kind {
+        ObjectKind::Cast => {
+            cursor.expect_parentheses()?;
+            None
+        }
+        ObjectKind::Transform => None,
+        ObjectKind::UserMapping => {
+            cursor.eat("IF NOT EXISTS");
+            cursor.expect("FOR")?;
+            None
+        }
+        // Statistics may be nameless; an operator's name is no word.
+        ObjectKind::Statistics if cursor.is_word(0, "ON") || cursor.is_symbol(0, "(") => None,
+        ObjectKind::Operator
+            if !cursor.token(0).is_some_and(|token| matches!(token.kind, TokenKind::Word | TokenKind::Quoted)) =>
+        {
+            None
+        }
+        ObjectKind::Language if cursor.is_string() => None,
+        ObjectKind::Column | ObjectKind::Constraint | ObjectKind::LargeObject | ObjectKind::Routine => {
+            return Err(cursor.expected("a kind of object"));
+        }
+        _ => Some(cursor.name()?),
+    };
+    Ok(Change::CreateOther { kind, name, or_replace: before.or_replace }.into())
+}
+
+fn create_table(mut cursor: Cursor<'_>, before: Before, foreign: bool) -> Result<Reading> {
+    let if_not_exists = cursor.eat("IF NOT EXISTS");
+    let name = cursor.name()?;
+    let mut created = CreateTable {
+        name,
+        if_not_exists,
+        temporary: before.temporary,
+        unlogged: before.unlogged,
+        foreign,
+        from_query: cursor.has("AS"),
+        ..CreateTable::default()
+    };
+    let typed = cursor.eat("OF");
+    if typed {
+        cursor.name()?;
+    } else if cursor.eat("PARTITION OF") {
+        created.partition_of = Some(PartitionOf { parent: cursor.name()?, default: false });
+    }
+    let lenient = typed || created.partition_of.is_some() || created.from_query;
+    match cursor.parentheses() {
+        Some(inside) => elements(inside, &mut created, lenient)?,
+        None if !lenient => return Err(cursor.expected("`(`")),
+        None => {}
+    }
+    if created.partition_of.is_some() {
+        bound(&mut cursor, &mut created)?;
+    }
+    let inner = table_tail(cursor, &mut created)?;
+    Ok(Reading { change: Change::CreateTable(created), inner })
+}
+
+fn elements(inside: Cursor<'_>, created: &mut CreateTable, lenient: bool) -> Result<()> {
+    if inside.done() {
+        return Ok(());
+    }
+    for mut part in inside.split() {
+        if part.eat("LIKE") {
+            created.like.push(part.name()?);
+        } else if table::is_constraint(&part) {
+            created.constraints.push(table::constraint(part)?);
+        } else {
+            created.columns.push(table::column(part, lenient)?);
+        }
+    }
+    Ok(())
+}
+
+fn bound(cursor: &mut Cursor<'_>, created: &mut CreateTable) -> Result<()> {
+    if cursor.eat("DEFAULT") {
+        if let Some(partition) = &mut created.partition_of {
+            partition.default = true;
+        }
+        return Ok(());
+    }
+    cursor.expect("FOR VALUES")?;
+    while cursor.eat_one_of(&["IN", "FROM", "TO", "WITH"]).is_some() {
+        cursor.expect_parentheses()?;
+    }
+    Ok(())
+}
+
+/// What follows the columns: `INHERITS`, `PARTITION BY`, options, and the query of `AS`.
+fn table_tail(mut cursor: Cursor<'_>, created: &mut CreateTable) -> Result<Vec<super::super::Statement>> {
+    while !cursor.done() {
+        if cursor.eat("AS") {
+            if cursor.is_word(0, "EXECUTE") {
+                return Ok(Vec::new());
+            }
+            if !query::is_query(cursor) {
+                return Err(cursor.expected("a query"));
+            }
+            let mut inner = query::writes_within(cursor)?;
+            inner.extend(query::called_within(cursor));
+            return Ok(inner);
+        }
+        if cursor.eat("INHERITS") {
+            created.inherits = cursor.expect_parentheses()?.names()?;
+        } else if cursor.eat("PARTITION BY") {
+            created.partitioned = true;
+            cursor.ident()?;
+            cursor.expect_parentheses()?;
+        } else if cursor.eat_one_of(&["WITH", "OPTIONS"]).is_some() {
+            cursor.expect_parentheses()?;
+        } else if cursor.eat_one_of(&["USING", "TABLESPACE", "SERVER"]).is_some() {
+            cursor.name()?;
+        } else if !["WITHOUT OIDS", "ON COMMIT DROP", "ON COMMIT DELETE ROWS", "ON COMMIT PRESERVE ROWS"]
+            .iter()
+            .any(|words| cursor.eat(words))
+        {
+            return Err(cursor.expected("the statement's end"));
+        }
+    }
+    Ok(Vec::new())
+}
+
+fn create_index(mut cursor: Cursor<'_>, before: Before, whole: Cursor<'_>) -> Result<Reading> {
+    // CONCURRENTLY is no index's name unless quoted: Postgres reserves it here.
+    let concurrently = cursor.eat("CONCURRENTLY");
+    let if_not_exists = cursor.eat("IF NOT EXISTS");
+    let name = if cursor.is_word(0, "ON") { None } else { Some(cursor.ident()?) };
+    cursor.expect("ON")?;
+    let (table, only) = cursor.relation()?;
+    let method = if cursor.eat("USING") { Some(cursor.ident()?.name) } else { None };
+    let keys = cursor.expect_parentheses()?.split().into_iter().map(key).collect();
+    let mut partial = false;
+    while !cursor.done() {
+        if cursor.eat("WHERE") {
+            partial = true;
+            break;
+        }
+        if cursor.eat_one_of(&["INCLUDE", "WITH"]).is_some() {
+            cursor.expect_parentheses()?;
+        } else if cursor.eat("TABLESPACE") {
+            cursor.ident()?;
+        } else if !(cursor.eat("NULLS NOT DISTINCT") || cursor.eat("NULLS DISTINCT")) {
+            return Err(cursor.expected("the statement's end"));
+        }
+    }
+    let span = whole.span();
+    let unique = before.unique;
+    Ok(Change::CreateIndex(CreateIndex {
+        name,
+        table,
+        unique,
+        concurrently,
+        if_not_exists,
+        only,
+        method,
+        keys,
+        partial,
+        span,
+    })
+    .into())
+}
+
+/// A plain column by its name, anything else as written.
+fn key(part: Cursor<'_>) -> String {
+    let mut plain = part;
+    match plain.ident() {
+        Ok(column) if plain.done() || plain.word(0).is_some() => column.name,
+        _ => part.text(),
+    }
+}
+
+fn view(mut cursor: Cursor<'_>, before: Before, materialized: bool) -> Result<Reading> {
+    let if_not_exists = cursor.eat("IF NOT EXISTS");
+    let name = cursor.name()?;
+    cursor.skip_to(&["AS"]);
+    cursor.expect("AS")?;
+    if !query::is_query(cursor) {
+        return Err(cursor.expected("a query"));
+    }
+    let Before { or_replace, temporary, .. } = before;
+    Ok(Change::CreateView(CreateView { name, or_replace, materialized, if_not_exists, temporary }).into())
+}
+
+fn create_type(mut cursor: Cursor<'_>) -> Result<Reading> {
+    let name = cursor.name()?;
+    let kind = if cursor.eat("AS ENUM") {
+        let inside = cursor.expect_parentheses()?;
+        let mut values = Vec::new();
+        for mut part in inside.split() {
+            if !part.done() {
+                values.push(part.string()?);
+                part.finish()?;
+            }
+        }
+        TypeKind::Enum { values }
+    } else if cursor.eat("AS RANGE") {
+        cursor.expect_parentheses()?;
+        TypeKind::Range
+    } else if cursor.eat("AS") {
+        cursor.expect_parentheses()?;
+        TypeKind::Composite
+    } else {
+        cursor.parentheses();
+        TypeKind::Other
+    };
+    cursor.finish()?;
+    Ok(Change::CreateType(CreateType { name, kind }).into())
+}
+
+fn domain(mut cursor: Cursor<'_>) -> Result<Reading> {
+    let name = cursor.name()?;
+    cursor.eat("AS");
+    let data_type = table::data_type(&mut cursor);
+    if data_type.is_empty() {
+        return Err(cursor.expected("a type"));
+    }
+    let constrained = cursor.has("CHECK") || cursor.has("NOT NULL");
+    Ok(Change::CreateType(CreateType { name, kind: TypeKind::Domain { data_type, constrained } }).into())
+}
+
+fn schema(mut cursor: Cursor<'_>) -> Result<Reading> {
+    let if_not_exists = cursor.eat("IF NOT EXISTS");
+    let name = if cursor.is_word(0, "AUTHORIZATION") { None } else { Some(cursor.ident()?) };
+    if cursor.eat("AUTHORIZATION") {
+        cursor.ident()?;
+    }
+    // Further statements follow without `;`, each from its CREATE or GRANT to the next.
+    let mut inner = Vec::new();
+    while !cursor.done() {
+        if !cursor.is_one_of(0, &["CREATE", "GRANT"]) {
+            return Err(cursor.expected("`CREATE` or `GRANT`"));
+        }
+        let start = cursor.at;
+        cursor.at += 1;
+        cursor.skip_to(&["CREATE", "GRANT"]);
+        inner.push(super::inner(cursor.range(start, cursor.at.min(cursor.end)), Place::Within));
+    }
+    Ok(Reading { change: Change::CreateSchema { name, if_not_exists }, inner })
+}
+
+/// A name of one part, for what a rule's or routine's body belongs to.
+pub fn owner(name: &super::super::names::Ident) -> ObjectName {
+    ObjectName::of(name.clone())
+}

@@ -1,0 +1,284 @@
+//! Statements that read or write rows: `SELECT`, `WITH`, `INSERT`, `UPDATE`, `DELETE`, `MERGE`, `COPY`, `TRUNCATE`.
+
+use super::{
+    super::{
+        Place, Statement,
+        change::{
+            Change, Copy, CopySource, CreateTable, Dml, Filter, Insert, InsertSource, OnConflict, Truncate, Unread,
+        },
+        names::ObjectName,
+        scan::TokenKind,
+    },
+    Reading,
+    cursor::{Cursor, Result},
+    expression,
+};
+
+const WRITES: &[&str] = &["INSERT", "UPDATE", "DELETE", "MERGE"];
+const QUERIES: &[&str] = &["SELECT", "VALUES", "TABLE", "WITH"];
+
+/// Whether a query starts here.
+pub fn is_query(mut cursor: Cursor<'_>) -> bool {
+    while cursor.is_symbol(0, "(") {
+        cursor.at += 1;
+    }
+    cursor.is_one_of(0, QUERIES)
+}
+
+/// `SELECT`, `VALUES`, `TABLE`, `WITH` and whatever opens with `(`.
+pub fn query(cursor: Cursor<'_>) -> Result<Reading> {
+    let mut first = cursor;
+    while first.is_symbol(0, "(") {
+        first.at += 1;
+    }
+    if !first.is_one_of(0, QUERIES) {
+        return Err(first.expected("a query"));
+    }
+    let inner = writes_within(cursor)?;
+    if cursor.is_word(0, "WITH") {
+        let main = behind_with(cursor)?;
+        if main.is_one_of(0, WRITES) {
+            let mut reading = super::statement(main.deeper()?)?;
+            reading.inner.splice(0..0, inner);
+            return Ok(reading);
+        }
+    }
+    if let Some(table) = into(first)? {
+        return Ok(Reading { change: Change::CreateTable(table), inner });
+    }
+    Ok(Reading { change: Change::Query { routines: expression::calls(cursor) }, inner })
+}
+
+/// The statement behind a `WITH` list.
+fn behind_with(mut cursor: Cursor<'_>) -> Result<Cursor<'_>> {
+    cursor.expect("WITH")?;
+    if cursor.is_word(0, "RECURSIVE") && !cursor.is_word(1, "AS") && !cursor.is_symbol(1, "(") {
+        cursor.at += 1;
+    }
+    loop {
+        cursor.ident()?;
+        cursor.parentheses();
+        cursor.expect("AS")?;
+        if !cursor.eat("NOT MATERIALIZED") {
+            cursor.eat("MATERIALIZED");
+        }
+        cursor.expect_parentheses()?;
+        if cursor.eat("SEARCH") {
+            cursor.skip_to(&["SET"]);
+            cursor.at += 2;
+        }
+        if cursor.eat("CYCLE") {
+            cursor.skip_to(&["USING"]);
+            cursor.at += 2;
+        }
+        if !cursor.eat_symbol(",") {
+            return if cursor.done() { Err(cursor.expected("a query")) } else { Ok(cursor) };
+        }
+    }
+}
+
+/// The writes behind `AS (`, at any depth of a query.
+pub fn writes_within(cursor: Cursor<'_>) -> Result<Vec<Statement>> {
+    let mut found = Vec::new();
+    let mut at = cursor.at + 1;
+    while at < cursor.end {
+        let opens = cursor.text_at(at) == "(" && cursor.tokens[at].partner > at;
+        let before = cursor.range(at - 1, cursor.end);
+        if opens && before.is_one_of(0, &["AS", "MATERIALIZED"]) {
+            let close = cursor.tokens[at].partner.min(cursor.end);
+            let inside = cursor.range(at + 1, close);
+            if is_write(inside) {
+                found.push(super::inner(inside, Place::Within));
+                at = close;
+            }
+        }
+        at += 1;
+    }
+    Ok(found)
+}
+
+fn is_write(mut cursor: Cursor<'_>) -> bool {
+    if cursor.is_word(0, "WITH") {
+        // What stands in its own list is found later, by the reading of this statement.
+        return behind_with(cursor).is_ok_and(|main| main.is_one_of(0, WRITES));
+    }
+    cursor.is("DELETE FROM")
+        || cursor.is("INSERT INTO")
+        || cursor.is("MERGE INTO")
+        || (cursor.eat("UPDATE") && cursor.has("SET"))
+}
+
+/// `SELECT … INTO table`.
+fn into(mut cursor: Cursor<'_>) -> Result<Option<CreateTable>> {
+    if cursor.plpgsql {
+        return Ok(None);
+    }
+    if cursor.is_word(0, "WITH") {
+        cursor = behind_with(cursor)?;
+    }
+    if !cursor.eat("SELECT") || !cursor.skip_to(&["INTO", "FROM", "WHERE", "UNION", "EXCEPT", "INTERSECT"]) {
+        return Ok(None);
+    }
+    if !cursor.eat("INTO") {
+        return Ok(None);
+    }
+    let temporary =
+        cursor.eat("LOCAL TEMPORARY") || cursor.eat("LOCAL TEMP") || cursor.eat("TEMPORARY") || cursor.eat("TEMP");
+    let unlogged = cursor.eat("UNLOGGED");
+    cursor.eat("TABLE");
+    Ok(Some(CreateTable { name: cursor.name()?, temporary, unlogged, from_query: true, ..CreateTable::default() }))
+}
+
+/// What a statement calls, as a query inside it, when it calls anything.
+pub fn called_within(cursor: Cursor<'_>) -> Option<Statement> {
+    let routines = expression::calls(cursor);
+    (!routines.is_empty()).then(|| Statement {
+        span: cursor.span(),
+        change: Change::Query { routines },
+        place: Place::Within,
+        inner: Vec::new(),
+        directives: Vec::new(),
+    })
+}
+
+pub fn insert(mut cursor: Cursor<'_>) -> Result<Reading> {
+    cursor.expect("INTO")?;
+    let table = cursor.name()?;
+    if cursor.eat("AS") {
+        cursor.ident()?;
+    }
+    let mut columns = Vec::new();
+    let mut list = cursor;
+    if let Some(inside) = list.parentheses()
+        && !is_query(inside)
+    {
+        for mut part in inside.split() {
+            columns.push(part.ident()?);
+        }
+        cursor = list;
+    }
+    if cursor.eat("OVERRIDING") {
+        cursor.at += 2;
+    }
+    let source = match () {
+        () if cursor.eat("DEFAULT VALUES") => InsertSource::Default,
+        () if cursor.is_word(0, "VALUES") => InsertSource::Values,
+        () if is_query(cursor) => InsertSource::Query,
+        () => return Err(cursor.expected("`VALUES` or a query")),
+    };
+    let mut inner = writes_within(cursor)?;
+    inner.extend(called_within(cursor));
+    let on_conflict = on_conflict(cursor)?;
+    Ok(Reading { change: Change::Insert(Insert { table, on_conflict, source, columns }), inner })
+}
+
+fn on_conflict(mut cursor: Cursor<'_>) -> Result<Option<OnConflict>> {
+    while cursor.skip_to(&["ON"]) {
+        if cursor.eat("ON CONFLICT") {
+            while cursor.skip_to(&["DO"]) {
+                if cursor.is("DO NOTHING") {
+                    return Ok(Some(OnConflict::DoNothing));
+                }
+                if cursor.is("DO UPDATE") {
+                    return Ok(Some(OnConflict::DoUpdate));
+                }
+                cursor.at += 1;
+            }
+            return Err(cursor.expected("`DO NOTHING` or `DO UPDATE`"));
+        }
+        cursor.at += 1;
+    }
+    Ok(None)
+}
+
+/// How the depth-0 `WHERE` of the rest bounds it.
+fn filter(mut cursor: Cursor<'_>) -> Filter {
+    if !cursor.skip_to(&["WHERE"]) {
+        return Filter::None;
+    }
+    cursor.at += 1;
+    let mut end = cursor;
+    if end.skip_to(&["RETURNING"]) {
+        cursor.end = end.at;
+    }
+    expression::filter(cursor)
+}
+
+pub fn update(mut cursor: Cursor<'_>) -> Result<Reading> {
+    let whole = cursor;
+    let (table, _) = cursor.relation()?;
+    if !cursor.skip_to(&["SET"]) {
+        return Err(cursor.expected("`SET`"));
+    }
+    cursor.at += 1;
+    if cursor.done() {
+        return Err(cursor.expected("a column"));
+    }
+    let inner = writes_within(whole)?.into_iter().chain(called_within(cursor)).collect();
+    Ok(Reading { change: Change::Update(Dml { table, filter: filter(cursor) }), inner })
+}
+
+pub fn delete(mut cursor: Cursor<'_>) -> Result<Reading> {
+    cursor.expect("FROM")?;
+    let whole = cursor;
+    let (table, _) = cursor.relation()?;
+    let inner = writes_within(whole)?.into_iter().chain(called_within(cursor)).collect();
+    if !cursor.done() && !cursor.is_one_of(0, &["AS", "USING", "WHERE", "RETURNING"]) {
+        cursor.ident()?;
+    }
+    if !cursor.done() && !cursor.is_one_of(0, &["AS", "USING", "WHERE", "RETURNING"]) {
+        return Err(cursor.expected("`WHERE`"));
+    }
+    Ok(Reading { change: Change::Delete(Dml { table, filter: filter(cursor) }), inner })
+}
+
+pub fn merge(mut cursor: Cursor<'_>) -> Result<Reading> {
+    cursor.expect("INTO")?;
+    let (table, _) = cursor.relation()?;
+    let inner = writes_within(cursor)?.into_iter().chain(called_within(cursor)).collect();
+    let deletes = cursor.has("THEN DELETE");
+    Ok(Reading { change: Change::Merge { table, deletes }, inner })
+}
+
+pub fn truncate(mut cursor: Cursor<'_>) -> Result<Reading> {
+    if cursor.is_word(0, "TABLE")
+        && cursor.token(1).is_some_and(|token| token.kind != TokenKind::Symbol || cursor.is_symbol(1, "("))
+    {
+        cursor.at += 1;
+    }
+    let mut tables = vec![cursor.relation()?.0];
+    while cursor.eat_symbol(",") {
+        tables.push(cursor.relation()?.0);
+    }
+    let _ = cursor.eat("RESTART IDENTITY") || cursor.eat("CONTINUE IDENTITY");
+    let cascade = cursor.eat_one_of(&["CASCADE", "RESTRICT"]) == Some("CASCADE");
+    cursor.finish()?;
+    Ok(Change::Truncate(Truncate { tables, cascade }).into())
+}
+
+pub fn copy(mut cursor: Cursor<'_>) -> Result<Reading> {
+    cursor.eat("BINARY");
+    let mut inner = Vec::new();
+    let mut table: Option<ObjectName> = None;
+    match cursor.parentheses() {
+        Some(query) => inner.push(super::inner(query, Place::Within)),
+        None => {
+            table = Some(cursor.name()?);
+            cursor.parentheses();
+        }
+    }
+    let from = match cursor.eat_one_of(&["FROM", "TO"]) {
+        Some(word) => word == "FROM",
+        None => return Err(cursor.expected("`FROM` or `TO`")),
+    };
+    let source = match cursor.eat_one_of(&["STDIN", "STDOUT", "PROGRAM"]) {
+        Some("PROGRAM") => CopySource::Program,
+        Some(_) => CopySource::Stdio,
+        None if cursor.is_string() => CopySource::File,
+        None => return Err(cursor.expected("a file, `STDIN` or `STDOUT`")),
+    };
+    if from && source == CopySource::Stdio {
+        return Err(Unread::CopyFromStdin);
+    }
+    Ok(Reading { change: Change::Copy(Copy { table, from, source }), inner })
+}
