@@ -1,3 +1,5 @@
+//! Reading `liftlock.yml`: every mistake, at its place, with no secret shown.
+
 use std::time::Duration;
 
 use camino::Utf8Path;

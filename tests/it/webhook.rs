@@ -86,7 +86,8 @@ async fn another_process_does_not_write_an_event_again() {
 async fn half_a_line_of_a_killed_writer_is_written_anew() {
     let (_folder, path) = folder();
     let file = path.join("audit.jsonl");
-    for torn in ["{\"da", &body("b")[..30]] {
+    let long = body("b").replace("and", &"and ".repeat(100));
+    for torn in ["{\"da", &body("b")[..30], &long[..long.len() - 1]] {
         fs::write(&file, format!("{}\n{torn}", body("a"))).unwrap();
         FileSink::at(file.clone()).send("b", &body("b")).await.unwrap();
         assert_eq!(lines(&file).iter().map(|it| it.id.as_str()).collect::<Vec<_>>(), ["a", "b"]);
