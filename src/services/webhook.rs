@@ -2,23 +2,18 @@
 //!
 //! A sink may get the same event twice (an answer can be lost), always under the same id.
 
-use std::{
-    collections::HashSet,
-    fmt,
-    fs::{File, OpenOptions},
-    io::{self, Read, Seek, SeekFrom, Write},
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+mod file;
+mod signature;
 
-use base64::{Engine, engine::general_purpose::STANDARD};
+pub use file::FileSink;
+pub use signature::{Forged, Signed, TOLERANCE, verify_signature};
+
+use std::{fmt, io, time::Duration};
+
 use camino::{Utf8Path, Utf8PathBuf};
-use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
 use miette::Diagnostic;
 use reqwest::Url;
-use serde::Deserialize;
-use sha2::Sha256;
 use thiserror::Error;
 
 use crate::{
@@ -27,11 +22,10 @@ use crate::{
     secret::Secret,
     services::http::{self, Advice, Failure, Repeat},
 };
+use signature::{Key, keys, signatures};
 
 /// Content type of a CloudEvent in structured mode.
 pub const CLOUD_EVENT: &str = "application/cloudevents+json";
-/// How far a receiver lets a message's timestamp be from its own clock (Standard Webhooks).
-pub const TOLERANCE: Duration = Duration::from_secs(5 * 60);
 
 const SECRET_HELP: &str = "make one with `echo whsec_$(openssl rand -base64 32)`, give it to the receiver too, and put it \
                            into the variable that `audit.secret` names";
@@ -180,7 +174,7 @@ impl Sink for AnySink {
     }
 }
 
-/// A webhook as Standard Webhooks 1.0 describes it: https://github.com/standard-webhooks/standard-webhooks
+/// A webhook as Standard Webhooks 1.0 describes it.
 pub struct HttpSink {
     url: Url,
     /// All of them sign; more than one during a rotation.
@@ -245,218 +239,11 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// No `Debug`: it has no way into text.
-struct Key(Vec<u8>);
-
-fn keys(secret: &Secret) -> Result<Vec<Key>, WebhookError> {
-    let keys: Result<Vec<Key>, WebhookError> = secret.expose().split_whitespace().map(key).collect();
-    match keys {
-        Ok(keys) if keys.is_empty() => Err(WebhookError::NoSecret),
-        other => other,
-    }
-}
-
-fn key(secret: &str) -> Result<Key, WebhookError> {
-    let encoded = secret.strip_prefix("whsec_").unwrap_or(secret);
-    let bytes = STANDARD.decode(encoded).map_err(|_| WebhookError::Secret)?;
-    if (24..=64).contains(&bytes.len()) { Ok(Key(bytes)) } else { Err(WebhookError::Secret) }
-}
-
-/// The message authentication code of `id.timestamp.body`.
-fn code(key: &Key, id: &str, timestamp: &str, body: &[u8]) -> Hmac<Sha256> {
-    let mut code = Hmac::<Sha256>::new_from_slice(&key.0).expect("HMAC takes keys of every length");
-    for part in [id.as_bytes(), b".", timestamp.as_bytes(), b".", body] {
-        code.update(part);
-    }
-    code
-}
-
-fn signatures(keys: &[Key], id: &str, timestamp: &str, body: &[u8]) -> String {
-    let signed: Vec<String> = keys
-        .iter()
-        .map(|key| format!("v1,{}", STANDARD.encode(code(key, id, timestamp, body).finalize().into_bytes())))
-        .collect();
-    signed.join(" ")
-}
-
-/// The three headers of a message, as received.
-#[derive(Debug, Clone, Copy)]
-pub struct Signed<'a> {
-    /// `webhook-id`
-    pub id: &'a str,
-    /// `webhook-timestamp`, seconds since 1970
-    pub timestamp: &'a str,
-    /// `webhook-signature`
-    pub signature: &'a str,
-}
-
-/// Why a receiver must not believe a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum Forged {
-    #[error("the receiver's own secret is malformed")]
-    Secret,
-    #[error("the timestamp is not a number of seconds")]
-    Timestamp,
-    #[error("the message is too old or from the future")]
-    Stale,
-    #[error("no signature fits the message")]
-    Signature,
-}
-
-/// The receiver's half: `Ok` when one of the signatures was made with one of the secrets, over these very bytes,
-/// within [`TOLERANCE`] of `now`.
-pub fn verify_signature(secret: &Secret, signed: Signed<'_>, body: &[u8], now: Timestamp) -> Result<(), Forged> {
-    let keys = keys(secret).map_err(|_| Forged::Secret)?;
-    let seconds: i64 = signed.timestamp.parse().map_err(|_| Forged::Timestamp)?;
-    if now.as_second().abs_diff(seconds) > TOLERANCE.as_secs() {
-        return Err(Forged::Stale);
-    }
-    let genuine =
-        signed.signature.split(' ').filter_map(|signature| STANDARD.decode(signature.strip_prefix("v1,")?).ok()).any(
-            |bytes| keys.iter().any(|key| code(key, signed.id, signed.timestamp, body).verify_slice(&bytes).is_ok()),
-        );
-    if genuine { Ok(()) } else { Err(Forged::Signature) }
-}
-
-/// A file of JSON lines, one event each; an event that is there already is not written again.
-#[derive(Debug)]
-pub struct FileSink {
-    path: Utf8PathBuf,
-    seen: Arc<Mutex<Seen>>,
-}
-
-/// What was read of the file so far.
-#[derive(Debug, Default)]
-struct Seen {
-    bytes: u64,
-    lines: usize,
-    ids: HashSet<String>,
-}
-
-#[derive(Deserialize)]
-struct Line {
-    id: String,
-}
-
-impl FileSink {
-    /// The file is made by the first event.
-    pub fn at(path: Utf8PathBuf) -> Self {
-        Self { path, seen: Arc::default() }
-    }
-}
-
-impl Sink for FileSink {
-    async fn send(&self, id: &str, body: &str) -> Result<(), WebhookError> {
-        let (path, seen) = (self.path.clone(), Arc::clone(&self.seen));
-        let (id, line) = (id.to_string(), format!("{body}\n"));
-        let written = tokio::task::spawn_blocking(move || {
-            let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-            append(&path, &mut seen, id, &line)
-        });
-        written.await.expect("writing a line does not panic and is not aborted")
-    }
-
-    fn place(&self) -> String {
-        self.path.to_string()
-    }
-}
-
-fn append(path: &Utf8Path, seen: &mut Seen, id: String, line: &str) -> Result<(), WebhookError> {
-    let failed = |source| WebhookError::File { path: path.to_owned(), source };
-    let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(failed)?;
-    // Held until the file is closed: of two processes one waits.
-    file.lock().map_err(failed)?;
-    let torn = catch_up(&mut file, seen, path)?;
-    if torn {
-        // Half a line of a writer that was killed; its event was never acknowledged and comes again.
-        file.set_len(seen.bytes).map_err(failed)?;
-    }
-    if seen.ids.contains(&id) {
-        return Ok(());
-    }
-    file.seek(SeekFrom::Start(seen.bytes)).map_err(failed)?;
-    file.write_all(line.as_bytes()).map_err(failed)?;
-    file.sync_all().map_err(failed)?;
-    seen.bytes += line.len() as u64;
-    seen.lines += 1;
-    seen.ids.insert(id);
-    Ok(())
-}
-
-/// Reads what others have written since; says whether half a line stands at the end.
-fn catch_up(file: &mut File, seen: &mut Seen, path: &Utf8Path) -> Result<bool, WebhookError> {
-    let failed = |source| WebhookError::File { path: path.to_owned(), source };
-    if file.metadata().map_err(failed)?.len() < seen.bytes {
-        // Rotated or emptied behind our back.
-        *seen = Seen::default();
-    }
-    file.seek(SeekFrom::Start(seen.bytes)).map_err(failed)?;
-    let mut text = Vec::new();
-    file.read_to_end(&mut text).map_err(failed)?;
-    let other = |lines| WebhookError::OtherFile { path: path.to_owned(), line: lines + 1 };
-    for line in text.split_inclusive(|byte| *byte == b'\n') {
-        if !line.ends_with(b"\n") {
-            let begins = b"{\"data\":";
-            let ours = line.starts_with(begins) || begins.starts_with(line);
-            return if ours { Ok(true) } else { Err(other(seen.lines)) };
-        }
-        let Line { id } = serde_json::from_slice(line).map_err(|_| other(seen.lines))?;
-        seen.bytes += line.len() as u64;
-        seen.lines += 1;
-        seen.ids.insert(id);
-    }
-    Ok(false)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
-    const OTHER: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-    const ID: &str = "msg_27UH4WbU6Z5A5EzD8u03UvzRbpk";
-    const BODY: &str = r#"{"email":"test@example.com","username":"test_user"}"#;
-    const SIGNATURE: &str = "v1,tZ1I4/hDygAJgO5TYxiSd6Sd0kDW6hPenDe+bTa3Kkw=";
-
-    #[test]
-    fn the_published_test_vector_is_signed_and_verified() {
-        let secret = Secret::new(SECRET);
-        assert_eq!(signatures(&keys(&secret).unwrap(), ID, "1649367553", BODY.as_bytes()), SIGNATURE);
-    }
-
-    #[test]
-    fn only_the_very_message_is_believed() {
-        let both = format!("v1a,xx v1,bm8= {SIGNATURE}");
-        let rotated = format!("{OTHER} {SECRET}");
-        for (secret, id, timestamp, signature, body, now, expected) in [
-            (SECRET, ID, "1649367553", SIGNATURE, BODY, 1_649_367_553, Ok(())),
-            (SECRET, ID, "1649367553", SIGNATURE, BODY, 1_649_367_853, Ok(())),
-            (SECRET, ID, "1649367553", both.as_str(), BODY, 1_649_367_553, Ok(())),
-            (rotated.as_str(), ID, "1649367553", SIGNATURE, BODY, 1_649_367_553, Ok(())),
-            (SECRET, ID, "1649367553", SIGNATURE, BODY, 1_649_367_854, Err(Forged::Stale)),
-            (SECRET, ID, "1649367553", SIGNATURE, BODY, 1_649_367_252, Err(Forged::Stale)),
-            (SECRET, ID, "1649367554", SIGNATURE, BODY, 1_649_367_553, Err(Forged::Signature)),
-            (SECRET, "msg_other", "1649367553", SIGNATURE, BODY, 1_649_367_553, Err(Forged::Signature)),
-            (SECRET, ID, "1649367553", SIGNATURE, "{}", 1_649_367_553, Err(Forged::Signature)),
-            (SECRET, ID, "1649367553", "", BODY, 1_649_367_553, Err(Forged::Signature)),
-            (SECRET, ID, "1649367553", "v1,", BODY, 1_649_367_553, Err(Forged::Signature)),
-            (OTHER, ID, "1649367553", SIGNATURE, BODY, 1_649_367_553, Err(Forged::Signature)),
-            (SECRET, ID, "now", SIGNATURE, BODY, 1_649_367_553, Err(Forged::Timestamp)),
-            ("", ID, "1649367553", SIGNATURE, BODY, 1_649_367_553, Err(Forged::Secret)),
-        ] {
-            let signed = Signed { id, timestamp, signature };
-            let now = Timestamp::from_second(now).unwrap();
-            assert_eq!(verify_signature(&Secret::new(secret), signed, body.as_bytes(), now), expected, "{signed:?}");
-        }
-    }
-
-    #[test]
-    fn while_a_secret_is_rotated_both_sign() {
-        let keys = keys(&Secret::new(format!("{OTHER} {SECRET}"))).unwrap();
-        let text = signatures(&keys, ID, "1649367553", BODY.as_bytes());
-        assert_eq!(text.split(' ').count(), 2);
-        assert!(text.ends_with(SIGNATURE), "{text}");
-    }
 
     #[test]
     fn what_cannot_be_a_webhook_is_refused_by_name() {

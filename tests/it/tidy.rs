@@ -55,7 +55,7 @@ const CRATES: [(&str, &[&str]); 12] = [
     ("walkdir", &["migration/discover.rs"]),
     ("similar", &["report/"]),
     ("indicatif", &["commands/progress.rs"]),
-    ("hmac", &["services/webhook.rs"]),
+    ("hmac", &["services/webhook/"]),
     ("axum", &["commands/demo"]),
     ("rustls", &["services/"]),
     ("nix", &["services/"]),
