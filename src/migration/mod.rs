@@ -3,7 +3,13 @@
 pub mod discover;
 pub mod layout;
 
-use std::cmp::Ordering;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    cmp::Ordering,
+    collections::{HashMap, HashSet},
+};
 
 use camino::Utf8PathBuf;
 use sha2::{Digest, Sha256};
@@ -133,10 +139,16 @@ fn statements_of(_text: &str) -> Vec<Statement> {
 }
 
 fn transaction_mode(text: &str, statements: &[Statement]) -> TransactionMode {
-    if statements.iter().any(forbids_transaction) || layout::asks_for_no_transaction(text) {
-        return TransactionMode::PerStatement;
+    let inner = unwrapped(statements);
+    let wrapped = inner.len() < statements.len();
+    let forbids = statements.iter().any(forbids_transaction);
+    if inner.iter().any(ends_transaction) || (wrapped && forbids) {
+        TransactionMode::Own
+    } else if forbids || (!wrapped && layout::asks_for_no_transaction(text)) {
+        TransactionMode::PerStatement
+    } else {
+        TransactionMode::Single
     }
-    if unwrapped(statements).iter().any(ends_transaction) { TransactionMode::Own } else { TransactionMode::Single }
 }
 
 fn forbids_transaction(_statement: &Statement) -> bool {
@@ -203,11 +215,12 @@ pub struct Pending {
 pub fn pending(files: &[Migration], applied: &[AppliedMigration]) -> Pending {
     let mut files: Vec<&Migration> = files.iter().collect();
     files.sort_by_cached_key(|file| layout::order(&file.id.0));
-    let row = |id: &MigrationId| applied.iter().find(|row| row.id == *id);
+    let known_ids: HashSet<&MigrationId> = files.iter().map(|file| &file.id).collect();
+    let rows: HashMap<&MigrationId, &AppliedMigration> = applied.iter().map(|row| (&row.id, row)).collect();
     let last_done = applied.iter().filter(|row| row.state == AppliedState::Done).map(|row| &row.id).max();
     let mut pending = Pending::default();
     for file in files {
-        let known = row(&file.id);
+        let known = rows.get(&file.id);
         if known.is_some_and(|row| row.checksum != file.checksum) {
             pending.changed.push(file.id.clone());
         }
@@ -219,9 +232,8 @@ pub fn pending(files: &[Migration], applied: &[AppliedMigration]) -> Pending {
         }
         pending.to_apply.push(file.id.clone());
     }
-    let gone = |row: &&AppliedMigration| !pending.to_apply.contains(&row.id);
-    let mut missing: Vec<MigrationId> = applied.iter().filter(gone).map(|row| row.id.clone()).collect();
-    missing.sort();
-    pending.missing = missing;
+    let without_file = |row: &&AppliedMigration| !known_ids.contains(&row.id);
+    pending.missing = applied.iter().filter(without_file).map(|row| row.id.clone()).collect();
+    pending.missing.sort();
     pending
 }
