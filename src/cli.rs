@@ -1,7 +1,7 @@
 //! What can be typed: commands, options, their help and their environment variables.
 
 use camino::Utf8PathBuf;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 /// Carries SQL migrations to production Postgres and on to the mirror, and proves each step.
 #[derive(Debug, Parser)]
@@ -19,6 +19,13 @@ pub struct Cli {
     pub global: Global,
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// The completion script for a shell.
+pub fn completion_script(shell: clap_complete::Shell) -> String {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "liftlock", &mut script);
+    String::from_utf8(script).expect("clap_complete writes text")
 }
 
 /// Options that every command takes.
@@ -114,14 +121,37 @@ pub struct New {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Kind {
+    /// create table
     Table,
+    /// add column
     Column,
+    /// create index concurrently
     Index,
+    /// A check or foreign key: two migrations, the second looks at the rows that are there
     Constraint,
+    /// `not null` on a column that is there: three migrations, none of them stops traffic
     NotNull,
+    /// Rows of `config_tables`
     Config,
+    /// Changes to rows
     Data,
+    /// Only the header
     Empty,
+}
+
+impl From<Kind> for crate::migration::template::Kind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Table => Self::Table,
+            Kind::Column => Self::Column,
+            Kind::Index => Self::Index,
+            Kind::Constraint => Self::Constraint,
+            Kind::NotNull => Self::NotNull,
+            Kind::Config => Self::Config,
+            Kind::Data => Self::Data,
+            Kind::Empty => Self::Empty,
+        }
+    }
 }
 
 #[derive(Debug, Args)]

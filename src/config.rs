@@ -7,6 +7,7 @@ pub mod nearest;
 mod places;
 mod raw;
 mod resolve;
+mod starter;
 mod structure;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ use serde_json::Value;
 pub use self::{
     complaint::{Complaint, ConfigErrors},
     raw::schema,
+    starter::starter,
 };
 use self::{
     places::{NotYaml, Path, Places},

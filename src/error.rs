@@ -4,6 +4,7 @@ use miette::Diagnostic;
 use thiserror::Error;
 
 use crate::{
+    commands::{init::InitError, new::NewError},
     config::ConfigErrors,
     migration::discover::DiscoverError,
     promote::outbox::OutboxError,
@@ -48,6 +49,14 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Discover(#[from] DiscoverError),
+    /// No configuration was written.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Init(#[from] InitError),
+    /// No migration was made.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    New(#[from] NewError),
     /// A database failed, or its URL is wrong.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -81,6 +90,8 @@ impl Error {
             Self::File { .. } | Self::NobodyToAsk | Self::NoConfiguration => Exit::Usage,
             Self::Config(errors) => errors.exit(),
             Self::Discover(error) => error.exit(),
+            Self::Init(error) => error.exit(),
+            Self::New(error) => error.exit(),
             Self::Postgres(error) => error.exit(),
             Self::Webhook(error) => error.exit(),
             Self::Outbox(error) => error.exit(),

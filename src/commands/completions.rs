@@ -1,8 +1,12 @@
 //! `liftlock completions`.
 
-use crate::{cli, error::Error, report::Report};
+use crate::{
+    cli,
+    error::Error,
+    report::{Report, Section},
+};
 
-/// Not filled in yet.
-pub fn completions(_arguments: &cli::Completions) -> Result<Report, Error> {
-    Ok(Report::pass("completions"))
+/// The completion script of a shell, for stdout.
+pub fn completions(arguments: &cli::Completions) -> Result<Report, Error> {
+    Ok(Report::pass("completions").with(Section::Raw(cli::completion_script(arguments.shell))))
 }

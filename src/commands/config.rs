@@ -1,9 +1,18 @@
 //! `liftlock config`.
 
 use super::Shell;
-use crate::{cli, error::Error, report::Report};
+use crate::{
+    cli,
+    config::schema,
+    error::Error,
+    report::{Report, Section},
+};
 
-/// Not filled in yet.
-pub async fn config(_shell: &Shell, _arguments: &cli::ConfigCommand) -> Result<Report, Error> {
-    Ok(Report::pass("config"))
+/// `config schema`: the JSON Schema of `liftlock.yml`, for stdout.
+pub async fn config(_shell: &Shell, arguments: &cli::ConfigCommand) -> Result<Report, Error> {
+    match arguments.command {
+        cli::ConfigSubcommand::Schema => {
+            Ok(Report::pass("config schema").with(Section::Raw(format!("{:#}\n", schema()))))
+        }
+    }
 }

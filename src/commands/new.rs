@@ -1,9 +1,114 @@
 //! `liftlock new`.
 
-use super::Shell;
-use crate::{cli, error::Error, report::Report};
+use std::{
+    fs::{self, OpenOptions},
+    io::Write,
+};
 
-/// Not filled in yet.
-pub async fn new(_shell: &Shell, _arguments: &cli::New) -> Result<Report, Error> {
-    Ok(Report::pass("new"))
+use camino::{Utf8Path, Utf8PathBuf};
+use jiff::tz::TimeZone;
+use miette::Diagnostic;
+use thiserror::Error as ThisError;
+
+use super::Shell;
+use crate::{
+    cli,
+    error::{Error, Exit},
+    migration::{
+        MigrationId,
+        discover::{self, DiscoverError},
+        template::{self, TemplateFile, Wanted},
+    },
+    report::{Report, Section},
+};
+
+/// Why no migration was made.
+#[derive(Debug, ThisError, Diagnostic)]
+pub enum NewError {
+    #[error("`{name}` cannot be a migration's name: {why}")]
+    #[diagnostic(code(new::bad_name))]
+    BadName {
+        name: String,
+        why: &'static str,
+        #[help]
+        help: String,
+    },
+    #[error("`{path}` is there already, and stays as it is")]
+    #[diagnostic(code(new::exists), help("wait a second and try again, or choose another name"))]
+    Exists { path: Utf8PathBuf },
+}
+
+impl NewError {
+    /// The number that the process leaves with.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::BadName { .. } | Self::Exists { .. } => Exit::Usage,
+        }
+    }
+}
+
+/// Makes a migration, or the several that its kind needs, from the template.
+pub async fn new(shell: &Shell, arguments: &cli::New) -> Result<Report, Error> {
+    let name = template::snake_name(&arguments.name).map_err(|bad| NewError::BadName {
+        name: arguments.name.chars().filter(|character| !character.is_control()).take(100).collect(),
+        why: bad.why,
+        help: bad.help,
+    })?;
+    let config = shell.config()?;
+    let files = template::files(&Wanted {
+        name: &name,
+        kind: arguments.kind.into(),
+        now: shell.now().to_zoned(TimeZone::UTC).datetime(),
+        existing: &existing(&config.migrations)?,
+        config_table: config.config_tables.first().map(String::as_str),
+    });
+    let paths = write(&config.migrations, &files)?;
+    let body = paths.iter().zip(&files).map(|(path, file)| said(path, file)).collect::<Vec<_>>().join("\n");
+    let title = match paths.as_slice() {
+        [_] => "Wrote a migration".to_owned(),
+        several => format!("Wrote {} migrations, to be applied in this order", several.len()),
+    };
+    let judged = paths.iter().map(|path| path.as_str()).collect::<Vec<_>>().join(" ");
+    Ok(Report::pass("new")
+        .with(Section::Text { title, body })
+        .then(format!("liftlock validate {judged}"), "judge it, once the statements are yours"))
+}
+
+fn said(path: &Utf8Path, file: &TemplateFile) -> String {
+    if file.fill_in.is_empty() {
+        return path.to_string();
+    }
+    format!("{path}\n  put your own in the place of {}", file.fill_in.join(", "))
+}
+
+/// What is there; nothing when there is no folder yet.
+fn existing(folder: &Utf8Path) -> Result<Vec<MigrationId>, DiscoverError> {
+    if folder.symlink_metadata().is_err() { Ok(Vec::new()) } else { discover::ids(folder) }
+}
+
+/// Writes all files or none, and never over one that is there.
+fn write(folder: &Utf8Path, files: &[TemplateFile]) -> Result<Vec<Utf8PathBuf>, Error> {
+    let failed = |action, path: &Utf8Path, source| Error::File { action, path: path.to_string(), source };
+    fs::create_dir_all(folder).map_err(|source| failed("make the folder", folder, source))?;
+    let mut written: Vec<Utf8PathBuf> = Vec::new();
+    for file in files {
+        let path = folder.join(&file.name);
+        let opened = OpenOptions::new().write(true).create_new(true).open(&path);
+        let outcome = match opened {
+            Ok(mut opened) => {
+                written.push(path.clone());
+                opened.write_all(file.text.as_bytes()).map_err(|source| failed("write", &path, source))
+            }
+            Err(source) if source.kind() == std::io::ErrorKind::AlreadyExists => {
+                Err(NewError::Exists { path: path.clone() }.into())
+            }
+            Err(source) => Err(failed("write", &path, source)),
+        };
+        if let Err(error) = outcome {
+            // Only files that this call has made; a half-written one helps nobody.
+            written.iter().for_each(|path| drop(fs::remove_file(path)));
+            return Err(error);
+        }
+    }
+    Ok(written)
 }

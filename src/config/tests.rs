@@ -5,7 +5,7 @@ use std::time::Duration;
 use camino::Utf8Path;
 use proptest::prelude::*;
 
-use super::{Audit, Config, Part, ProfileName, clear, duration, nearest::nearest, parse, schema, variables};
+use super::{Audit, Config, Part, ProfileName, clear, duration, nearest::nearest, parse, schema, starter, variables};
 use crate::report::text::{self, Look};
 
 /// The shape of the documentation, whole.
@@ -279,6 +279,27 @@ fn a_typing_mistake_finds_what_was_meant() {
     check("Audit", Some("audit"));
     check("adit", Some("audit"));
     check("sync", None);
+}
+
+#[test]
+fn what_init_writes_is_read_without_a_single_variable() {
+    let check = |migrations: &str| {
+        let text = starter(Utf8Path::new(migrations));
+        let config = parse(Utf8Path::new("liftlock.yml"), &text, &|_| None).expect(migrations);
+        assert_eq!(config.migrations, migrations);
+        assert_eq!(config.names().collect::<Vec<_>>(), ["dev", "production", "staging"]);
+        // Also with everything that is commented out.
+        let whole = text.replace("\n# config", "\nconfig").replace("\n# audit:", "\naudit:");
+        let whole = whole.replace("\n# sync:", "\nsync:").replace("\n#   ", "\n  ").replace("\n  # yaml", "\n# yaml");
+        let config = parse(Utf8Path::new("liftlock.yml"), &whole, &env).expect("the comments are right, too");
+        assert!(config.sync.is_some() && config.audit.is_some() && config.config_tables.len() == 2);
+    };
+    check("db/migrations");
+    check("my migrations: #1 & \"more\" $x ${Y}");
+    check("a/b-c");
+    check("123");
+    check("größe");
+    check("/srv/m");
 }
 
 #[test]

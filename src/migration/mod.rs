@@ -2,6 +2,7 @@
 
 pub mod discover;
 pub mod layout;
+pub mod template;
 
 #[cfg(test)]
 mod tests;
