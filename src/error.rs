@@ -9,6 +9,7 @@ use crate::{
     migration::discover::DiscoverError,
     promote::outbox::OutboxError,
     services::{postgres::PostgresError, sandbox::SandboxError, webhook::WebhookError},
+    sync::SyncError,
 };
 
 /// How the process ends; a script can act on each.
@@ -77,6 +78,10 @@ pub enum Error {
     #[error("stopped by Ctrl-C; nothing is left behind")]
     #[diagnostic(code(interrupted))]
     Interrupted,
+    /// The sync did not reach its end.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Sync(#[from] SyncError),
     /// The operating system gave us no threads.
     #[error("cannot start the runtime")]
     #[diagnostic(code(runtime::not_started))]
@@ -96,6 +101,7 @@ impl Error {
             Self::Webhook(error) => error.exit(),
             Self::Outbox(error) => error.exit(),
             Self::Sandbox(error) => error.exit(),
+            Self::Sync(error) => error.exit(),
             Self::Interrupted | Self::Runtime { .. } => Exit::Service,
         }
     }

@@ -1,9 +1,35 @@
 //! `liftlock sync`.
 
 use super::Shell;
-use crate::{cli, error::Error, report::Report};
+use crate::{
+    cli,
+    error::Error,
+    report::{Report, Section},
+    services::mirror::LocalMirror,
+    sync::{self, Request, SyncError},
+};
 
-/// Not filled in yet.
-pub async fn sync(_shell: &Shell, _arguments: &cli::Sync) -> Result<Report, Error> {
-    Ok(Report::pass("sync"))
+/// Carries the tables to the mirror, or says what that would be.
+pub async fn sync(shell: &Shell, arguments: &cli::Sync) -> Result<Report, Error> {
+    let config = shell.config()?;
+    let settings = config.sync.as_ref().ok_or(SyncError::NotConfigured)?;
+    let environment = shell.environment(&config, &settings.from)?;
+    let folder = config.root.join(&settings.folder);
+    let tables = if arguments.tables.is_empty() { &settings.tables } else { &arguments.tables };
+    let request = Request {
+        environment: environment.name.clone(),
+        database: environment.database.clone(),
+        tables: tables.clone(),
+        batch_rows: settings.batch_rows,
+        deletes: settings.deletes,
+    };
+    if arguments.plan {
+        let planned = sync::planned(&request, folder.as_str()).await?;
+        let report = if sync::is_whole(&planned) { Report::pass("sync") } else { Report::fail("sync") };
+        return Ok(report.with(Section::Sync(planned)).then("liftlock sync", "do it"));
+    }
+    let mirror = LocalMirror::open(&folder).map_err(SyncError::Mirror)?;
+    let done = sync::run(&request, &mirror, shell.observe.as_ref(), &shell.cancel).await?;
+    let report = if sync::is_whole(&done) { Report::pass("sync") } else { Report::fail("sync") };
+    Ok(report.with(Section::Sync(done)))
 }

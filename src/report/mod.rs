@@ -286,7 +286,7 @@ pub struct SyncReport {
     pub recommendations: Vec<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct TableSync {
     pub table: String,
     pub source_rows: u64,

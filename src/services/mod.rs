@@ -3,6 +3,7 @@
 
 pub mod bookkeeping;
 pub mod http;
+pub mod mirror;
 pub mod postgres;
 pub mod sandbox;
 pub mod webhook;

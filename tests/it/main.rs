@@ -9,6 +9,7 @@
 mod bookkeeping;
 mod sandbox;
 mod support;
+mod sync;
 
 mod audit;
 mod receiver;

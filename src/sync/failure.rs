@@ -1,0 +1,109 @@
+//! Why a sync did not reach its end.
+
+use miette::Diagnostic;
+use thiserror::Error;
+
+use super::value::Malformed;
+use crate::{
+    error::Exit,
+    services::{
+        bookkeeping::BookkeepingError,
+        mirror::MirrorError,
+        postgres::{FailureKind, PostgresError},
+    },
+};
+
+#[derive(Debug, Error, Diagnostic)]
+pub enum SyncError {
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Connect(#[from] PostgresError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Bookkeeping(#[from] BookkeepingError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Mirror(#[from] MirrorError),
+    #[error("liftlock.yml does not say what to sync")]
+    #[diagnostic(
+        code(sync::not_configured),
+        help("add, for example:\nsync:\n  from: production\n  to: {{ folder: ./mirror }}")
+    )]
+    NotConfigured,
+    #[error("cannot read `{table}`")]
+    #[diagnostic(code(sync::unreadable), help("{}", advice(source)))]
+    Read { table: String, source: PostgresError },
+    #[error("a value in column `{column}` of `{table}` cannot be read")]
+    #[diagnostic(
+        code(sync::value),
+        help("cast the column to another type, or leave the table out of `sync.tables`; please report the type")
+    )]
+    Value { table: String, column: String, source: Malformed },
+    #[error("the rows of `{table}` do not come in the order of their key")]
+    #[diagnostic(
+        code(sync::key_order),
+        help("two keys have one text, or an index is damaged: `reindex table` may cure it; else leave the table out")
+    )]
+    KeyOrder { table: String },
+    #[error("another sync has taken this table over")]
+    #[diagnostic(code(sync::taken_over), help("nothing was lost: let the other one finish"))]
+    TakenOver,
+    #[error("stopped, as asked")]
+    #[diagnostic(code(sync::cancelled), help("run the same command again: it continues where it stopped"))]
+    Cancelled,
+    #[error("the sync stopped half-way: {done}")]
+    #[diagnostic(
+        code(sync::half_way),
+        help("what was acknowledged stays; run the same command again and it continues. {}", advice(source.as_ref()))
+    )]
+    Stopped { done: String, source: Box<SyncError> },
+}
+
+impl SyncError {
+    /// The number that the process leaves with.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Connect(error) => error.exit(),
+            Self::Bookkeeping(error) => error.exit(),
+            Self::Mirror(error) => error.exit(),
+            Self::Read { .. } | Self::Value { .. } | Self::KeyOrder { .. } | Self::TakenOver => Exit::Service,
+            Self::NotConfigured => Exit::Usage,
+            Self::Cancelled | Self::Stopped { .. } => Exit::Half,
+        }
+    }
+
+    /// Whether the other tables can go on.
+    pub(super) fn is_of_one_table(&self) -> bool {
+        match self {
+            Self::Value { .. } | Self::KeyOrder { .. } | Self::TakenOver => true,
+            Self::Read { source, .. } => {
+                !matches!(source.kind(), FailureKind::ConnectionLost | FailureKind::Transient | FailureKind::Resources)
+            }
+            Self::Mirror(error) => matches!(
+                error,
+                MirrorError::Corrupt { .. }
+                    | MirrorError::Missing { .. }
+                    | MirrorError::BadManifest { .. }
+                    | MirrorError::StaleRun { .. }
+            ),
+            Self::NotConfigured | Self::Connect(_) | Self::Bookkeeping(_) | Self::Cancelled | Self::Stopped { .. } => {
+                false
+            }
+        }
+    }
+
+    /// The message with its causes, and what to do about it.
+    pub(super) fn told(&self) -> (String, Option<String>) {
+        let mut message = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(inner) = cause {
+            message.push_str(&format!(": {inner}"));
+            cause = inner.source();
+        }
+        (message, self.help().map(|it| it.to_string()))
+    }
+}
+
+fn advice(source: &dyn Diagnostic) -> String {
+    source.help().map_or_else(String::new, |it| it.to_string())
+}
