@@ -2,6 +2,7 @@
 //! Postgres has no trait: it is never faked.
 
 pub mod bookkeeping;
+pub mod branches;
 pub mod http;
 pub mod mirror;
 pub mod postgres;

@@ -312,9 +312,9 @@ pub fn same_database(a: &Identity, b: &Identity) -> bool {
     a.server_started == b.server_started || same_address || a.host == b.host || primary_and_standby
 }
 
-/// Somebody who holds or waits for the runner's lock.
+/// Somebody else who is connected: holds the lock, or uses a database.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LockHolder {
+pub struct OtherSession {
     pub pid: i32,
     pub user: String,
     pub application_name: String,
@@ -322,7 +322,13 @@ pub struct LockHolder {
     pub age_seconds: i64,
 }
 
-impl fmt::Display for LockHolder {
+impl OtherSession {
+    fn of(row: &Row) -> Self {
+        Self { pid: row.get(0), user: row.get(1), application_name: row.get(2), age_seconds: row.get(3) }
+    }
+}
+
+impl fmt::Display for OtherSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let application = if self.application_name.is_empty() { "unnamed" } else { &self.application_name };
         write!(f, "`{application}` of {} (pid {}, for {} s)", self.user, self.pid, self.age_seconds)
@@ -334,6 +340,12 @@ const IDENTITY: &str = "
       pg_postmaster_start_time()::timestamptz at time zone 'UTC' || '', current_setting('neon.branch_id', true),
       current_setting('server_version'), current_setting('server_version_num')::int, pg_is_in_recovery()
     from pg_database d where d.datname = current_database()";
+
+const OTHERS: &str = "
+    select pid, coalesce(usename::text, '?'), coalesce(application_name, ''),
+      coalesce(extract(epoch from clock_timestamp() - backend_start), 0)::int8
+    from pg_stat_activity where datname = $1 and pid <> pg_backend_pid() and backend_type = 'client backend'
+    order by backend_start";
 
 /// `$1` is a `bigint` key, which Postgres stores in two halves.
 const HOLDERS: &str = "
@@ -402,7 +414,7 @@ impl Session {
         &self,
         key: i64,
         wait: Duration,
-        mut waiting: impl FnMut(&[LockHolder]),
+        mut waiting: impl FnMut(&[OtherSession]),
     ) -> Result<(), PostgresError> {
         let began = Instant::now();
         loop {
@@ -430,15 +442,15 @@ impl Session {
     }
 
     /// Who holds the lock; empty when it is free.
-    pub async fn lock_holders(&self, key: i64) -> Result<Vec<LockHolder>, PostgresError> {
+    pub async fn lock_holders(&self, key: i64) -> Result<Vec<OtherSession>, PostgresError> {
         let rows = self.query(HOLDERS, &[&key]).await.map_err(|it| self.failure(it))?;
-        let holder = |row: &Row| LockHolder {
-            pid: row.get(0),
-            user: row.get(1),
-            application_name: row.get(2),
-            age_seconds: row.get(3),
-        };
-        Ok(rows.iter().map(holder).collect())
+        Ok(rows.iter().map(OtherSession::of).collect())
+    }
+
+    /// Who else is connected to a database of this server, the longest first.
+    pub async fn others_in(&self, database: &str) -> Result<Vec<OtherSession>, PostgresError> {
+        let rows = self.query(OTHERS, &[&database]).await.map_err(|it| self.failure(it))?;
+        Ok(rows.iter().map(OtherSession::of).collect())
     }
 
     /// Gives the lock back. One that is gone already is fine.

@@ -7,6 +7,7 @@
 )]
 
 mod bookkeeping;
+mod branches;
 mod sandbox;
 mod support;
 mod sync;

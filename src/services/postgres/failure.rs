@@ -5,7 +5,7 @@ use std::{fmt, io, time::Duration};
 use miette::Diagnostic;
 use thiserror::Error;
 
-use super::LockHolder;
+use super::OtherSession;
 use crate::error::Exit;
 
 #[derive(Debug, Error, Diagnostic)]
@@ -103,7 +103,7 @@ pub enum PostgresError {
         code(postgres::locked),
         help("waited {} s; run the command again when it is done", waited.as_secs())
     )]
-    Locked { holders: Vec<LockHolder>, waited: Duration },
+    Locked { holders: Vec<OtherSession>, waited: Duration },
 
     #[error("the lock on {address} is gone")]
     #[diagnostic(
@@ -288,7 +288,7 @@ fn proxy_is_busy(message: &str) -> bool {
     BUSY.iter().any(|it| message.contains(it))
 }
 
-fn holders_shown(holders: &[LockHolder]) -> String {
+fn holders_shown(holders: &[OtherSession]) -> String {
     match holders {
         [] => "it left this moment".to_owned(),
         _ => holders.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),

@@ -72,7 +72,7 @@ impl Drop for TestDatabase {
         }
         let sql = format!("drop database if exists {} with (force)", quote_identifier(&self.name));
         let dropping = async move {
-            let session = connect(&Address::parse(&sandbox().url("postgres")).unwrap()).await;
+            let session = admin().await;
             session.batch_execute(&sql).await.unwrap();
             session.close().await;
         };
@@ -82,7 +82,13 @@ impl Drop for TestDatabase {
     }
 }
 
-async fn connect(address: &Address) -> Session {
+/// A session with the server's own database.
+pub async fn admin() -> Session {
+    connect(&Address::parse(&sandbox().url("postgres")).unwrap()).await
+}
+
+/// A session with any database.
+pub async fn connect(address: &Address) -> Session {
     let options = Options { application_name: "liftlock test".to_owned(), ..Options::default() };
     postgres::connect(address, &options).await.unwrap()
 }

@@ -1,0 +1,248 @@
+//! Restore points: copies of a database that can be verified, listed, put back and deleted.
+
+mod local;
+mod recorded;
+
+pub use self::{
+    local::LocalBranches,
+    recorded::{Recorded, record},
+};
+
+use jiff::Timestamp;
+use miette::Diagnostic;
+use thiserror::Error;
+use uuid::Uuid;
+
+use super::{
+    bookkeeping::BookkeepingError,
+    postgres::{OtherSession, PostgresError},
+};
+use crate::error::Exit;
+
+/// A place that keeps restore points of one database, the source.
+#[expect(async_fn_in_trait, reason = "callers are generic and never spawn these futures")]
+pub trait Branches {
+    /// Copies the source as it is now. One with this name and nonce that is there already is the answer; what a
+    /// killed attempt left half-made is made again. A name that anybody else has taken is refused.
+    async fn create(&self, new: &NewBranch) -> Result<Branch, BranchError>;
+
+    /// All restore points of the source, the newest first, with those that were left half-made.
+    async fn list(&self) -> Result<Vec<Branch>, BranchError>;
+
+    /// Reads the restore point itself and compares it with what the source held when it was made.
+    async fn verify(&self, branch: &Branch) -> Result<Verification, BranchError>;
+
+    /// Deleting one that is already gone succeeds. One whose nonce is not the expected one stays.
+    async fn delete(&self, branch: &Branch) -> Result<(), BranchError>;
+
+    /// Puts the source back to the restore point, which stays. What the source held is kept under
+    /// `preserve_under_name`. Killed at any moment and called again it goes on; done before, it does nothing.
+    /// Audit events and what is known about mirrors are taken along from the preserved state.
+    async fn restore(&self, branch: &Branch, preserve_under_name: &str) -> Result<Restored, BranchError>;
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewBranch {
+    /// Unique for its run, from [`backup_name`]; at most 63 bytes.
+    pub name: String,
+    /// Proves that a branch with this name is the one that this run has made.
+    pub nonce: String,
+    /// `None`: kept until deleted.
+    pub expires_at: Option<Timestamp>,
+    /// The promotion that it is made for.
+    pub run: Option<Uuid>,
+    /// The commit whose migrations follow.
+    pub commit: Option<String>,
+}
+
+/// A restore point.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Branch {
+    pub name: String,
+    pub nonce: String,
+    /// Where in the source's write-ahead log: `0/1A2B3C4`.
+    pub lsn: Option<String>,
+    pub created_at: Option<Timestamp>,
+    pub expires_at: Option<Timestamp>,
+    pub state: BranchState,
+    pub run: Option<Uuid>,
+    pub commit: Option<String>,
+    pub size_bytes: Option<u64>,
+    /// What the source held when this was made.
+    pub recorded: Recorded,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BranchState {
+    Ready,
+    /// Left by a process that died while it was made; of no use.
+    Incomplete,
+}
+
+/// What verification has found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verification {
+    pub tables: usize,
+    pub rows: i64,
+    /// What is not as it was recorded; empty when it can be relied on.
+    pub differences: Vec<String>,
+}
+
+impl Verification {
+    pub fn is_sound(&self) -> bool {
+        self.differences.is_empty()
+    }
+
+    /// One sentence.
+    pub fn shown(&self) -> String {
+        match self.differences.as_slice() {
+            [] => format!("definitions and {} rows in {} tables are as recorded", self.rows, self.tables),
+            [only] => only.clone(),
+            [first, rest @ ..] => format!("{first}, and {} more differences", rest.len()),
+        }
+    }
+}
+
+/// What a restore did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Restored {
+    /// Where what the source held is now; `None` when there was no source any more.
+    pub preserved: Option<String>,
+    /// Sessions of others that were ended.
+    pub disconnected: usize,
+    /// Audit events newer than the restore point that were taken along.
+    pub events_kept: i64,
+    /// Promotions that were under way at the restore point and are now closed as abandoned.
+    pub abandoned: Vec<Uuid>,
+}
+
+#[derive(Debug, Error, Diagnostic)]
+pub enum BranchError {
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Postgres(#[from] PostgresError),
+
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Bookkeeping(#[from] BookkeepingError),
+
+    #[error("cannot copy `{database}`: others are connected to it: {}", sessions_shown(sessions))]
+    #[diagnostic(
+        code(branches::busy),
+        help(
+            "`create database … template …` needs a database that nobody else uses. Stop the application for a moment \
+             (or end a session: `select pg_terminate_backend({pid})`), then run the command again; with \
+             a provider of branches, such as Neon, nobody has to leave",
+             pid = sessions.first().map_or_else(|| "PID".to_owned(), |it| it.pid.to_string())
+        )
+    )]
+    Busy { database: String, sessions: Vec<OtherSession> },
+
+    #[error("cannot end the sessions of others in `{database}`: {}", sessions_shown(sessions))]
+    #[diagnostic(
+        code(branches::cannot_disconnect),
+        help("nothing was changed; ask their owners to leave, or `grant pg_signal_backend` to the role that restores")
+    )]
+    CannotDisconnect { database: String, sessions: Vec<OtherSession> },
+
+    #[error("`{name}` exists and is not the restore point that was asked for")]
+    #[diagnostic(
+        code(branches::taken),
+        help("nothing was changed; look at it with `liftlock backup list`, and choose another name or remove it")
+    )]
+    Taken { name: String },
+
+    #[error("there is no restore point `{name}`")]
+    #[diagnostic(code(branches::not_found), help("list them with `liftlock backup list`"))]
+    NotFound { name: String },
+
+    #[error("restore point `{name}` was never finished")]
+    #[diagnostic(
+        code(branches::incomplete),
+        help("the process that made it died; make another with `liftlock backup create`")
+    )]
+    Incomplete { name: String },
+
+    #[error("`{name}` is not a name for a database: {reason}")]
+    #[diagnostic(code(branches::name), help("use 1 to 63 bytes of letters, digits and underscores"))]
+    Name { name: String, reason: &'static str },
+
+    #[error("role `{role}` may not {what}")]
+    #[diagnostic(code(branches::permission), help("as a superuser, run: {grant}"))]
+    Permission { role: String, what: String, grant: String },
+}
+
+impl BranchError {
+    /// The number that the process leaves with.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Postgres(error) => error.exit(),
+            Self::Bookkeeping(error) => error.exit(),
+            Self::Busy { .. } | Self::CannotDisconnect { .. } | Self::Permission { .. } => Exit::Service,
+            Self::Taken { .. } | Self::NotFound { .. } | Self::Incomplete { .. } | Self::Name { .. } => Exit::Usage,
+        }
+    }
+}
+
+fn sessions_shown(sessions: &[OtherSession]) -> String {
+    let shown: Vec<String> = sessions.iter().take(5).map(ToString::to_string).collect();
+    match sessions.len().saturating_sub(shown.len()) {
+        0 => shown.join(", "),
+        more => format!("{}, and {more} more", shown.join(", ")),
+    }
+}
+
+/// How the names of restore points begin.
+const PREFIX: &str = "liftlock_backup_";
+
+/// `liftlock_backup_<database>_<time>_<nonce>`, cut to fit.
+pub fn backup_name(database: &str, at: Timestamp, nonce: &str) -> String {
+    named(PREFIX, database, at, nonce)
+}
+
+/// Under which name the state before a restore is kept.
+pub fn preserve_name(database: &str, at: Timestamp, nonce: &str) -> String {
+    named("liftlock_before_", database, at, nonce)
+}
+
+fn named(prefix: &str, database: &str, at: Timestamp, nonce: &str) -> String {
+    let plain = |text: &str, length: usize| -> String {
+        let plain = |it: char| if it.is_ascii_alphanumeric() { it.to_ascii_lowercase() } else { '_' };
+        text.chars().take(length).map(plain).collect()
+    };
+    // 16 + 20 + 1 + 15 + 1 + 8 = 61 bytes; Postgres cuts names at 63.
+    format!("{prefix}{}_{}_{}", plain(database, 20), at.strftime("%Y%m%dt%H%M%S"), plain(nonce, 8))
+}
+
+/// Deletes what has expired, and nothing that this program did not make. Answers with what it deleted.
+pub async fn prune(branches: &impl Branches, now: Timestamp) -> Result<Vec<Branch>, BranchError> {
+    let expired = |it: &Branch| {
+        it.state == BranchState::Ready && !it.nonce.is_empty() && it.expires_at.is_some_and(|expiry| expiry <= now)
+    };
+    let mut deleted = Vec::new();
+    for branch in branches.list().await?.into_iter().filter(expired) {
+        branches.delete(&branch).await?;
+        deleted.push(branch);
+    }
+    Ok(deleted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_fit_and_need_no_quotes() {
+        let at: Timestamp = "2026-11-20T04:15:09Z".parse().unwrap();
+        for (database, nonce, expected) in [
+            ("app", "0f3a99aa-77", "liftlock_backup_app_20261120t041509_0f3a99aa"),
+            ("App \"x\"", "ab", "liftlock_backup_app__x__20261120t041509_ab"),
+            (&"long".repeat(20), "0f3a99aa", "liftlock_backup_longlonglonglonglong_20261120t041509_0f3a99aa"),
+        ] {
+            let name = backup_name(database, at, nonce);
+            assert_eq!(name, expected);
+            assert!(name.len() <= 63 && preserve_name(database, at, nonce).len() <= 63);
+        }
+    }
+}

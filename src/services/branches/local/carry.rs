@@ -1,0 +1,107 @@
+//! What a restored database takes along from the state that it replaces: the audit chain, which must not lose an
+//! event, and what is known about mirrors, which were not put back.
+
+use std::pin::pin;
+
+use bytes::Bytes;
+use futures_util::{SinkExt, TryStreamExt};
+use uuid::Uuid;
+
+use crate::services::{
+    bookkeeping,
+    branches::BranchError,
+    postgres::{PostgresError, Session, Transaction},
+};
+
+/// Described the mirrors as they still are; replaced as a whole.
+const MIRRORS: [&str; 2] = ["sync_tables", "sync_ledger"];
+
+/// Takes along everything, into a database that nobody uses yet. Says how many audit events are new by it.
+pub async fn everything(before: &Session, now: &mut Session) -> Result<i64, BranchError> {
+    if bookkeeping::version(before).await?.is_none() {
+        return Ok(0);
+    }
+    // The restore point may be older than liftlock's first use of the database.
+    bookkeeping::ensure(now).await?;
+    let transaction = now.transaction().await.map_err(PostgresError::from)?;
+    for table in MIRRORS {
+        let truncate = format!("truncate liftlock.{table}");
+        transaction.batch_execute(&truncate).await.map_err(PostgresError::from)?;
+        let columns = columns(before, table).await?;
+        stream(before, &transaction, table, &format!("liftlock.{table}"), &columns).await?;
+    }
+    transaction.batch_execute(NUMBER_ON).await.map_err(PostgresError::from)?;
+    let added = missing_events(before, &transaction).await?;
+    transaction.commit().await.map_err(PostgresError::from)?;
+    Ok(added)
+}
+
+/// Copied rows bring their numbers; the next one must be behind them.
+const NUMBER_ON: &str = "
+    select setval(pg_get_serial_sequence('liftlock.sync_tables', 'id'), coalesce(max(id), 0) + 1, false)
+    from liftlock.sync_tables";
+
+/// Takes along audit events only, and only those that are not there: safe to repeat at any time.
+pub async fn events(before: &Session, now: &mut Session) -> Result<i64, BranchError> {
+    if bookkeeping::version(before).await?.is_none() {
+        return Ok(0);
+    }
+    let transaction = now.transaction().await.map_err(PostgresError::from)?;
+    let added = missing_events(before, &transaction).await?;
+    transaction.commit().await.map_err(PostgresError::from)?;
+    Ok(added)
+}
+
+async fn missing_events(before: &Session, now: &Transaction<'_>) -> Result<i64, BranchError> {
+    let there = "create temporary table incoming (like liftlock.audit_outbox) on commit drop";
+    now.batch_execute(there).await.map_err(PostgresError::from)?;
+    let columns = columns(before, "audit_outbox").await?;
+    stream(before, now, "audit_outbox", "incoming", &columns).await?;
+    // What a receiver has taken since the restore point must not be sent once more.
+    let delivered = "update liftlock.audit_outbox o set delivered_at = i.delivered_at from incoming i
+        where i.id = o.id and o.delivered_at is null and i.delivered_at is not null";
+    now.batch_execute(delivered).await.map_err(PostgresError::from)?;
+    let insert = format!(
+        "insert into liftlock.audit_outbox ({columns}) select {columns} from incoming i
+         where not exists (select from liftlock.audit_outbox o where o.id = i.id)"
+    );
+    let added = now.execute(&insert, &[]).await.map_err(PostgresError::from)?;
+    Ok(i64::try_from(added).unwrap_or(i64::MAX))
+}
+
+/// The columns that the older database has, for it may be of an older version.
+async fn columns(before: &Session, table: &str) -> Result<String, BranchError> {
+    let sql = "select string_agg(quote_ident(attname), ', ' order by attnum) from pg_attribute
+        where attrelid = ('liftlock.' || $1::text)::regclass and attnum > 0 and not attisdropped";
+    Ok(before.query_one(sql, &[&table]).await.map_err(PostgresError::from)?.get(0))
+}
+
+/// Row by row through this process, so its memory does not grow with the table.
+async fn stream(
+    before: &Session,
+    now: &Transaction<'_>,
+    from: &str,
+    to: &str,
+    columns: &str,
+) -> Result<(), BranchError> {
+    let out = format!("copy liftlock.{from} ({columns}) to stdout (format binary)");
+    let mut rows = pin!(before.copy_out(&out).await.map_err(PostgresError::from)?);
+    let into = format!("copy {to} ({columns}) from stdin (format binary)");
+    let mut sink = pin!(now.copy_in::<_, Bytes>(&into).await.map_err(PostgresError::from)?);
+    while let Some(chunk) = rows.try_next().await.map_err(PostgresError::from)? {
+        sink.feed(chunk).await.map_err(PostgresError::from)?;
+    }
+    sink.finish().await.map_err(PostgresError::from)?;
+    Ok(())
+}
+
+/// Promotions that were under way at the restore point: their process belongs to another time, and nobody may
+/// resume them.
+pub async fn abandon_promotions(now: &Session) -> Result<Vec<Uuid>, BranchError> {
+    if bookkeeping::version(now).await?.is_none() {
+        return Ok(Vec::new());
+    }
+    let sql = "update liftlock.promotions set state = 'abandoned', ended_at = clock_timestamp()
+        where state = 'running' returning run";
+    Ok(now.query(sql, &[]).await.map_err(PostgresError::from)?.iter().map(|it| it.get(0)).collect())
+}
