@@ -8,7 +8,10 @@ use crate::{
     config::ConfigErrors,
     migration::discover::DiscoverError,
     promote::outbox::OutboxError,
-    services::{postgres::PostgresError, sandbox::SandboxError, webhook::WebhookError},
+    services::{
+        bookkeeping::BookkeepingError, branches::BranchError, postgres::PostgresError, sandbox::SandboxError,
+        webhook::WebhookError,
+    },
     sync::SyncError,
 };
 
@@ -58,6 +61,14 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     New(#[from] NewError),
+    /// The schema `liftlock` could not be made or is of another version.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Bookkeeping(#[from] BookkeepingError),
+    /// A restore point could not be made, found or put back.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Branch(#[from] BranchError),
     /// A database failed, or its URL is wrong.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -97,6 +108,8 @@ impl Error {
             Self::Discover(error) => error.exit(),
             Self::Init(error) => error.exit(),
             Self::New(error) => error.exit(),
+            Self::Bookkeeping(error) => error.exit(),
+            Self::Branch(error) => error.exit(),
             Self::Postgres(error) => error.exit(),
             Self::Webhook(error) => error.exit(),
             Self::Outbox(error) => error.exit(),
