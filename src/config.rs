@@ -319,8 +319,8 @@ pub enum ProfileName {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Audit {
     pub webhook: Secret,
-    /// Standard Webhooks signing secret, `whsec_…`.
-    pub secret: Secret,
+    /// Standard Webhooks signing secret, `whsec_…`, or several, separated by spaces; a file needs none.
+    pub secret: Option<Secret>,
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -65,11 +65,11 @@ pub struct RawBackup {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RawAudit {
-    /// URL that receives CloudEvents.
+    /// URL that receives CloudEvents, or `file:audit.jsonl` for a file of JSON lines.
     #[schemars(required, extend("examples" = ["${AUDIT_WEBHOOK_URL}"]))]
     pub webhook: Option<String>,
-    /// Standard Webhooks signing secret, `whsec_…`; must come from a variable.
-    #[schemars(required, extend("examples" = ["${AUDIT_WEBHOOK_SECRET}"]))]
+    /// Standard Webhooks signing secret, `whsec_…`; must come from a variable. A file needs none.
+    #[schemars(extend("examples" = ["${AUDIT_WEBHOOK_SECRET}"]))]
     pub secret: Option<String>,
 }
 

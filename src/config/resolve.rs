@@ -105,7 +105,22 @@ impl Reading<'_> {
 
     fn audit(&mut self, raw: RawAudit) -> Part<Audit> {
         let webhook = self.secret(&path(&["audit", "webhook"]), &raw.webhook.unwrap_or_default(), webhook_url);
-        let secret = self.secret(&path(&["audit", "secret"]), &raw.secret.unwrap_or_default(), webhook_secret);
+        let is_file = webhook.as_ref().is_ok_and(|webhook| webhook.expose().starts_with("file:"));
+        let secret = match raw.secret {
+            Some(written) => self.secret(&path(&["audit", "secret"]), &written, webhook_secret).map(Some),
+            None if is_file => Ok(None),
+            // Written, but wrong: there is a complaint already.
+            None if self.places.key(&path(&["audit", "secret"])) != self.places.key(&path(&["audit"])) => {
+                Err(Vec::new())
+            }
+            None => {
+                let span = self.places.key(&path(&["audit"])).into();
+                let help = "add `secret: \"${AUDIT_WEBHOOK_SECRET}\"`: the receiver proves with it who sent an event";
+                let (key, place) = ("secret".to_owned(), dotted(&path(&["audit"])));
+                self.complaints.push(Complaint::MissingKey { key, place, help: help.to_owned(), span });
+                Err(Vec::new())
+            }
+        };
         match (webhook, secret) {
             (Ok(webhook), Ok(secret)) => Part::Complete(Audit { webhook, secret }),
             (webhook, secret) => {
@@ -309,7 +324,10 @@ fn database_url(value: &str, place: String, span: miette::SourceSpan) -> Option<
 }
 
 fn webhook_url(value: &str, place: String, span: miette::SourceSpan) -> Option<Complaint> {
-    const FORM: &str = "write it as `https://HOST/PATH`";
+    const FORM: &str = "write it as `https://HOST/PATH`, or as `file:audit.jsonl` for a file";
+    if value.strip_prefix("file:").is_some_and(|path| !path.trim_matches('/').is_empty()) {
+        return None;
+    }
     let what = match Url::parse(value) {
         Ok(url) if matches!(url.scheme(), "https" | "http") && url.has_host() => return None,
         Ok(_) => "it is not an `https://` URL",
@@ -320,14 +338,19 @@ fn webhook_url(value: &str, place: String, span: miette::SourceSpan) -> Option<C
 
 /// <https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>
 fn webhook_secret(value: &str, place: String, span: miette::SourceSpan) -> Option<Complaint> {
-    let what = match value.strip_prefix("whsec_").map(|key| BASE64_STANDARD.decode(key)) {
-        Some(Ok(key)) if (24..=64).contains(&key.len()) => return None,
-        Some(Ok(key)) if key.len() < 24 => "it is shorter than 24 bytes",
-        Some(Ok(_)) => "it is longer than 64 bytes",
-        Some(Err(_)) => "what follows `whsec_` is not base64",
-        None => "it does not start with `whsec_`",
-    };
+    // More than one while it is rotated.
+    let what = value.split_whitespace().find_map(wrong_with_secret)?;
     Some(Complaint::BadWebhookSecret { place, what, span })
+}
+
+fn wrong_with_secret(value: &str) -> Option<&'static str> {
+    match value.strip_prefix("whsec_").map(|key| BASE64_STANDARD.decode(key)) {
+        Some(Ok(key)) if (24..=64).contains(&key.len()) => None,
+        Some(Ok(key)) if key.len() < 24 => Some("it is shorter than 24 bytes"),
+        Some(Ok(_)) => Some("it is longer than 64 bytes"),
+        Some(Err(_)) => Some("what follows `whsec_` is not base64"),
+        None => Some("it does not start with `whsec_`"),
+    }
 }
 
 /// Host, port and database of a URL, whoever connects; the whole text when it cannot be read.

@@ -196,6 +196,27 @@ fn wrong_values_of_variables_are_complained_about_when_they_are_used() {
 }
 
 #[test]
+fn a_webhook_needs_a_secret_and_a_file_does_not() {
+    let check = |audit: &str, expected: Option<&str>| {
+        let text = format!("migrations: m\nenvironments: {{}}\naudit: {{ {audit} }}\n");
+        let found = read(&text).and_then(|config| config.audit().map(drop));
+        let shown = found.err().map(|errors| rendered(&errors));
+        match expected {
+            None => assert_eq!(shown, None, "{audit}"),
+            Some(words) => assert!(shown.as_ref().is_some_and(|it| it.contains(words)), "{audit}: {shown:?}"),
+        }
+    };
+    check("webhook: file:audit.jsonl", None);
+    check("webhook: \"file:///var/log/audit.jsonl\"", None);
+    check("webhook: \"file:\"", Some("https://HOST/PATH"));
+    check("webhook: \"${AUDIT_WEBHOOK_URL}\"", Some("`secret` is missing in `audit`"));
+    let url = "webhook: \"${AUDIT_WEBHOOK_URL}\"";
+    check(&format!("{url}, secret: \"${{AUDIT_WEBHOOK_SECRET}}\""), None);
+    check(&format!("{url}, secret: \"${{AUDIT_WEBHOOK_SECRET}} ${{AUDIT_WEBHOOK_SECRET}}\""), None);
+    check(&format!("{url}, secret: \"${{AUDIT_WEBHOOK_SECRET}} ${{SHORT_SECRET}}\""), Some("shorter than 24"));
+}
+
+#[test]
 fn values_of_variables_are_taken_as_they_are() {
     let text = "migrations: m\nenvironments:\n  a: { database: \"${DOLLAR}\", backup: { keep: \"${KEEP}\" } }\n";
     let config = read(text).expect("it is right");

@@ -147,7 +147,10 @@ pub trait Sink {
 pub fn open(audit: &config::Audit, root: &Utf8Path) -> Result<AnySink, WebhookError> {
     match audit.webhook.expose().strip_prefix("file:") {
         Some(rest) => Ok(AnySink::File(FileSink::at(root.join(rest.strip_prefix("//").unwrap_or(rest))))),
-        None => HttpSink::open(&audit.webhook, &audit.secret).map(AnySink::Http),
+        None => {
+            let secret = audit.secret.as_ref().ok_or(WebhookError::NoSecret)?;
+            HttpSink::open(&audit.webhook, secret).map(AnySink::Http)
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use liftlock::{
     report::progress::Quiet,
     secret::Secret,
     services::{
+        bookkeeping,
         postgres::Session,
         webhook::{FileSink, HttpSink, Sink},
     },
@@ -31,7 +32,7 @@ const TERMS: Terms = Terms { budget: Duration::from_secs(20), patience: Duration
 
 async fn database(test: &str) -> TestDatabase {
     let database = support::database(test).await;
-    database.execute(&format!("create schema liftlock; {}", include_str!("../../src/services/bookkeeping.sql"))).await;
+    bookkeeping::ensure(&mut *database.session().await).await.unwrap();
     database
         .execute(&format!(
             "insert into liftlock.promotions (run, environment, type, plan, digest, state, actor, tool_version)
@@ -427,6 +428,9 @@ async fn the_audit_command_lists_verifies_and_flushes() {
     says(folder, &database, &webhook, &["flush"], 0, &["2 delivered, 0 waiting"]).await;
     says(folder, &database, without, &["flush"], 0, &["0 delivered, 0 waiting"]).await;
     assert_eq!(receiver.taken().len(), 2);
+    database.execute("update liftlock.audit_outbox set delivered_at = null").await;
+    says(folder, &database, "audit: { webhook: \"file:audit.jsonl\" }", &["flush"], 0, &["2 delivered"]).await;
+    assert_eq!(fs::read_to_string(folder.join("audit.jsonl")).unwrap().lines().count(), 2);
     database.execute("delete from liftlock.audit_outbox where sequence = 1").await;
     says(folder, &database, &webhook, &["verify"], 1, &["the chain is broken: event 1 is missing"]).await;
 }
