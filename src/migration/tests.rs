@@ -1,3 +1,5 @@
+//! Ids, checksums and order.
+
 use super::{
     AppliedMigration, AppliedState, Checksum, Migration, MigrationId, Pending, SourceFile, TransactionMode,
     layout::{self, Direction},

@@ -13,7 +13,7 @@ struct Source {
 const LAYERS: [(&str, &[&str]); 15] = [
     ("main", &["cli", "commands"]),
     ("lib", &[]),
-    ("cli", &["config"]),
+    ("cli", &["config", "migration"]),
     (
         "commands",
         &[
@@ -73,10 +73,12 @@ const READERS: [(&str, &str); 2] = [
 
 /// Longer than this needs a reason.
 const LONG: usize = 500;
-const LONG_FILES: [(&str, &str); 4] = [
+const SHORT_AGAIN: usize = 400;
+const LONG_FILES: [(&str, &str); 5] = [
     ("src/sql/scan.rs", "one scanner, exact to one lexer"),
     ("src/sql/change.rs", "the vocabulary: declarations only"),
     ("src/catalog/replay.rs", "one match over the whole vocabulary"),
+    ("src/services/mirror/local.rs", "one folder's format: reading, writing, recovering"),
     ("src/services/postgres.rs", "one connection's life: options, encryption, locks, identity"),
 ];
 
@@ -297,7 +299,7 @@ fn ill_formed(sources: &[Source]) -> Vec<String> {
         if lines > LONG && !listed && !source.path.starts_with("tests/") {
             wrong.push(format!("{}: {lines} lines are two things; split it, or list it with a reason", source.path));
         }
-        if lines <= LONG && listed {
+        if lines <= SHORT_AGAIN && listed {
             wrong.push(format!("{}: is not long any more; take it off the list", source.path));
         }
         for line in without_comments(&source.text).lines() {

@@ -1,3 +1,5 @@
+//! Every way in which a folder of migrations can be wrong.
+
 use std::{
     fs,
     os::unix::{ffi::OsStrExt, fs::symlink},

@@ -1,3 +1,5 @@
+//! What `new` writes passes what `validate` asks for.
+
 use super::{Kind, TemplateFile, Wanted, files, snake_name};
 use crate::migration::MigrationId;
 
