@@ -176,10 +176,12 @@ fn full_name(name: &str, is_known: impl Fn(&str) -> bool) -> &str {
     }
 }
 
-/// The nearest `liftlock.yml` from a folder upwards.
+/// The nearest `liftlock.yml` from a folder upwards, as a path from there: `liftlock.yml`, `../liftlock.yml`.
 pub fn find(start: &Utf8Path) -> Option<Utf8PathBuf> {
-    let start = start.canonicalize_utf8().unwrap_or_else(|_| start.to_owned());
-    start.ancestors().map(|folder| folder.join(FILE_NAME)).find(|file| file.is_file())
+    let folders = start.canonicalize_utf8().map_or(1, |absolute| absolute.ancestors().count());
+    let up = (0..folders).map(|steps| "../".repeat(steps) + FILE_NAME);
+    let files = up.map(|file| if start == "." { Utf8PathBuf::from(file) } else { start.join(file) });
+    files.into_iter().find(|file| file.is_file())
 }
 
 /// A checked configuration: names resolved, durations parsed, variables read as far as they are set.

@@ -68,10 +68,13 @@ pub async fn new(shell: &Shell, arguments: &cli::New) -> Result<Report, Error> {
         [_] => "Wrote a migration".to_owned(),
         several => format!("Wrote {} migrations, to be applied in this order", several.len()),
     };
-    let judged = paths.iter().map(|path| path.as_str()).collect::<Vec<_>>().join(" ");
+    let judge = match paths.as_slice() {
+        [path] => format!("liftlock validate {path}"),
+        _ => "liftlock validate".to_owned(),
+    };
     Ok(Report::pass("new")
         .with(Section::Text { title, body })
-        .then(format!("liftlock validate {judged}"), "judge it, once the statements are yours"))
+        .then(judge, "judge what is there, once the statements are yours"))
 }
 
 fn said(path: &Utf8Path, file: &TemplateFile) -> String {

@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use camino::Utf8Path;
+use miette::Diagnostic;
 use proptest::prelude::*;
 
-use super::{Audit, Config, Part, ProfileName, clear, duration, nearest::nearest, parse, schema, starter, variables};
+use super::{
+    Audit, Config, Part, ProfileName, clear, duration, find, load, nearest::nearest, parse, schema, starter, variables,
+};
 use crate::report::text::{self, Look};
 
 /// The shape of the documentation, whole.
@@ -321,6 +324,39 @@ fn what_init_writes_is_read_without_a_single_variable() {
     check("123");
     check("größe");
     check("/srv/m");
+}
+
+#[test]
+fn the_nearest_file_is_found_upwards() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = Utf8Path::from_path(folder.path()).expect("its name is UTF-8");
+    std::fs::create_dir_all(root.join("a/b")).expect("folders");
+    assert_eq!(find(&root.join("a/b")), None);
+    std::fs::write(root.join("liftlock.yml"), WHOLE).expect("a file");
+    let found = find(&root.join("a/b")).expect("it is two folders above");
+    assert_eq!(found, root.join("a/b/../../liftlock.yml"));
+    assert_eq!(load(&found, &env).expect("it is right").migrations, root.join("a/b/../../db/migrations"));
+    std::fs::write(root.join("a/liftlock.yml"), WHOLE).expect("a file");
+    assert_eq!(find(&root.join("a/b")), Some(root.join("a/b/../liftlock.yml")));
+}
+
+#[test]
+fn files_that_cannot_be_read_are_told_apart() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = Utf8Path::from_path(folder.path()).expect("its name is UTF-8").join("liftlock.yml");
+    let code = || load(&path, &env).expect_err("it is bad").code().expect("every error has one").to_string();
+    assert_eq!(code(), "config::unreadable");
+    std::fs::write(&path, b"migrations: \xff").expect("a file");
+    assert_eq!(code(), "config::not_utf8");
+    std::fs::write(&path, " ".repeat(600 * 1024)).expect("a file");
+    assert_eq!(code(), "config::too_large");
+    std::fs::write(&path, format!("\u{feff}{}", WHOLE.replace('\n', "\r\n"))).expect("a file");
+    assert!(load(&path, &env).is_ok(), "a BOM and CRLF are no mistakes");
+    std::fs::write(&path, "[".repeat(100_000)).expect("a file");
+    assert_eq!(code(), "config::wrong");
+    let bomb: String = (1..30).map(|n| format!("a{n}: &a{n} [*a{}, *a{}]\n", n - 1, n - 1)).collect();
+    std::fs::write(&path, format!("a0: &a0 [x, x]\n{bomb}")).expect("a file");
+    assert_eq!(code(), "config::wrong");
 }
 
 #[test]
