@@ -15,7 +15,7 @@ use std::{
 use camino::Utf8PathBuf;
 use sha2::{Digest, Sha256};
 
-use crate::sql::{Change, Statement, change::Transaction};
+use crate::sql::{self, Change, Statement, change::Transaction};
 
 /// What the history records: the path below the migrations folder, `/` between its parts
 /// (`20260101120000_add_x_safe.sql`, `20260101_add_x_safe/up.sql`). Orders as its version number does, then
@@ -117,7 +117,7 @@ pub fn read(file: SourceFile) -> Migration {
         Some(rest) => rest.to_owned(),
         None => file.text,
     };
-    let statements = statements_of(&text);
+    let statements = sql::read(&text);
     Migration {
         name: layout::script(&file.id.0).name,
         transaction: transaction_mode(&text, &statements),
@@ -135,14 +135,10 @@ fn without_bom(text: &str) -> &str {
     text.strip_prefix(BOM).unwrap_or(text)
 }
 
-fn statements_of(_text: &str) -> Vec<Statement> {
-    Vec::new()
-}
-
 fn transaction_mode(text: &str, statements: &[Statement]) -> TransactionMode {
     let inner = unwrapped(statements);
     let wrapped = inner.len() < statements.len();
-    let forbids = statements.iter().any(forbids_transaction);
+    let forbids = statements.iter().any(|statement| statement.change.forbids_transaction());
     if inner.iter().any(ends_transaction) || (wrapped && forbids) {
         TransactionMode::Own
     } else if forbids || (!wrapped && layout::asks_for_no_transaction(text)) {
@@ -150,10 +146,6 @@ fn transaction_mode(text: &str, statements: &[Statement]) -> TransactionMode {
     } else {
         TransactionMode::Single
     }
-}
-
-fn forbids_transaction(_statement: &Statement) -> bool {
-    false
 }
 
 /// Without the `BEGIN` and the `COMMIT` around all of it, when both are there.

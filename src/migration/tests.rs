@@ -1,11 +1,10 @@
-//! Ids, checksums and order.
+//! Names, order, checksums, transaction modes, and files against history.
 
 use super::{
     AppliedMigration, AppliedState, Checksum, Migration, MigrationId, Pending, SourceFile, TransactionMode,
     layout::{self, Direction},
     pending, read,
 };
-use crate::sql::{Change, Place, Span, Statement, change::Transaction};
 
 #[test]
 fn a_path_says_name_version_and_direction() {
@@ -82,44 +81,34 @@ fn a_bom_is_no_part_of_the_text() {
     assert_eq!(migration.name, "1_x_safe");
 }
 
-fn statement(change: Change) -> Statement {
-    Statement { span: Span::default(), change, place: Place::Top, inner: Vec::new(), directives: Vec::new() }
-}
-
 #[test]
 fn the_transaction_mode_follows_from_the_statements() {
-    let check = |text: &str, kinds: &str, expected: TransactionMode, to_run: usize| {
-        let statements: Vec<Statement> = kinds
-            .split_whitespace()
-            .map(|kind| match kind {
-                "begin" => Change::Transaction(Transaction::Begin),
-                "commit" => Change::Transaction(Transaction::Commit),
-                "savepoint" => Change::Transaction(Transaction::Savepoint),
-                "rollback-to" => Change::Transaction(Transaction::RollbackTo),
-                "rollback" => Change::Transaction(Transaction::Rollback),
-                _ => Change::Harmless { verb: "LISTEN".to_owned() },
-            })
-            .map(statement)
-            .collect();
-        let transaction = super::transaction_mode(text, &statements);
-        assert_eq!(transaction, expected, "{kinds}");
-        let migration = Migration { statements, transaction, ..read(file("1.sql", text)) };
-        assert_eq!(migration.to_run().len(), to_run, "{kinds}");
+    let check = |text: &str, expected: TransactionMode, to_run: usize| {
+        let migration = read(file("1.sql", text));
+        assert_eq!(migration.transaction, expected, "{text}");
+        assert_eq!(migration.to_run().len(), to_run, "{text}");
     };
-    check("", "", TransactionMode::Single, 0);
-    check("", "x x", TransactionMode::Single, 2);
-    check("", "begin x x commit", TransactionMode::Single, 2);
-    check("", "begin commit", TransactionMode::Single, 0);
-    check("", "begin savepoint x rollback-to commit", TransactionMode::Single, 3);
-    check("", "begin x commit begin x commit", TransactionMode::Own, 6);
-    check("", "x commit", TransactionMode::Own, 2);
-    check("", "begin x", TransactionMode::Own, 2);
-    check("", "begin x rollback", TransactionMode::Own, 3);
-    check("-- no-transaction\nx", "x", TransactionMode::PerStatement, 1);
-    check("-- +goose NO TRANSACTION\n-- +goose Up\nx", "x", TransactionMode::PerStatement, 1);
-    check("-- migrate:up transaction:false\nx", "x", TransactionMode::PerStatement, 1);
-    check("-- no-transaction\nbegin x commit", "begin x commit", TransactionMode::Single, 1);
-    check("x -- no-transaction\n", "x", TransactionMode::Single, 1);
+    use TransactionMode::{Own, PerStatement, Single};
+    check("", Single, 0);
+    check("create table a (); create table b ();", Single, 2);
+    check("begin; create table a (); create table b (); commit;", Single, 2);
+    check("begin; commit", Single, 0);
+    check("begin; savepoint s; create table a (); rollback to s; commit", Single, 3);
+    check("start transaction; create table a (); end;", Single, 1);
+    check("create index concurrently i on a (b);", PerStatement, 1);
+    check("set lock_timeout = '1s'; vacuum a;", PerStatement, 2);
+    check("-- no-transaction\nselect 1;", PerStatement, 1);
+    check("-- +goose NO TRANSACTION\n-- +goose Up\nselect 1;", PerStatement, 1);
+    check("-- migrate:up transaction:false\nselect 1;", PerStatement, 1);
+    check("-- no-transaction\nbegin; select 1; commit;", Single, 1);
+    check("select 1; -- no-transaction\n", Single, 1);
+    check("begin; create table a (); commit; begin; create table b (); commit;", Own, 6);
+    check("create table a (); commit;", Own, 2);
+    check("begin; create table a ();", Own, 2);
+    check("begin; create table a (); rollback;", Own, 3);
+    check("begin; create index concurrently i on a (b); commit;", Own, 3);
+    check("create index concurrently i on a (b); begin; create table b (); commit;", Own, 4);
+    check("do $$ begin commit; end $$;", Single, 1);
 }
 
 /// `name:text` per file, `name:text:state` per applied row; the result as one line per list that is not empty.

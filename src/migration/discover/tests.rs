@@ -1,4 +1,4 @@
-//! Every way in which a folder of migrations can be wrong.
+//! Folders, good and bad, on a real disk.
 
 use std::{
     fs,

@@ -1,4 +1,4 @@
-//! What `new` writes passes what `validate` asks for.
+//! What `new` writes, whole.
 
 use super::{Kind, TemplateFile, Wanted, files, snake_name};
 use crate::migration::MigrationId;
