@@ -4,7 +4,7 @@ use miette::Diagnostic;
 use thiserror::Error;
 
 use crate::{
-    commands::{init::InitError, new::NewError},
+    commands::{init::InitError, new::NewError, rules::RulesError, validate::ValidateError},
     config::ConfigErrors,
     migration::discover::DiscoverError,
     promote::outbox::OutboxError,
@@ -85,6 +85,14 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Sandbox(#[from] SandboxError),
+    /// Nothing that could be judged was named.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Validate(#[from] ValidateError),
+    /// No such rule.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Rules(#[from] RulesError),
     /// Ctrl-C during something that leaves nothing behind.
     #[error("stopped by Ctrl-C; nothing is left behind")]
     #[diagnostic(code(interrupted))]
@@ -110,6 +118,8 @@ impl Error {
             Self::New(error) => error.exit(),
             Self::Bookkeeping(error) => error.exit(),
             Self::Branch(error) => error.exit(),
+            Self::Validate(error) => error.exit(),
+            Self::Rules(error) => error.exit(),
             Self::Postgres(error) => error.exit(),
             Self::Webhook(error) => error.exit(),
             Self::Outbox(error) => error.exit(),

@@ -1,9 +1,205 @@
-//! `liftlock validate`.
+//! `liftlock validate`: judges migrations, on any number of files and folders, with or without a configuration.
+
+use std::collections::BTreeSet;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use miette::Diagnostic;
+use thiserror::Error;
 
 use super::Shell;
-use crate::{cli, error::Error, report::Report};
+use crate::{
+    catalog::Release,
+    cli,
+    config::{Config, ProfileName, PromotionType},
+    error::{Error, Exit},
+    lint::{self, Request},
+    migration::{self, Migration, MigrationId, SourceFile, discover},
+    report::{Report, Section, Severity, Validation, Verdict, json},
+};
 
-/// Not filled in yet.
-pub async fn validate(_shell: &Shell, _arguments: &cli::Validate) -> Result<Report, Error> {
-    Ok(Report::pass("validate"))
+/// Why nothing could be judged.
+#[derive(Debug, Error, Diagnostic)]
+pub enum ValidateError {
+    #[error("no migrations are named, and there is no liftlock.yml that says where they are")]
+    #[diagnostic(
+        code(validate::nothing_named),
+        help(
+            "name files or folders, `liftlock validate path/to/migrations`, or write a configuration: `liftlock init`"
+        )
+    )]
+    NothingNamed,
+    #[error("there is no `{path}`")]
+    #[diagnostic(code(validate::not_found), help("name a migration or a folder of migrations"))]
+    NotFound { path: Utf8PathBuf },
+    #[error("`--to {name}` names an environment of liftlock.yml, and `--no-config` leaves it unread")]
+    #[diagnostic(code(validate::environment_without_configuration), help("say `--profile dev|staging|production`"))]
+    EnvironmentWithoutConfiguration { name: String },
+}
+
+impl ValidateError {
+    /// The number that the process leaves with.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::NothingNamed | Self::NotFound { .. } | Self::EnvironmentWithoutConfiguration { .. } => Exit::Usage,
+        }
+    }
+}
+
+/// Judges what is named; everything before it in its folder is history. The verdict is no when an error stands.
+pub async fn validate(shell: &Shell, arguments: &cli::Validate) -> Result<Report, Error> {
+    let config = configuration(shell, arguments)?;
+    let profile = profile(config.as_ref(), arguments)?;
+    let configured = config.as_ref().map(|it| it.root.join(&it.migrations));
+    let folders = match (arguments.paths.as_slice(), &configured) {
+        ([], None) => return Err(ValidateError::NothingNamed.into()),
+        ([], Some(folder)) => vec![Folder::whole(folder)?],
+        (paths, _) => folders(paths, configured.as_deref())?,
+    };
+    let config_tables = config.as_ref().map(|it| it.config_tables.as_slice()).unwrap_or_default();
+    let promotion = arguments.promotion_type.map(PromotionType::from);
+    let request = Request { history: &[], judged: &[], profile, promotion, config_tables };
+    let judged = folders.into_iter().map(|folder| folder.judge(&request));
+    let validation = judged.reduce(together).ok_or(ValidateError::NothingNamed)?;
+    let report = report(validation, config.is_some());
+    if let Some(path) = &arguments.save {
+        std::fs::write(path, json::render(&report)).map_err(|source| Error::File {
+            action: "write",
+            path: path.to_string(),
+            source,
+        })?;
+    }
+    Ok(report)
+}
+
+/// `None` with `--no-config`, and where there is none and nobody asked for one.
+fn configuration(shell: &Shell, arguments: &cli::Validate) -> Result<Option<Config>, Error> {
+    if arguments.no_config {
+        return match &arguments.to {
+            Some(name) => Err(ValidateError::EnvironmentWithoutConfiguration { name: name.clone() }.into()),
+            None => Ok(None),
+        };
+    }
+    match shell.config() {
+        Err(Error::NoConfiguration) if arguments.to.is_none() => Ok(None),
+        config => config.map(Some),
+    }
+}
+
+fn profile(config: Option<&Config>, arguments: &cli::Validate) -> Result<ProfileName, Error> {
+    match (arguments.profile, &arguments.to, config) {
+        (Some(profile), _, _) => Ok(profile.into()),
+        (None, Some(name), Some(config)) => Ok(config.profile(name)?),
+        (None, _, _) => Ok(ProfileName::Production),
+    }
+}
+
+/// A folder of migrations, and which of them are to be judged.
+struct Folder {
+    root: Utf8PathBuf,
+    files: Vec<SourceFile>,
+    judged: BTreeSet<MigrationId>,
+}
+
+impl Folder {
+    fn whole(root: &Utf8Path) -> Result<Self, Error> {
+        let files = discover::folder(root)?;
+        let judged = files.iter().map(|it| it.id.clone()).collect();
+        Ok(Self { root: root.to_owned(), files, judged })
+    }
+
+    /// What lies before the judged ones is replayed, what lies after the last of them is not looked at.
+    fn judge(self, request: &Request) -> Validation {
+        let last = self.files.iter().rposition(|it| self.judged.contains(&it.id)).map_or(0, |at| at + 1);
+        let migrations = self.files.into_iter().take(last).map(migration::read).collect::<Vec<_>>();
+        let release = |it: &Migration| if self.judged.contains(&it.id) { Release::Judged } else { Release::History };
+        lint::lint_in_order(migrations.iter().map(|it| (release(it), it)), request)
+    }
+}
+
+/// The folders that the paths lie in, each once, in the order in which they are named.
+fn folders(paths: &[Utf8PathBuf], configured: Option<&Utf8Path>) -> Result<Vec<Folder>, Error> {
+    let mut folders: Vec<Folder> = Vec::new();
+    for path in paths {
+        if !path.exists() {
+            return Err(ValidateError::NotFound { path: path.clone() }.into());
+        }
+        let (root, named) = if path.is_dir() { folder_named(path, configured) } else { file_named(path, configured) };
+        let real = real(&root);
+        let at = match folders.iter().position(|it| self::real(&it.root) == real) {
+            Some(at) => at,
+            None => {
+                let files = if named.is_dir() || within(&root, configured) {
+                    discover::folder(&root)?
+                } else {
+                    discover::around(&named, &root)?
+                };
+                folders.push(Folder { root, files, judged: BTreeSet::new() });
+                folders.len() - 1
+            }
+        };
+        judge_named(&mut folders[at], &named)?;
+    }
+    Ok(folders)
+}
+
+/// Marks what is below the path, or the file itself, as to be judged. A file that is no migration of its folder
+/// (a down script, another extension) was named by a person, so it is judged all the same, after all others.
+fn judge_named(folder: &mut Folder, named: &Utf8Path) -> Result<(), Error> {
+    let path = real(named);
+    let chosen = folder.files.iter().filter(|it| real(&it.path).starts_with(&path)).map(|it| it.id.clone());
+    let chosen = chosen.collect::<Vec<_>>();
+    if chosen.is_empty() {
+        let file = discover::file(named)?;
+        folder.judged.insert(file.id.clone());
+        folder.files.push(file);
+    }
+    folder.judged.extend(chosen);
+    Ok(())
+}
+
+/// A folder's root and what of it is named. One migration of a layout with a folder for each
+/// (`20260101_x/migration.sql`) is not a history of its own, nor is a part of the configured folder.
+fn folder_named(path: &Utf8Path, configured: Option<&Utf8Path>) -> (Utf8PathBuf, Utf8PathBuf) {
+    let script = ["migration.sql", "up.sql"].iter().map(|name| path.join(name)).find(|it| it.is_file());
+    match (script, configured) {
+        (Some(script), _) => file_named(&script, configured),
+        (None, Some(root)) if real(path).starts_with(real(root)) => (root.to_owned(), path.to_owned()),
+        (None, _) => (path.to_owned(), path.to_owned()),
+    }
+}
+
+fn file_named(path: &Utf8Path, configured: Option<&Utf8Path>) -> (Utf8PathBuf, Utf8PathBuf) {
+    (discover::folder_of(path, configured), path.to_owned())
+}
+
+fn within(root: &Utf8Path, configured: Option<&Utf8Path>) -> bool {
+    configured.is_some_and(|it| real(it) == real(root))
+}
+
+fn real(path: &Utf8Path) -> Utf8PathBuf {
+    path.canonicalize_utf8().unwrap_or_else(|_| path.to_owned())
+}
+
+fn together(mut all: Validation, next: Validation) -> Validation {
+    all.files += next.files;
+    all.statements += next.statements;
+    all.unread += next.unread;
+    all.findings.extend(next.findings);
+    all.sources.extend(next.sources);
+    all
+}
+
+fn report(validation: Validation, configured: bool) -> Report {
+    let verdict = validation.verdict();
+    let errors = validation.findings.iter().filter(|it| it.waived.is_none() && it.severity == Severity::Error);
+    let worst = errors.min_by_key(|it| it.kind);
+    let why = worst.map(|it| format!("liftlock rules {}", it.rule));
+    let report = Report { verdict, ..Report::pass("validate") }.with(Section::Validation(validation));
+    match (verdict, why) {
+        (Verdict::Fail, Some(why)) => report.then(why, "says why this is refused, with examples of what is not"),
+        (Verdict::Pass, _) if configured => {
+            report.then("liftlock plan --to production", "shows what a promotion would do, and changes nothing")
+        }
+        _ => report,
+    }
 }

@@ -107,7 +107,7 @@ impl DiscoverError {
 
 /// The ids of all up migrations of a folder, in order, without reading them.
 pub fn ids(root: &Utf8Path) -> Result<Vec<MigrationId>, DiscoverError> {
-    Ok(up_scripts(walk(root)?).into_iter().map(MigrationId).collect())
+    Ok(up_scripts(walk(root, usize::MAX)?).into_iter().map(MigrationId).collect())
 }
 
 /// Where migrations usually lie.
@@ -180,12 +180,27 @@ pub fn folder(root: &Utf8Path) -> Result<Vec<SourceFile>, DiscoverError> {
     if !metadata.is_dir() {
         return Err(DiscoverError::NotAFolder { path: root.to_owned() });
     }
-    let ids = up_scripts(walk(root)?);
+    let ids = up_scripts(walk(root, usize::MAX)?);
     if ids.is_empty() {
         return Err(DiscoverError::None { path: root.to_owned() });
     }
     refuse_same_version(root, &ids)?;
     ids.into_iter().map(|id| read_file(root, id)).collect()
+}
+
+/// The same, but no deeper than `file` lies below `root`, and perhaps nothing: for a file that a person names
+/// anywhere on a disk, whose folder may hold much else.
+pub fn around(file: &Utf8Path, root: &Utf8Path) -> Result<Vec<SourceFile>, DiscoverError> {
+    let in_root = file.parent().is_some_and(|folder| folder == root || folder == "" && root == ".");
+    let ids = up_scripts(walk(root, if in_root { 1 } else { 2 })?);
+    refuse_same_version(root, &ids)?;
+    ids.into_iter().map(|id| read_file(root, id)).collect()
+}
+
+/// One file, whatever it is called.
+pub fn file(path: &Utf8Path) -> Result<SourceFile, DiscoverError> {
+    let folder = path.parent().unwrap_or(Utf8Path::new(""));
+    read_file(folder, path.file_name().unwrap_or_default().to_owned())
 }
 
 /// The migrations folder that a file belongs to: `configured` when the file lies in it, else the folder that
@@ -203,10 +218,10 @@ pub fn folder_of(file: &Utf8Path, configured: Option<&Utf8Path>) -> Utf8PathBuf 
     if folder.as_str().is_empty() { Utf8PathBuf::from(".") } else { folder.to_owned() }
 }
 
-/// Ids of all `.sql` files.
-fn walk(root: &Utf8Path) -> Result<Vec<String>, DiscoverError> {
+/// Ids of all `.sql` files, at most so many folders deep.
+fn walk(root: &Utf8Path, depth: usize) -> Result<Vec<String>, DiscoverError> {
     let mut ids = Vec::new();
-    let entries = WalkDir::new(root).follow_links(true).into_iter().filter_entry(is_of_interest);
+    let entries = WalkDir::new(root).follow_links(true).max_depth(depth).into_iter().filter_entry(is_of_interest);
     for entry in entries {
         let entry = entry.map_err(|error| of_walkdir(root, error))?;
         let is_sql = entry.file_name().to_string_lossy().to_ascii_lowercase().ends_with(".sql");

@@ -71,7 +71,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     let what = match drop.kind {
         ObjectKind::Table => "every row of table",
         ObjectKind::ForeignTable => "the way to the rows of foreign table",
-        ObjectKind::MaterializedView => "the stored rows of materialized view",
+        ObjectKind::MaterializedView => "every stored row of materialized view",
         _ => return Vec::new(),
     };
     let keeps = |name: &&ObjectName| {

@@ -103,3 +103,6 @@ pub fn nearest(name: &str) -> Option<&'static Rule> {
 pub fn find(name: &str) -> Option<&'static Rule> {
     ALL.iter().copied().find(|rule| rule.name == name)
 }
+
+#[cfg(test)]
+mod tests;

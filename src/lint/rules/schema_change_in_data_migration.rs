@@ -53,40 +53,6 @@ fn changes_schema(context: &Context, change: &Change) -> bool {
         Change::AlterTable(alter) => !temporary(&alter.table),
         Change::CreateIndex(index) => !temporary(&index.table),
         Change::Drop(drop) => drop.kind != ObjectKind::Table || !drop.names.iter().all(temporary),
-        Change::AlterObject(_)
-        | Change::DropOwned { .. }
-        | Change::CreateType(_)
-        | Change::CreateRoutine(_)
-        | Change::CreateTrigger { .. }
-        | Change::CreatePolicy { .. }
-        | Change::CreateSequence { .. }
-        | Change::CreateSchema { .. }
-        | Change::CreateExtension { .. }
-        | Change::CreateOther { .. }
-        | Change::Grant { .. }
-        | Change::AlterDefaultPrivileges
-        | Change::Comment { .. }
-        | Change::Cluster { .. }
-        | Change::Reindex { .. }
-        | Change::Server { .. } => true,
-        Change::Truncate(_)
-        | Change::Delete(_)
-        | Change::Update(_)
-        | Change::Insert(_)
-        | Change::Merge { .. }
-        | Change::Set(_)
-        | Change::Transaction(_)
-        | Change::Do { .. }
-        | Change::Call { .. }
-        | Change::Query { .. }
-        | Change::Explain { .. }
-        | Change::Copy(_)
-        | Change::Refresh { .. }
-        | Change::Vacuum { .. }
-        | Change::Analyze { .. }
-        | Change::Lock { .. }
-        | Change::Prepared { .. }
-        | Change::Harmless { .. }
-        | Change::Unread { .. } => false,
+        change => change.is_ddl(),
     }
 }

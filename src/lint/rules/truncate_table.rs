@@ -47,11 +47,11 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
         if lost.is_empty() {
             continue;
         }
-        let lost = lost.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", ");
-        let reach = if truncate.cascade { ", and of every table that references it," } else { "" };
+        let named = lost.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", ");
+        let reach = if truncate.cascade { " and of every table that references them" } else { "" };
         problems.push(
             Problem::at(name.span)
-                .says(format!("every row of {lost}{reach} is lost"))
+                .says(format!("every row of {named}{reach} is lost"))
                 .help("if the rows may go, say why: `-- liftlock: allow truncate-table because …`"),
         );
     }

@@ -1,0 +1,122 @@
+//! Every rule's documentation, held to its word.
+
+use std::{collections::BTreeSet, fmt::Write};
+
+use super::{ALL, find};
+use crate::{
+    config::{ProfileName, PromotionType},
+    lint::{Docs, Example, ExampleKind, Request, Rule, lint},
+    migration::{self, Migration, MigrationId, SourceFile},
+    report::Validation,
+};
+
+const HEADER: &str = "-- Description: an example\n-- Created: 2026-01-31\n-- Type: schema_safe\n\
+                      -- Rollback: restore the tables of the example\n\n";
+
+fn migration(name: &str, text: String) -> Migration {
+    let file = format!("{name}.sql");
+    migration::read(SourceFile { path: file.clone().into(), id: MigrationId(file), text })
+}
+
+/// An example as `validate` judges it, after its rule's setup.
+fn judge(docs: &Docs, example: &Example) -> Validation {
+    let header = if example.option("whole").is_some() { "" } else { HEADER };
+    let name = example.option("name").unwrap_or("20260131120000_example_safe");
+    let promotion = example.option("type").map(|name| match name {
+        "schema_safe" => PromotionType::SchemaSafe,
+        "config_only" => PromotionType::ConfigOnly,
+        "data_migration" => PromotionType::DataMigration,
+        "hotfix" => PromotionType::Hotfix,
+        name => panic!("no promotion type is called {name}"),
+    });
+    let tables = example.option("config").unwrap_or_default().split(',').filter(|it| !it.is_empty());
+    lint(&Request {
+        history: &[migration("20260101120000_setup_safe", docs.setup.clone())],
+        judged: &[migration(name, format!("{header}{}", example.sql))],
+        profile: ProfileName::Production,
+        promotion,
+        config_tables: &tables.map(str::to_owned).collect::<Vec<_>>(),
+    })
+}
+
+/// Rules with unwaived findings.
+fn found(validation: &Validation) -> BTreeSet<&str> {
+    validation.findings.iter().filter(|it| it.waived.is_none()).map(|it| it.rule.as_str()).collect()
+}
+
+fn examples(kind: ExampleKind) -> impl Iterator<Item = (&'static Rule, Docs, Example)> {
+    let all = ALL.iter().map(|rule| (*rule, rule.docs()));
+    all.flat_map(|(rule, docs)| docs.examples.clone().into_iter().map(move |it| (rule, docs.clone(), it)))
+        .filter(move |(_, _, example)| example.kind == kind)
+}
+
+#[test]
+fn rules_are_sorted_and_named_like_their_files() {
+    let names = ALL.iter().map(|rule| rule.name).collect::<Vec<_>>();
+    assert!(names.is_sorted(), "{names:?}");
+    for rule in ALL {
+        assert!(
+            rule.source.contains(&format!("include_str!(\"{}.rs\")", rule.name.replace('-', "_"))),
+            "the file of `{}` is named differently",
+            rule.name
+        );
+        assert!(std::ptr::eq(find(rule.name).unwrap(), *rule));
+    }
+}
+
+#[test]
+fn every_rule_has_a_title_reasons_and_examples_of_both_kinds() {
+    for rule in ALL {
+        let docs = rule.docs();
+        assert!(docs.title.ends_with('.'), "{}: the title is no sentence: {}", rule.name, docs.title);
+        assert!(docs.title.len() <= 120, "{}: the title is too long: {}", rule.name, docs.title);
+        assert!(!docs.reasons.is_empty(), "{}: no reasons", rule.name);
+        for kind in [ExampleKind::Bad, ExampleKind::Good] {
+            assert!(docs.examples.iter().any(|it| it.kind == kind), "{}: no {kind:?} example", rule.name);
+        }
+    }
+}
+
+#[test]
+fn every_bad_example_is_found_by_its_rule_alone() {
+    let mut wrong = String::new();
+    for (rule, docs, example) in examples(ExampleKind::Bad) {
+        let validation = judge(&docs, &example);
+        let also = example.option("also").unwrap_or_default().split(',').filter(|it| !it.is_empty());
+        let expected = also.chain([rule.name]).collect::<BTreeSet<_>>();
+        if found(&validation) != expected {
+            writeln!(wrong, "{}: {:#?} for\n{}", rule.name, validation.findings, example.sql).unwrap();
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn no_good_example_is_found_by_any_rule() {
+    let mut wrong = String::new();
+    for (rule, docs, example) in examples(ExampleKind::Good) {
+        let validation = judge(&docs, &example);
+        if !found(&validation).is_empty() {
+            writeln!(wrong, "{}: {:#?} for\n{}", rule.name, validation.findings, example.sql).unwrap();
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn every_message_reads_well() {
+    let mut text = String::new();
+    let mut last = "";
+    for (rule, docs, example) in examples(ExampleKind::Bad) {
+        if rule.name != last {
+            writeln!(text, "\n# {}\n{}\n", rule.name, docs.title).unwrap();
+            last = rule.name;
+        }
+        text.push_str(&example.sql);
+        for finding in judge(&docs, &example).findings {
+            let name = if finding.rule == rule.name { String::new() } else { format!("{}: ", finding.rule) };
+            writeln!(text, "  -> {name}{}\n     {}", finding.message, finding.help.unwrap_or_default()).unwrap();
+        }
+    }
+    insta::assert_snapshot!(text);
+}
