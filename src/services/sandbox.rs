@@ -40,16 +40,20 @@ pub struct SandboxOptions {
     pub max_connections: u32,
     /// Further server settings: name and value.
     pub settings: Vec<(String, String)>,
-    pub download: Download,
+    pub origin: Origin,
+    /// Where fetched binaries are kept; `None`: the user's cache folder, or `LIFTLOCK_CACHE`.
+    pub cache: Option<Utf8PathBuf>,
     /// Is told about the download, which takes a while.
     pub observe: Arc<dyn Observe>,
 }
 
-/// Whether binaries may be fetched when there are none.
+/// Where binaries may come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Download {
-    Allowed,
-    Never,
+pub enum Origin {
+    /// Installed, else fetched.
+    Any,
+    Installed,
+    Fetched,
 }
 
 impl Default for SandboxOptions {
@@ -58,7 +62,8 @@ impl Default for SandboxOptions {
             binaries: None,
             max_connections: 100,
             settings: Vec::new(),
-            download: Download::Allowed,
+            origin: Origin::Any,
+            cache: None,
             observe: Arc::new(Quiet),
         }
     }
@@ -337,6 +342,7 @@ impl Watchdog {
         let mut shell = Command::new("/bin/sh")
             .args(["-c", include_str!("sandbox/watchdog.sh"), "liftlock-watchdog", folder.as_str()])
             .current_dir("/")
+            .env("PATH", format!("/usr/bin:/bin:{}", std::env::var("PATH").unwrap_or_default()))
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

