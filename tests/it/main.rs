@@ -11,6 +11,7 @@ mod branches;
 mod sandbox;
 mod support;
 mod sync;
+mod template;
 
 mod audit;
 mod receiver;

@@ -119,7 +119,7 @@ fn not_null(name: &str, description: &str) -> Vec<Part> {
     let check = Part {
         name: name.to_owned(),
         description: format!("{description}: new rows must have a value from here on"),
-        rollback: "alter table {table} drop constraint {table}_{column}_is_set;".to_owned(),
+        rollback: "alter table {table} drop constraint if exists {table}_{column}_is_set;".to_owned(),
         in_transaction: true,
         body: "\
 -- `set not null` alone would read the whole table while nobody can use it. A validated check is the proof that
