@@ -13,7 +13,7 @@ use crate::{
 };
 
 use super::{
-    Context, Problem, Rule,
+    Context, Problem, Rule, header,
     rule::{Check, DirectiveUse, Waivable},
     rules,
 };
@@ -82,7 +82,12 @@ impl<'a> Engine<'a> {
         self.catalog.search_path.clear();
         match release {
             Release::History => migration.statements.iter().for_each(|it| self.replay(it, origin)),
-            Release::Judged => self.judge(migration, origin),
+            Release::Judged => {
+                let asked = self.promotion;
+                self.promotion = asked.or_else(|| header::declared_type(migration));
+                self.judge(migration, origin);
+                self.promotion = asked;
+            }
         }
     }
 

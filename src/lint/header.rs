@@ -1,6 +1,6 @@
 //! The comments of a migration that say what it is: `-- Description: …`, `-- Rollback: …`.
 
-use crate::{migration::Migration, sql::Span};
+use crate::{config::PromotionType, migration::Migration, sql::Span};
 
 /// A labelled comment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +65,14 @@ pub fn fields(migration: &Migration) -> Vec<Field> {
         open = false;
     }
     fields
+}
+
+/// What kind of promotion the header says the migration is for. It only counts where nobody asked for another
+/// one; `schema_safe` is what is asked of everybody, and a hotfix is nothing that a file can claim.
+pub fn declared_type(migration: &Migration) -> Option<PromotionType> {
+    let declared = fields(migration).into_iter().find(|field| field.label == Label::Type && field.on_top)?;
+    let word = declared.value.split_whitespace().next()?;
+    [PromotionType::ConfigOnly, PromotionType::DataMigration].into_iter().find(|kind| kind.name() == word)
 }
 
 /// Is there nothing, or only what a template leaves to be filled in?
