@@ -14,6 +14,7 @@ mod sync;
 mod template;
 
 mod audit;
+mod bad_input;
 mod receiver;
 mod tidy;
 mod webhook;
