@@ -4,9 +4,11 @@
 //! before, and asks every rule. Rules say what is wrong and where; names, severities, waivers, lines and files
 //! are added by the engine.
 
+mod actions;
 mod context;
 mod engine;
 mod header;
+mod locks;
 mod profile;
 mod rule;
 pub mod rules;

@@ -5,6 +5,14 @@
 //! function for their length. See `ATColumnChangeRequiresRewrite` in `tablecmds.c` and
 //! <https://www.postgresql.org/docs/current/catalog-pg-cast.html>.
 
+use crate::{
+    catalog::Catalog,
+    sql::{
+        change::TypeKind,
+        names::{Ident, ObjectName},
+    },
+};
+
 /// A type without its spelling: `varchar(20)` and `character varying( 20 )` are equal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DataType {
@@ -156,8 +164,52 @@ fn finest(fields: &str) -> u8 {
     }
 }
 
-/// What changing a column from one base type to another costs; domains are resolved by the caller.
-pub fn cost(old: &DataType, new: &DataType) -> Cost {
+/// What the files have created under this name: an enum, a domain, a composite type.
+pub fn created<'c>(catalog: &'c Catalog, data_type: &DataType) -> Option<&'c TypeKind> {
+    let parts = data_type.name.split('.').map(|part| Ident { name: part.to_owned(), ..Ident::default() });
+    let name = ObjectName { parts: parts.collect(), ..ObjectName::default() };
+    catalog.data_type(&name).map(|it| &it.kind)
+}
+
+/// Whether this is a domain that checks its values, or one made of such a domain.
+pub fn is_constrained_domain(catalog: &Catalog, data_type: &DataType) -> bool {
+    match created(catalog, data_type) {
+        Some(TypeKind::Domain { data_type: base, constrained }) => {
+            *constrained || is_constrained_domain(catalog, &read(base))
+        }
+        _ => false,
+    }
+}
+
+/// What changing a column from one type to another costs, its indexes and constraints aside.
+pub fn change_cost(catalog: &Catalog, old: &DataType, new: &DataType) -> Cost {
+    if old == new {
+        return Cost::Nothing;
+    }
+    if !new.array && is_constrained_domain(catalog, new) {
+        return Cost::Rewrite;
+    }
+    // A column of a domain has no length of its own that Postgres would remember.
+    let old = match base(catalog, old) {
+        Some(base) => DataType { modifiers: None, ..base },
+        None => old.clone(),
+    };
+    cost(&old, &base(catalog, new).unwrap_or_else(|| new.clone()))
+}
+
+/// What a domain is made of in the end; `None` for anything but a domain.
+fn base(catalog: &Catalog, data_type: &DataType) -> Option<DataType> {
+    match created(catalog, data_type) {
+        Some(TypeKind::Domain { data_type: base_type, .. }) if !data_type.array => {
+            let inner = read(base_type);
+            Some(base(catalog, &inner).unwrap_or(inner))
+        }
+        _ => None,
+    }
+}
+
+/// The same for two types that are no domains.
+fn cost(old: &DataType, new: &DataType) -> Cost {
     if old == new {
         return Cost::Nothing;
     }
@@ -206,9 +258,14 @@ fn widens(old: &DataType, new: &DataType) -> bool {
     }
 }
 
-/// What a type's default btree operators are called by: an index survives a change between two types with
-/// the same one, and is built again otherwise.
-pub fn operators(of: &DataType) -> &str {
+/// Whether both types sort by the same default operators: an index survives a change between such two, and is
+/// built again otherwise.
+pub fn sort_alike(catalog: &Catalog, one: &DataType, other: &DataType) -> bool {
+    let base = |of: &DataType| base(catalog, of).unwrap_or_else(|| of.clone());
+    operators(&base(one)) == operators(&base(other))
+}
+
+fn operators(of: &DataType) -> &str {
     match of.name.as_str() {
         "character varying" => "text",
         "cidr" => "inet",

@@ -27,7 +27,7 @@
 //!
 //! A table of this release, but with rows that were there before:
 //!
-//! ```sql bad locks=old_events_2:AccessExclusiveLock
+//! ```sql bad locks=old_events_2:AccessExclusiveLock also=partition-scan
 //! create table archive (id bigint, month int) partition by list (month);
 //! alter table archive attach partition old_events_2 for values in (2);
 //! drop table archive;

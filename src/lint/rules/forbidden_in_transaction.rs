@@ -1,7 +1,6 @@
 //! Some statements cannot run inside a transaction block, and a `DO` block or a function is inside one.
 //!
-//! Everything with `concurrently` but `REFRESH`, `VACUUM`, `CREATE DATABASE`, `ALTER SYSTEM` and their like
-//! commit on their own account, so Postgres refuses them where a transaction is open. The runner gives a file
+//! Everything with `concurrently` but `REFRESH`, and `VACUUM`, `REINDEX SCHEMA` and their like, commit on their own account, so Postgres refuses them where a transaction is open. The runner gives a file
 //! that holds one no transaction, but it cannot take away a `BEGIN` or a `DO`.
 //!
 //! ```sql setup
@@ -27,7 +26,7 @@ use crate::{
     report::Harm,
     sql::{
         Change, Place, Statement,
-        change::{ActionKind, ObjectKind, ReindexTarget},
+        change::{ActionKind, ReindexTarget},
     },
 };
 
@@ -57,12 +56,10 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     }]
 }
 
-fn forbidden(context: &Context, change: &Change) -> Option<String> {
+fn forbidden(context: &Context, change: &Change) -> Option<&'static str> {
     let what = match change {
         Change::CreateIndex(index) if index.concurrently => "create index concurrently",
         Change::Drop(drop) if drop.concurrently => "drop index concurrently",
-        Change::Drop(drop) if drop.kind == ObjectKind::Database => "drop database",
-        Change::Drop(drop) if drop.kind == ObjectKind::Tablespace => "drop tablespace",
         Change::Reindex { concurrently: true, .. } => "reindex concurrently",
         Change::Reindex { target: ReindexTarget::Schema, .. } => "reindex schema",
         Change::Reindex { target: ReindexTarget::Database | ReindexTarget::System, .. } => "reindex database",
@@ -77,8 +74,7 @@ fn forbidden(context: &Context, change: &Change) -> Option<String> {
             alter.actions.iter().find(|it| concurrent(&it.kind))?;
             "detach partition concurrently"
         }
-        Change::Server { verb } if !verb.eq_ignore_ascii_case("alter database") => return Some(verb.to_lowercase()),
         _ => return None,
     };
-    Some(what.to_owned())
+    Some(what)
 }

@@ -7,7 +7,7 @@
 //! create index orders_number_idx on orders (number);
 //! ```
 //!
-//! ```sql bad fails=2BP01
+//! ```sql bad commits fails=2BP01
 //! drop index concurrently orders_number_key;
 //! ```
 //!

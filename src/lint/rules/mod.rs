@@ -1,9 +1,14 @@
 //! All rules, one file each.
 
+pub mod check_without_not_valid;
 pub mod concurrently_if_not_exists;
+pub mod constrained_domain_column;
+pub mod constraint_building_index;
 pub mod copy_from_stdin;
 pub mod credentials_in_text;
 pub mod delete_rows;
+pub mod detach_without_concurrently;
+pub mod domain_constraint;
 pub mod drop_cascade;
 pub mod drop_column;
 pub mod drop_database;
@@ -19,27 +24,50 @@ pub mod drop_table;
 pub mod drop_trigger;
 pub mod drop_type;
 pub mod drop_view;
+pub mod dropped_constraint;
+pub mod dropped_default;
 pub mod dynamic_sql;
 pub mod empty_rollback;
+pub mod enum_value_in_same_transaction;
 pub mod forbidden_in_transaction;
+pub mod foreign_key_without_not_valid;
+pub mod full_table_rewrite;
 pub mod index_of_constraint;
 pub mod index_without_concurrently;
 pub mod insert_without_on_conflict;
+pub mod lock_table;
+pub mod long_lock_timeout;
 pub mod missing_header;
 pub mod name_without_safe;
+pub mod not_null_column_without_default;
+pub mod not_valid_on_partitioned_table;
 pub mod outside_config_only;
+pub mod outside_transaction;
+pub mod own_transaction;
+pub mod partition_scan;
 pub mod placeholder;
 pub mod psql_command;
+pub mod refresh_without_concurrently;
 pub mod reindex_without_concurrently;
+pub mod renamed_column;
+pub mod renamed_enum_value;
+pub mod renamed_object;
+pub mod scan_under_lock;
 pub mod schema_change_in_data_migration;
 pub mod server_change;
+pub mod set_not_null;
+pub mod stored_generated_column;
+pub mod time_zone_type_change;
 pub mod truncate_table;
+pub mod type_change;
 pub mod unbounded_write;
+pub mod unfit_identity;
 pub mod unknown_directive;
 pub mod unread_statement;
 pub mod unsupported_concurrently;
 pub mod update_outside_config_tables;
 pub mod useless_waiver;
+pub mod volatile_default;
 pub mod waiver_of_unknown_rule;
 pub mod waiver_without_reason;
 
@@ -48,10 +76,15 @@ use crate::config::nearest;
 
 /// The one list, by name.
 pub static ALL: &[&Rule] = &[
+    &check_without_not_valid::RULE,
     &concurrently_if_not_exists::RULE,
+    &constrained_domain_column::RULE,
+    &constraint_building_index::RULE,
     &copy_from_stdin::RULE,
     &credentials_in_text::RULE,
     &delete_rows::RULE,
+    &detach_without_concurrently::RULE,
+    &domain_constraint::RULE,
     &drop_cascade::RULE,
     &drop_column::RULE,
     &drop_database::RULE,
@@ -67,27 +100,50 @@ pub static ALL: &[&Rule] = &[
     &drop_trigger::RULE,
     &drop_type::RULE,
     &drop_view::RULE,
+    &dropped_constraint::RULE,
+    &dropped_default::RULE,
     &dynamic_sql::RULE,
     &empty_rollback::RULE,
+    &enum_value_in_same_transaction::RULE,
     &forbidden_in_transaction::RULE,
+    &foreign_key_without_not_valid::RULE,
+    &full_table_rewrite::RULE,
     &index_of_constraint::RULE,
     &index_without_concurrently::RULE,
     &insert_without_on_conflict::RULE,
+    &lock_table::RULE,
+    &long_lock_timeout::RULE,
     &missing_header::RULE,
     &name_without_safe::RULE,
+    &not_null_column_without_default::RULE,
+    &not_valid_on_partitioned_table::RULE,
     &outside_config_only::RULE,
+    &outside_transaction::RULE,
+    &own_transaction::RULE,
+    &partition_scan::RULE,
     &placeholder::RULE,
     &psql_command::RULE,
+    &refresh_without_concurrently::RULE,
     &reindex_without_concurrently::RULE,
+    &renamed_column::RULE,
+    &renamed_enum_value::RULE,
+    &renamed_object::RULE,
+    &scan_under_lock::RULE,
     &schema_change_in_data_migration::RULE,
     &server_change::RULE,
+    &set_not_null::RULE,
+    &stored_generated_column::RULE,
+    &time_zone_type_change::RULE,
     &truncate_table::RULE,
+    &type_change::RULE,
     &unbounded_write::RULE,
+    &unfit_identity::RULE,
     &unknown_directive::RULE,
     &unread_statement::RULE,
     &unsupported_concurrently::RULE,
     &update_outside_config_tables::RULE,
     &useless_waiver::RULE,
+    &volatile_default::RULE,
     &waiver_of_unknown_rule::RULE,
     &waiver_without_reason::RULE,
 ];

@@ -17,23 +17,23 @@
 //! create unique index counts_state_idx on counts (state);
 //! ```
 //!
-//! ```sql bad fails=0A000
+//! ```sql bad commits fails=0A000
 //! create index concurrently events_id_idx on events (id);
 //! ```
 //!
-//! ```sql bad fails=0A000
+//! ```sql bad commits fails=0A000
 //! drop index concurrently events_at_idx;
 //! ```
 //!
-//! ```sql bad fails=0A000
+//! ```sql bad commits fails=0A000
 //! drop index concurrently orders_customer_id_idx, orders_state_idx;
 //! ```
 //!
-//! ```sql bad fails=55000
+//! ```sql bad commits fails=55000
 //! alter table events detach partition events_2026 concurrently;
 //! ```
 //!
-//! ```sql bad fails=55000
+//! ```sql bad commits fails=55000
 //! refresh materialized view concurrently totals;
 //! ```
 //!

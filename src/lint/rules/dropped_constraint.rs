@@ -1,0 +1,99 @@
+//! Dropping a constraint lets in what it kept out, and statements that rely on it fail.
+//!
+//! `INSERT … ON CONFLICT (column)` needs the unique constraint or primary key that it names. Duplicates, orphans and bad
+//! values that come in meanwhile stand in the way when the constraint is to come back. Dropping a foreign key locks
+//! both tables for an instant. A constraint that the same migration adds again is replaced, not lost, and a check
+//! that only proved what `NOT NULL` now says is not missed.
+//!
+//! ```sql setup
+//! create table orders (id bigint primary key, number text, total numeric, state text not null);
+//! alter table orders add constraint orders_number_key unique (number);
+//! alter table orders add constraint orders_total_check check (total >= 0);
+//! alter table orders add constraint orders_state_is_set check (state is not null);
+//! ```
+//!
+//! ```sql bad locks=orders:AccessExclusiveLock
+//! alter table orders drop constraint orders_number_key;
+//! ```
+//!
+//! ```sql good
+//! alter table orders drop constraint orders_total_check;
+//! alter table orders add constraint orders_total_check check (total > 0) not valid;
+//! ```
+//!
+//! ```sql good
+//! alter table orders drop constraint orders_state_is_set;
+//! ```
+
+use crate::{
+    catalog::{Constraint, Table},
+    lint::{Check, Context, Problem, Rule, Severities, Waivable, actions},
+    report::Harm,
+    sql::{
+        Change, Statement,
+        change::{ActionKind, ConstraintKind},
+        names::{Ident, ObjectName},
+    },
+};
+
+pub static RULE: Rule = Rule {
+    name: "dropped-constraint",
+    harm: Harm::Breaks,
+    severity: Severities::WARNING,
+    waivable: Waivable::WithReasonOrHotfix,
+    source: include_str!("dropped_constraint.rs"),
+    check: Check::Statement(check),
+};
+
+fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
+    let Some((alter, actions)) = actions::on_existing_table(context, statement) else { return Vec::new() };
+    let table = context.catalog.table(&alter.table);
+    let mut problems = Vec::new();
+    for action in actions {
+        let ActionKind::DropConstraint { name, .. } = &action.kind else { continue };
+        let known = table.and_then(|it| it.constraint(name));
+        let came_with_the_release = known.is_some_and(|it| it.origin.is_new());
+        let redundant = table.zip(known).is_some_and(|(table, it)| only_repeats_not_null(table, it));
+        let mut rest = std::iter::once(statement).chain(context.later());
+        if came_with_the_release || redundant || rest.any(|it| adds(it, &alter.table, name)) {
+            continue;
+        }
+        problems.push(
+            Problem::at(action.span)
+                .says(consequence(&alter.table, name, known))
+                .help("be sure that nothing relies on it; to change it, add the new one under the same name in the same migration"),
+        );
+    }
+    problems
+}
+
+fn consequence(table: &ObjectName, name: &Ident, constraint: Option<&Constraint>) -> String {
+    match constraint.map(|it| &it.kind) {
+        Some(ConstraintKind::Unique { .. } | ConstraintKind::PrimaryKey { .. }) => {
+            format!("`on conflict` on `{table}` fails where it relies on `{name}`, and duplicates come in")
+        }
+        Some(ConstraintKind::ForeignKey { references, .. }) => {
+            format!("rows of `{table}` without one in `{references}` come in; both tables are locked for an instant")
+        }
+        Some(ConstraintKind::Check { .. } | ConstraintKind::Exclude | ConstraintKind::NotNull { .. }) => {
+            format!("rows that `{name}` keeps out of `{table}` come in")
+        }
+        None => {
+            format!("rows that `{name}` keeps out of `{table}` come in, and `on conflict` fails where it relies on it")
+        }
+    }
+}
+
+fn only_repeats_not_null(table: &Table, constraint: &Constraint) -> bool {
+    let ConstraintKind::Check { expression: Some(check) } = &constraint.kind else { return false };
+    let text = check.text.to_lowercase().replace(['(', ')', '"'], " ");
+    let words = text.split_whitespace().collect::<Vec<_>>();
+    let [column, "is", "not", "null"] = words[..] else { return false };
+    table.columns.iter().any(|it| it.name == column && it.not_null)
+}
+
+fn adds(statement: &Statement, table: &ObjectName, name: &Ident) -> bool {
+    let Change::AlterTable(alter) = &statement.change else { return false };
+    let adds = |kind: &ActionKind| matches!(kind, ActionKind::AddConstraint(it) if it.name.as_ref() == Some(name));
+    alter.table == *table && alter.actions.iter().any(|it| adds(&it.kind))
+}

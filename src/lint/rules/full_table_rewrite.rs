@@ -1,0 +1,82 @@
+//! `VACUUM FULL`, `CLUSTER` and a new home for a table write all of it again under an exclusive lock.
+//!
+//! So do `SET LOGGED`, `SET UNLOGGED`, `SET TABLESPACE` and `SET ACCESS METHOD`. Nobody reads or writes the table meanwhile,
+//! and the disk holds it twice. An unlogged table is empty after a crash. `pg_repack` and `pg_squeeze` give space
+//! back while traffic goes on.
+//!
+//! ```sql setup
+//! create table orders (id bigint primary key);
+//! ```
+//!
+//! ```sql bad commits locks=orders:AccessExclusiveLock
+//! vacuum full orders;
+//! ```
+//!
+//! ```sql bad locks=orders:AccessExclusiveLock
+//! cluster orders using orders_pkey;
+//! ```
+//!
+//! ```sql bad locks=orders:AccessExclusiveLock
+//! alter table orders set unlogged;
+//! ```
+//!
+//! ```sql good commits locks=orders:ShareUpdateExclusiveLock
+//! vacuum orders;
+//! ```
+//!
+//! ```sql good locks=orders:ShareUpdateExclusiveLock
+//! alter table orders cluster on orders_pkey;
+//! ```
+
+use crate::{
+    lint::{Check, Context, Problem, Rule, Severities, Waivable, actions},
+    report::Harm,
+    sql::{Change, Span, Statement, change::ActionKind, names::ObjectName},
+};
+
+pub static RULE: Rule = Rule {
+    name: "full-table-rewrite",
+    harm: Harm::Blocks,
+    severity: Severities::ERROR,
+    waivable: Waivable::WithReasonOrHotfix,
+    source: include_str!("full_table_rewrite.rs"),
+    check: Check::Statement(check),
+};
+
+fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
+    let all = || "every table in turn".to_owned();
+    let existing = |table: &&ObjectName| !context.is_new(table);
+    let rewritten: Vec<(Span, String)> = match &statement.change {
+        Change::Vacuum { full: true, tables } if tables.is_empty() => vec![(statement.span, all())],
+        Change::Vacuum { full: true, tables } => {
+            tables.iter().filter(existing).map(|it| (statement.span, format!("`{it}`"))).collect()
+        }
+        Change::Cluster { table: None } => vec![(statement.span, all())],
+        Change::Cluster { table: Some(table) } => {
+            Some(table).filter(existing).map(|it| (statement.span, format!("`{it}`"))).into_iter().collect()
+        }
+        Change::AlterTable(_) => {
+            let Some((alter, actions)) = actions::on_existing_table(context, statement) else { return Vec::new() };
+            let moving = actions.iter().filter(|it| moves(context, &alter.table, &it.kind));
+            moving.map(|it| (it.span, format!("`{}`", alter.table))).collect()
+        }
+        _ => return Vec::new(),
+    };
+    let problem = |(span, table): (Span, String)| {
+        Problem::at(span)
+            .says(format!("reads and writes of {table} wait while all of it is written again"))
+            .help("give space back with `pg_repack` or plain `vacuum`; for another kind of storage fill a new table and swap the names")
+    };
+    rewritten.into_iter().map(problem).collect()
+}
+
+fn moves(context: &Context, table: &ObjectName, action: &ActionKind) -> bool {
+    let known = context.catalog.table(table);
+    // A partitioned table has no rows of its own to move.
+    let stored = known.is_none_or(|it| !it.partitioned);
+    match action {
+        ActionKind::SetLogged { logged } => known.is_none_or(|it| it.unlogged == *logged),
+        ActionKind::SetTablespace | ActionKind::SetAccessMethod => stored,
+        _ => false,
+    }
+}

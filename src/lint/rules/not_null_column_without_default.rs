@@ -1,0 +1,67 @@
+//! A `NOT NULL` column without a default cannot be added to a table that has rows.
+//!
+//! Postgres has nothing to put into the rows that are there, and fails with "column … contains null values".
+//! A constant or a stable default costs nothing: it is stored once, no row is written. Old code that inserts
+//! without the column goes on working while the default stays.
+//!
+//! ```sql setup
+//! create table orders (id bigint primary key);
+//! insert into orders values (1);
+//! ```
+//!
+//! ```sql bad fails=23502
+//! alter table orders add column state text not null;
+//! ```
+//!
+//! ```sql good
+//! alter table orders add column state text not null default 'new';
+//! ```
+//!
+//! ```sql good
+//! alter table orders add column state text;
+//! ```
+
+use crate::{
+    lint::{Check, Context, Problem, Rule, Severities, Waivable, actions::added_columns, types},
+    report::Harm,
+    sql::{
+        Statement,
+        change::{AlterTable, Column, TableAction, TypeKind},
+    },
+};
+
+pub static RULE: Rule = Rule {
+    name: "not-null-column-without-default",
+    harm: Harm::Fails,
+    severity: Severities::ERROR,
+    waivable: Waivable::WithReason,
+    source: include_str!("not_null_column_without_default.rs"),
+    check: Check::Statement(check),
+};
+
+fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
+    let added = added_columns(context, statement).into_iter();
+    let unfilled =
+        added.filter(|(_, _, column)| (column.not_null || column.primary_key) && !is_filled(context, column));
+    let problem = |(alter, action, column): (&AlterTable, &TableAction, &Column)| {
+        let (table, name) = (&alter.table, &column.name);
+        Problem::at(action.span)
+            .says(format!("rows of `{table}` would have no value for `{name}`: this fails unless the table is empty"))
+            .help(format!(
+                "give `{name}` a constant default, or add it without `not null`, fill it in batches, and have a \
+                 validated `check ({name} is not null)` before `set not null`"
+            ))
+    };
+    unfilled.map(problem).collect()
+}
+
+/// Something gives the column a value in the rows that are there.
+fn is_filled(context: &Context, column: &Column) -> bool {
+    let default = column.default.as_ref().is_some_and(|it| !it.text.trim().eq_ignore_ascii_case("null"));
+    default || column.generated.is_some() || column.is_serial() || may_bring_its_default(context, column)
+}
+
+/// A domain can have a default of its own.
+fn may_bring_its_default(context: &Context, column: &Column) -> bool {
+    matches!(types::created(context.catalog, &types::read(&column.data_type)), Some(TypeKind::Domain { .. }))
+}
