@@ -1,21 +1,33 @@
 //! One statement, read by both readers.
 
+use sqlparser::{
+    ast,
+    dialect::PostgreSqlDialect,
+    parser::Parser,
+    tokenizer::{Location, Token as Theirs, TokenWithSpan, Tokenizer},
+};
+
 use super::{
-    Place, Span, Statement,
+    Place, Statement,
     change::{Change, Unread},
+    lower,
     recognise::{self, Cursor, Reading},
-    scan::{Piece, PieceKind},
+    scan::{Piece, PieceKind, TokenKind},
+    shape,
     source::Source,
 };
+
+/// How many tokens may follow each other without a comma, nested ones added, before sqlparser is not asked.
+const LONGEST_CHAIN: usize = 1_500;
 
 /// A piece of a text as a statement.
 pub(super) fn statement(source: &Source<'_>, piece: &Piece, depth: u8, place: &Place) -> Statement {
     let span = source.span(piece.span);
-    let Reading { change, inner } = read(source, piece, depth, span);
+    let Reading { change, inner } = read(source, piece, depth);
     Statement { span, change, place: place.clone(), inner, directives: Vec::new() }
 }
 
-fn read(source: &Source<'_>, piece: &Piece, depth: u8, span: Span) -> Reading {
+fn read(source: &Source<'_>, piece: &Piece, depth: u8) -> Reading {
     let unread = |reason| Reading::from(Change::Unread { reason });
     match piece.kind {
         PieceKind::Psql => {
@@ -28,19 +40,162 @@ fn read(source: &Source<'_>, piece: &Piece, depth: u8, span: Span) -> Reading {
     if let Some(open) = piece.unterminated {
         return unread(Unread::Unterminated { what: open.what, opened: source.span(open.opened) });
     }
-    let cursor = Cursor { depth, ..Cursor::new(source, &piece.tokens) };
-    if let Some(reason) = recognise::unreadable(cursor) {
-        return unread(reason);
-    }
-    let _ = span;
-    recognise::statement(cursor).unwrap_or_else(unread)
+    both(Cursor { depth, ..Cursor::new(source, &piece.tokens) })
 }
 
 /// An SQL statement among the tokens of a plpgsql body.
 pub(super) fn within_body(cursor: Cursor<'_>, place: &Place) -> Statement {
-    let Reading { change, inner } = match recognise::unreadable(cursor) {
-        Some(reason) => Change::Unread { reason }.into(),
-        None => recognise::statement(cursor).unwrap_or_else(|reason| Change::Unread { reason }.into()),
-    };
+    let Reading { change, inner } = both(cursor);
     Statement { span: cursor.span(), change, place: place.clone(), inner, directives: Vec::new() }
+}
+
+/// What the recogniser reads, unless sqlparser reads something else.
+fn both(cursor: Cursor<'_>) -> Reading {
+    let unread = |reason| Reading::from(Change::Unread { reason });
+    if let Some(reason) = recognise::unreadable(cursor) {
+        return unread(reason);
+    }
+    let reading = match recognise::statement(cursor) {
+        Ok(reading) => reading,
+        Err(reason) => return unread(reason),
+    };
+    // In a body, INTO fills variables, which sqlparser takes for something else.
+    if cursor.plpgsql && cursor.has("INTO") && !matches!(reading.change, Change::Insert(_)) {
+        return reading;
+    }
+    let Some(parsed) = parse(cursor).as_ref().and_then(lower::shape) else { return reading };
+    let recognised = shape::of(&reading.change, &reading.inner);
+    if parsed.agrees(&recognised) {
+        return reading;
+    }
+    unread(Unread::Disagreement { parser: parsed.line(), recogniser: recognised.line() })
+}
+
+/// sqlparser's tree, when it reads the very tokens that we read, to their end.
+fn parse(cursor: Cursor<'_>) -> Option<ast::Statement> {
+    if is_too_deep(&cursor) {
+        return None;
+    }
+    let text = blanked(&cursor);
+    let dialect = PostgreSqlDialect {};
+    let tokens = Tokenizer::new(&dialect, &text).tokenize_with_location().ok()?;
+    if !same_borders(&cursor, &text, &tokens) {
+        return None;
+    }
+    let mut parser = Parser::new(&dialect).with_tokens_with_locations(tokens);
+    let statement = parser.parse_statement().ok()?;
+    (parser.peek_token().token == Theirs::EOF).then_some(statement)
+}
+
+/// Whether the tree would be so deep that dropping it could overflow the stack: an overflow aborts the process.
+/// Every level of a tree takes a token without a comma, or a set operation.
+fn is_too_deep(cursor: &Cursor<'_>) -> bool {
+    let mut open: Vec<(usize, usize)> = Vec::new();
+    let (mut run, mut deepest) = (0_usize, 0_usize);
+    let mut sets = 0_usize;
+    for at in cursor.at..cursor.end {
+        run += 1;
+        match cursor.text_at(at) {
+            "(" | "[" => {
+                open.push((run, deepest));
+                (run, deepest) = (0, 0);
+            }
+            ")" | "]" => {
+                let inside = deepest.max(run);
+                let (outer_run, outer_deepest) = open.pop().unwrap_or_default();
+                (run, deepest) = (outer_run + inside, outer_deepest);
+            }
+            "," => {
+                deepest = deepest.max(run);
+                run = 0;
+            }
+            word if ["UNION", "EXCEPT", "INTERSECT"].iter().any(|set| set.eq_ignore_ascii_case(word)) => sets += 1,
+            _ => {}
+        }
+    }
+    deepest.max(run) > LONGEST_CHAIN || sets > LONGEST_CHAIN / 4
+}
+
+/// The statement's text with a space for every byte between tokens but a line's end, so that every offset fits.
+fn blanked(cursor: &Cursor<'_>) -> String {
+    let (Some(first), Some(last)) = (cursor.token(0), cursor.tokens[..cursor.end].last()) else {
+        return String::new();
+    };
+    let mut text = String::with_capacity(last.span.end - first.span.start);
+    let mut behind = first.span.start;
+    for token in &cursor.tokens[cursor.at..cursor.end] {
+        let gap = &cursor.source.text.as_bytes()[behind..token.span.start];
+        text.extend(gap.iter().map(|byte| if *byte == b'\n' { '\n' } else { ' ' }));
+        text.push_str(cursor.source.of(*token));
+        behind = token.span.end;
+    }
+    text
+}
+
+/// What a border belongs to; numbers, operators, dots and square brackets are cut differently and harmlessly.
+#[derive(Debug, PartialEq, Eq)]
+enum Border {
+    Word,
+    Quoted,
+    String,
+    Symbol,
+}
+
+/// Whether sqlparser cuts words, names, strings, parentheses and commas where we do.
+fn same_borders(cursor: &Cursor<'_>, text: &str, theirs: &[TokenWithSpan]) -> bool {
+    let start = cursor.token(0).map_or(0, |token| token.span.start);
+    let ours = cursor.tokens[cursor.at..cursor.end].iter().filter_map(|token| {
+        let border = match token.kind {
+            TokenKind::Word => Border::Word,
+            TokenKind::Quoted => Border::Quoted,
+            TokenKind::String => Border::String,
+            TokenKind::Symbol if matches!(cursor.source.of(*token), "(" | ")" | "," | ";") => Border::Symbol,
+            TokenKind::Symbol | TokenKind::Number | TokenKind::Parameter | TokenKind::Operator => return None,
+        };
+        Some((border, token.span.start - start, token.span.end - start))
+    });
+    let mut place = Position { text, at: 0, line: 1, column: 1 };
+    let theirs = theirs.iter().filter_map(|token| {
+        let border = match &token.token {
+            Theirs::Word(word) if word.quote_style.is_some() => Border::Quoted,
+            Theirs::Word(_) => Border::Word,
+            Theirs::SingleQuotedString(_)
+            | Theirs::DollarQuotedString(_)
+            | Theirs::NationalStringLiteral(_)
+            | Theirs::EscapedStringLiteral(_)
+            | Theirs::UnicodeStringLiteral(_)
+            | Theirs::SingleQuotedByteStringLiteral(_)
+            | Theirs::HexStringLiteral(_) => Border::String,
+            Theirs::LParen | Theirs::RParen | Theirs::Comma | Theirs::SemiColon => Border::Symbol,
+            _ => return None,
+        };
+        Some((border, place.offset(token.span.start), place.offset(token.span.end)))
+    });
+    ours.eq(theirs)
+}
+
+/// Turns sqlparser's lines and columns, which only grow, into offsets.
+struct Position<'a> {
+    text: &'a str,
+    at: usize,
+    line: u64,
+    column: u64,
+}
+
+impl Position<'_> {
+    fn offset(&mut self, location: Location) -> usize {
+        for letter in self.text[self.at..].chars() {
+            if (self.line, self.column) >= (location.line, location.column) {
+                break;
+            }
+            self.at += letter.len_utf8();
+            if letter == '\n' {
+                self.line += 1;
+                self.column = 1;
+            } else {
+                self.column += 1;
+            }
+        }
+        self.at
+    }
 }

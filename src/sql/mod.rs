@@ -10,9 +10,11 @@ pub mod change;
 mod comments;
 mod confirm;
 mod effect;
+mod lower;
 pub mod names;
 mod recognise;
 pub mod scan;
+mod shape;
 mod source;
 
 pub use change::Change;

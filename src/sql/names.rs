@@ -36,7 +36,7 @@ impl Ident {
 }
 
 /// Cut at 63 bytes, on a character's border.
-fn cut(mut name: String) -> String {
+pub(super) fn cut(mut name: String) -> String {
     if name.len() > LONGEST {
         name.truncate(name.floor_char_boundary(LONGEST));
     }

@@ -5,7 +5,6 @@ use super::{
         Place,
         change::{Change, CreateIndex, CreateTable, CreateType, CreateView, ObjectKind, PartitionOf, TypeKind},
         names::ObjectName,
-        scan::TokenKind,
     },
     Reading, create_routine,
     cursor::{Cursor, Result},
@@ -90,13 +89,9 @@ fn other(mut cursor: Cursor<'_>, kind: ObjectKind, before: Before) -> Result<Rea
             cursor.expect("FOR")?;
             None
         }
-        // Statistics may be nameless; an operator's name is no word.
         ObjectKind::Statistics if cursor.is_word(0, "ON") || cursor.is_symbol(0, "(") => None,
-        ObjectKind::Operator
-            if !cursor.token(0).is_some_and(|token| matches!(token.kind, TokenKind::Word | TokenKind::Quoted)) =>
-        {
-            None
-        }
+        // Its name is no word.
+        ObjectKind::Operator => None,
         ObjectKind::Language if cursor.is_string() => None,
         ObjectKind::Column | ObjectKind::Constraint | ObjectKind::LargeObject | ObjectKind::Routine => {
             return Err(cursor.expected("a kind of object"));

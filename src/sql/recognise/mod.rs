@@ -83,7 +83,7 @@ pub(super) fn statement(cursor: Cursor<'_>) -> Result<Reading> {
         "CLUSTER" => maintain::cluster(rest),
         "REFRESH" => maintain::refresh(rest),
         "LOCK" => maintain::lock(rest),
-        "LISTEN" | "UNLISTEN" | "NOTIFY" | "CHECKPOINT" | "LOAD" | "DISCARD" => {
+        "LISTEN" | "UNLISTEN" | "NOTIFY" | "CHECKPOINT" | "LOAD" | "DISCARD" | "SHOW" => {
             let tail = rest.word(0).filter(|_| head == "DISCARD").map(|word| format!(" {}", word.to_ascii_uppercase()));
             Ok(Change::Harmless { verb: format!("{head}{}", tail.unwrap_or_default()) }.into())
         }

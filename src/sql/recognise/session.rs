@@ -12,7 +12,9 @@ use super::{
 };
 
 pub fn set(mut cursor: Cursor<'_>) -> Result<Reading> {
-    let is_scope = !cursor.is_symbol(1, ".") && !cursor.is_symbol(1, "=") && !cursor.is_word(1, "TO");
+    let names_setting =
+        [".", "="].iter().any(|symbol| cursor.is_symbol(1, symbol)) || cursor.is_one_of(1, &["TO", "FROM"]);
+    let is_scope = !names_setting && !cursor.is("SESSION AUTHORIZATION");
     let word = if is_scope { cursor.eat_one_of(&["SESSION", "LOCAL"]) } else { None };
     let scope = if word == Some("LOCAL") { SetScope::Local } else { SetScope::Session };
     let characteristics = cursor.eat("CHARACTERISTICS AS TRANSACTION");
@@ -25,7 +27,7 @@ pub fn set(mut cursor: Cursor<'_>) -> Result<Reading> {
     }
     const SPECIAL: &[(&str, &str)] = &[
         ("TIME ZONE", "timezone"),
-        ("AUTHORIZATION", "session_authorization"),
+        ("SESSION AUTHORIZATION", "session_authorization"),
         ("ROLE", "role"),
         ("SCHEMA", "search_path"),
         ("NAMES", "client_encoding"),
