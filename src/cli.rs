@@ -240,6 +240,9 @@ pub struct Promote {
     /// Do not ask
     #[arg(long)]
     pub yes: bool,
+    /// Give the unfinished promotion up, and stop: what it has applied stays
+    #[arg(long)]
+    pub abandon: bool,
 }
 
 #[derive(Debug, Args)]

@@ -372,4 +372,10 @@ impl PromotionType {
             Self::Hotfix => "hotfix",
         }
     }
+
+    /// The type that was recorded under this name.
+    pub fn named(name: &str) -> Option<Self> {
+        let all = [Self::SchemaSafe, Self::ConfigOnly, Self::DataMigration, Self::Hotfix];
+        all.into_iter().find(|it| it.name() == name)
+    }
 }

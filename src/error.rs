@@ -7,7 +7,7 @@ use crate::{
     commands::{init::InitError, new::NewError, rules::RulesError, validate::ValidateError},
     config::ConfigErrors,
     migration::discover::DiscoverError,
-    promote::outbox::OutboxError,
+    promote::{PromoteError, outbox::OutboxError},
     services::{
         bookkeeping::BookkeepingError, branches::BranchError, postgres::PostgresError, sandbox::SandboxError,
         webhook::WebhookError,
@@ -81,6 +81,10 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Outbox(#[from] OutboxError),
+    /// A promotion did not come to its end.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Promote(#[from] PromoteError),
     /// The throw-away Postgres did not start.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -123,6 +127,7 @@ impl Error {
             Self::Postgres(error) => error.exit(),
             Self::Webhook(error) => error.exit(),
             Self::Outbox(error) => error.exit(),
+            Self::Promote(error) => error.exit(),
             Self::Sandbox(error) => error.exit(),
             Self::Sync(error) => error.exit(),
             Self::Interrupted | Self::Runtime { .. } => Exit::Service,

@@ -179,6 +179,7 @@ fn promotion(environment: &str) -> cli::Promote {
             promotion_type: cli::PromotionType::SchemaSafe,
         },
         yes: true,
+        abandon: false,
     }
 }
 

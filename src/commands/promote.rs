@@ -1,9 +1,261 @@
-//! `liftlock promote`.
+//! `liftlock promote`: the pending migrations to an environment; goes on by itself with what was stopped.
 
-use super::Shell;
-use crate::{cli, error::Error, report::Report};
+use std::sync::Arc;
 
-/// Not filled in yet.
-pub async fn promote(_shell: &Shell, _arguments: &cli::Promote) -> Result<Report, Error> {
-    Ok(Report::pass("promote"))
+use super::{Shell, plan as showing};
+use crate::{
+    cli::{self, Format},
+    config::Environment,
+    error::Error,
+    promote::{
+        self, Asker, PromoteError, Promoted,
+        journal::PostgresJournal,
+        line::{Line, Patience},
+        perform::{Mirroring, Performer},
+        plan::{self as planning, Plan, Step},
+        prepare::{self, Elsewhere, Question},
+        restore::Local,
+    },
+    report::{PromotionView, Report, Section, Verdict},
+    services::{
+        postgres::Address,
+        webhook::{self, AnySink},
+    },
+    sync,
+};
+
+pub async fn promote(shell: &Shell, arguments: &cli::Promote) -> Result<Report, Error> {
+    let config = shell.config()?;
+    let (environment, audit) = config.promotion(&arguments.plan.to.environment)?;
+    let sink = audit.map(|audit| webhook::open(audit, &config.root)).transpose()?;
+    let files = showing::files(&config)?;
+    let actor = showing::actor(shell);
+    let question = Question {
+        config: &config,
+        environment,
+        webhook: audit.is_some(),
+        promotion_type: arguments.plan.promotion_type.into(),
+        actor: &actor,
+        files: &files,
+    };
+    let mirroring = Mirroring::of(&config, environment);
+    let job = Job { shell, environment, sink, mirroring, question };
+    if arguments.abandon {
+        return job.abandon(arguments.yes).await;
+    }
+    let elsewhere = prepare::elsewhere(&config, environment).await;
+    let shown = match job.show(&elsewhere, arguments.yes).await? {
+        Shown::Agreed(digest) => digest,
+        Shown::Ended(report) => return Ok(*report),
+    };
+    job.go(&elsewhere, &shown).await
+}
+
+/// What the command works with.
+struct Job<'a> {
+    shell: &'a Shell,
+    environment: &'a Environment,
+    sink: Option<AnySink>,
+    mirroring: Option<Mirroring>,
+    question: Question<'a>,
+}
+
+enum Shown {
+    /// The digest of the plan that was agreed to; `None` when nothing is pending.
+    Agreed(Option<String>),
+    Ended(Box<Report>),
+}
+
+impl Job<'_> {
+    /// Shows the plan and asks. Nothing is changed yet.
+    async fn show(&self, elsewhere: &Elsewhere, yes: bool) -> Result<Shown, Error> {
+        let session = showing::open_read_only(self.environment).await?;
+        let prepared = prepare::prepare(self.question, elsewhere, &session).await?;
+        session.close().await;
+        refuse_newer(&prepared)?;
+        let decision = planning::plan(&prepared.request());
+        let report = showing::report("promote", &prepared, &decision);
+        let Ok(plan) = decision.plan else {
+            return Ok(Shown::Ended(Box::new(report)));
+        };
+        if plan.is_empty() {
+            return Ok(Shown::Agreed(None));
+        }
+        self.shell.show(&Report { next: Vec::new(), ..report })?;
+        let question = format!("Promote {} to {}?", counted(plan.migrations.len()), self.environment.name);
+        if !yes && !self.shell.confirm(&question).await? {
+            return Ok(Shown::Ended(Box::new(
+                Report::fail("promote").with(text("Not promoted", "Nothing was changed.")),
+            )));
+        }
+        Ok(Shown::Agreed(Some(plan.digest)))
+    }
+
+    async fn open(&self) -> Result<Line, PromoteError> {
+        let address = Address::parse(&self.environment.database)?;
+        Ok(Line::open(&address, Patience::of(self.environment), &*self.shell.observe).await?)
+    }
+
+    /// Takes the lock, looks again, and does it.
+    async fn go(&self, elsewhere: &Elsewhere, agreed: &Option<String>) -> Result<Report, Error> {
+        if agreed.is_none() {
+            return self.nothing_pending().await;
+        }
+        let line = self.open().await?;
+        let prepared = prepare::prepare(self.question, elsewhere, &line.session()).await.map_err(PromoteError::from)?;
+        let decision = planning::plan(&prepared.request());
+        let plan = match &decision.plan {
+            Ok(plan) if plan.is_empty() => {
+                drop(line);
+                return self.nothing_pending().await;
+            }
+            Ok(plan) => plan,
+            Err(_) => return Ok(showing::report("promote", &prepared, &decision)),
+        };
+        if Some(&plan.digest) != agreed.as_ref() {
+            return Err(PromoteError::ChangedMeanwhile {
+                environment: self.environment.name.clone(),
+                command: format!("liftlock plan --to {}", self.environment.name),
+            }
+            .into());
+        }
+        let restore_points =
+            Local { address: Address::parse(&self.environment.database)?, observe: Arc::clone(&self.shell.observe) };
+        let mut performer = self.performer(&line, plan, &restore_points);
+        let promoted = promote::run(&mut PostgresJournal::new(&line), plan, &mut performer, &self.asker()).await?;
+        let report = Report::pass("promote");
+        let report = match self.shell.global.format {
+            Format::Json => report.with(Section::Plan(planning::view(&prepared.request(), &decision))),
+            Format::Text | Format::Markdown => report,
+        };
+        let report = report.with(Section::Promotion(view(plan, &promoted)));
+        let report = performer.synced.take().into_iter().fold(report, |report, it| report.with(Section::Sync(it)));
+        Ok(next(report, plan, &promoted))
+    }
+
+    fn performer<'b>(&'b self, line: &'b Line, plan: &'b Plan, restore_points: &'b Local) -> Performer<'b, Local> {
+        Performer {
+            line,
+            plan,
+            files: self.question.files,
+            restore_points,
+            sink: self.sink.as_ref(),
+            mirroring: self.mirroring.as_ref(),
+            synced: None,
+            observe: &*self.shell.observe,
+            cancel: &self.shell.cancel,
+        }
+    }
+
+    fn asker(&self) -> Asker<'_> {
+        Asker {
+            actor: self.question.actor,
+            tool_version: env!("CARGO_PKG_VERSION"),
+            observe: &*self.shell.observe,
+            cancel: &self.shell.cancel,
+        }
+    }
+
+    async fn nothing_pending(&self) -> Result<Report, Error> {
+        let name = &self.environment.name;
+        let said = format!("Nothing is pending in {name}: every migration of the folder is applied.");
+        let report = Report::pass("promote").with(text("Up to date", &said));
+        if let Some(mirroring) = &self.mirroring {
+            let synced = mirroring.run(&*self.shell.observe, &self.shell.cancel).await?;
+            let verdict = if sync::is_whole(&synced) { Verdict::Pass } else { Verdict::Fail };
+            return Ok(Report { verdict, ..report }.with(Section::Sync(synced)));
+        }
+        Ok(report.then(format!("liftlock status --to {name}"), "what is applied there"))
+    }
+
+    /// Gives the unfinished promotion up.
+    async fn abandon(&self, yes: bool) -> Result<Report, Error> {
+        let session = showing::open_read_only(self.environment).await?;
+        let elsewhere = Elsewhere { staged: None, others: Vec::new() };
+        let prepared = prepare::prepare(self.question, &elsewhere, &session).await.map_err(PromoteError::from)?;
+        session.close().await;
+        refuse_newer(&prepared)?;
+        let Some(plan) = prepared.request().resumes.cloned() else {
+            let said = format!("No promotion to {} is unfinished.", self.environment.name);
+            return Ok(Report::pass("promote").with(text("Nothing to give up", &said)));
+        };
+        let question = format!("Give promotion {} up? What it has applied stays.", plan.run);
+        if !yes && !self.shell.confirm(&question).await? {
+            return Ok(Report::fail("promote").with(text("Not given up", "Nothing was changed.")));
+        }
+        let line = self.open().await?;
+        let restore_points =
+            Local { address: Address::parse(&self.environment.database)?, observe: Arc::clone(&self.shell.observe) };
+        let mut performer = self.performer(&line, &plan, &restore_points);
+        let mut journal = PostgresJournal::new(&line);
+        let standing = promote::abandon(&mut journal, &plan, &mut performer, &self.asker()).await?;
+        let done = plan.steps.iter().filter(|it| standing.finished.contains_key(&it.id())).count();
+        let said = format!(
+            "{done} of its {} steps were done and stay done. The next promotion makes a new plan.",
+            plan.steps.len()
+        );
+        Ok(Report::pass("promote")
+            .with(text(&format!("Promotion {} is given up", plan.run), &said))
+            .then(format!("liftlock plan --to {}", self.environment.name), "what is left to do"))
+    }
+}
+
+/// A plan that a newer liftlock wrote is neither gone on with nor given up.
+fn refuse_newer(prepared: &prepare::Prepared<'_>) -> Result<(), PromoteError> {
+    match prepared.survey.records.unfinished() {
+        Some(unfinished) if unfinished.plan.is_none() => {
+            Err(promote::journal::JournalError::Newer { run: unfinished.run, version: planning::VERSION + 1 }.into())
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn text(title: &str, body: &str) -> Section {
+    Section::Text { title: title.to_owned(), body: body.to_owned() }
+}
+
+fn counted(count: usize) -> String {
+    if count == 1 { "1 migration".to_owned() } else { format!("{count} migrations") }
+}
+
+fn view(plan: &Plan, promoted: &Promoted) -> PromotionView {
+    let finished = &promoted.standing.finished;
+    let applied = plan.migrations.iter().filter_map(|it| {
+        let facts = finished.get(&Step::Apply { migration: it.id.clone() }.id())?;
+        Some((it.id.clone(), facts.millis))
+    });
+    let restore_point = finished.values().find_map(|it| it.restore_point.as_ref());
+    PromotionView {
+        run: plan.run.to_string(),
+        environment: plan.environment.clone(),
+        digest: plan.digest.clone(),
+        resumed: promoted.resumed,
+        applied: applied.collect(),
+        restore_point: restore_point.map(|it| {
+            let place = it.lsn.as_ref().map(|it| format!(" at {it}")).unwrap_or_default();
+            format!("{}{place}; {}", it.name, it.verified)
+        }),
+        events_delivered: finished.values().filter_map(|it| it.delivered).sum(),
+        events_waiting: waiting(plan, promoted),
+        warnings: finished.values().flat_map(|it| it.warnings.clone()).collect(),
+        duration_ms: promoted.millis,
+    }
+}
+
+/// As the last step saw it that delivered.
+fn waiting(plan: &Plan, promoted: &Promoted) -> usize {
+    let seen = plan.steps.iter().rev().find_map(|it| promoted.standing.finished.get(&it.id())?.waiting);
+    seen.unwrap_or_default()
+}
+
+fn next(report: Report, plan: &Plan, promoted: &Promoted) -> Report {
+    let name = &plan.environment;
+    let mut report = report.then(format!("liftlock status --to {name}"), "what is applied there");
+    if waiting(plan, promoted) > 0 {
+        report = report.then(format!("liftlock audit flush --env {name}"), "deliver the events that wait");
+    }
+    if promoted.standing.finished.values().any(|it| it.restore_point.is_some()) {
+        report = report.then(format!("liftlock backup list --env {name}"), "the ways back");
+    }
+    report
 }

@@ -46,6 +46,8 @@ create table liftlock.statements (
   ordinal integer not null,
   checksum text not null,
   state text not null check (state in ('running', 'done', 'failed')),
+  -- indexes that were there before it ran first: one that it built without naming it is none of them
+  before text[] not null default '{}',
   sqlstate text,
   started_at timestamptz not null default clock_timestamp(),
   finished_at timestamptz,

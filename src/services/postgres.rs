@@ -77,6 +77,8 @@ pub struct Session {
     address: Address,
     pid: i32,
     tls: Tls,
+    /// What the session was set up with, as SQL.
+    settings: String,
     /// Why the connection broke, once it has.
     loss: Arc<OnceLock<String>>,
     driver: tokio::task::JoinHandle<()>,
@@ -131,9 +133,9 @@ async fn attempt(address: &Address, options: &Options, tls: &Tls) -> Result<Sess
     };
     let (client, loss, driver, alive) =
         opened.map_err(|_| silent())?.map_err(|error| while_connecting(address, &error))?;
-    let mut session =
-        Session { client, address: address.clone(), pid: 0, tls: tls.clone(), loss, driver, _alive: alive };
-    session.client.batch_execute(&settings(address, options)).await.map_err(|it| session.failure(it))?;
+    let (tls, settings) = (tls.clone(), settings(address, options));
+    let mut session = Session { client, address: address.clone(), pid: 0, tls, settings, loss, driver, _alive: alive };
+    session.client.batch_execute(&session.settings).await.map_err(|it| session.failure(it))?;
     session.pid =
         session.client.query_one("select pg_backend_pid()", &[]).await.map_err(|it| session.failure(it))?.get(0);
     Ok(session)
@@ -371,6 +373,12 @@ impl Session {
         let Self { client, driver, _alive, .. } = self;
         drop((client, _alive));
         let _ = driver.await;
+    }
+
+    /// Takes back whatever a script has set: role, `search_path`, timeouts and all other settings.
+    pub async fn reset_settings(&self) -> Result<(), PostgresError> {
+        let sql = format!("reset session authorization; reset role; reset all; {}", self.settings);
+        self.client.batch_execute(&sql).await.map_err(|it| self.failure(it))
     }
 
     /// Stops what runs on another session, from a connection of its own.

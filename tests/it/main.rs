@@ -15,6 +15,8 @@ mod template;
 
 mod audit;
 mod bad_input;
+mod project;
+mod promote;
 mod receiver;
 mod tidy;
 mod webhook;

@@ -1,0 +1,218 @@
+//! Gathers what a plan is made from: files, the database, the other environments. Reads only.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use futures_util::future::join_all;
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::{
+    plan::{Plan, Request},
+    survey::{self, OtherEnvironment, Staged, Survey},
+};
+use crate::{
+    catalog::Release,
+    config::{Config, Environment, PromotionType},
+    lint::{self, rules},
+    migration::{self, Migration},
+    report::Validation,
+    services::postgres::{self, Access, Address, Options, PostgresError, Session},
+    sql::{Change, Statement, change::ObjectKind, names::ObjectName},
+};
+
+/// What is asked.
+#[derive(Clone, Copy)]
+pub struct Question<'a> {
+    pub config: &'a Config,
+    pub environment: &'a Environment,
+    /// A webhook is configured.
+    pub webhook: bool,
+    pub promotion_type: PromotionType,
+    pub actor: &'a str,
+    pub files: &'a [Migration],
+}
+
+/// What was seen in the other environments.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Elsewhere {
+    pub staged: Option<Staged>,
+    pub others: Vec<OtherEnvironment>,
+}
+
+/// Everything that a plan is made from.
+#[derive(Clone)]
+pub struct Prepared<'a> {
+    question: Question<'a>,
+    run: Uuid,
+    now: Timestamp,
+    rules: String,
+    pub survey: Survey,
+    elsewhere: &'a Elsewhere,
+    validation: Validation,
+    resumes: Option<Plan>,
+}
+
+impl Prepared<'_> {
+    pub fn request(&self) -> Request<'_> {
+        let question = &self.question;
+        let sync = question.config.sync.as_ref();
+        let is_source = |it: &&crate::config::Sync| question.config.full_name(&it.from) == question.environment.name;
+        Request {
+            run: self.run,
+            now: self.now,
+            environment: question.environment,
+            promotion_type: self.promotion_type(),
+            actor: question.actor,
+            tool_version: env!("CARGO_PKG_VERSION"),
+            rules: &self.rules,
+            files: question.files,
+            validation: &self.validation,
+            survey: &self.survey,
+            staged: self.elsewhere.staged.as_ref(),
+            others: &self.elsewhere.others,
+            webhook: question.webhook,
+            sync: sync.filter(is_source).map(|it| it.tables.as_slice()),
+            resumes: self.resumes.as_ref(),
+        }
+    }
+
+    /// A promotion that goes on keeps its type.
+    fn promotion_type(&self) -> PromotionType {
+        let planned = self.resumes.as_ref().and_then(|plan| PromotionType::named(&plan.promotion_type));
+        planned.unwrap_or(self.question.promotion_type)
+    }
+}
+
+/// Looks at the database of `session` and judges what is pending there.
+pub async fn prepare<'a>(
+    question: Question<'a>,
+    elsewhere: &'a Elsewhere,
+    session: &Session,
+) -> Result<Prepared<'a>, PostgresError> {
+    let records = survey::records(session).await?;
+    let resumes = records.unfinished().and_then(|it| it.plan.clone());
+    let pending = migration::pending(question.files, &records.applied());
+    let planned = |id: &str| resumes.as_ref().is_none_or(|plan| plan.migrations.iter().any(|it| it.id == id));
+    let is_judged = |it: &&Migration| pending.to_apply.contains(&it.id) && planned(&it.id.0);
+    let judged: Vec<&Migration> = question.files.iter().filter(is_judged).collect();
+    let ids: BTreeSet<&str> = judged.iter().map(|it| it.id.0.as_str()).collect();
+    let survey = Survey {
+        identity: session.identity().await?,
+        records,
+        lock_holders: survey::lock_holders(session).await?,
+        privileges: survey::privileges(session, &altered(&judged)).await?,
+        restore_point: survey::restore_point(session).await?,
+        long_transactions: survey::long_transactions(session).await?,
+    };
+    let mut prepared = Prepared {
+        question,
+        run: Uuid::now_v7(),
+        now: Timestamp::now(),
+        rules: rules_digest(),
+        survey,
+        elsewhere,
+        validation: nothing(),
+        resumes,
+    };
+    let request = lint::Request {
+        history: &[],
+        judged: &[],
+        profile: question.environment.profile,
+        promotion: Some(prepared.promotion_type()),
+        config_tables: &question.config.config_tables,
+    };
+    let release = |it: &Migration| if ids.contains(it.id.0.as_str()) { Release::Judged } else { Release::History };
+    let in_order = question.files.iter().map(|it| (release(it), it));
+    prepared.validation = lint::lint_in_order(in_order, &request);
+    Ok(prepared)
+}
+
+fn nothing() -> Validation {
+    Validation { profile: String::new(), files: 0, statements: 0, unread: 0, findings: Vec::new(), sources: Vec::new() }
+}
+
+/// Digest of all rules with their texts: another rule set may answer otherwise.
+fn rules_digest() -> String {
+    let mut hasher = Sha256::new();
+    for rule in rules::ALL {
+        hasher.update(rule.name);
+        hasher.update([0]);
+        hasher.update(rule.source);
+        hasher.update([0]);
+    }
+    let hex: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{hex}")
+}
+
+/// Tables that only their owner may do this to.
+fn altered<'a>(migrations: &[&'a Migration]) -> Vec<&'a ObjectName> {
+    let statements = migrations.iter().flat_map(|it| &it.statements);
+    statements.flat_map(altered_by).collect()
+}
+
+fn altered_by(statement: &Statement) -> Vec<&ObjectName> {
+    match &statement.change {
+        Change::AlterTable(alter) => vec![&alter.table],
+        Change::CreateIndex(index) => vec![&index.table],
+        Change::CreatePolicy { table, .. } => vec![table],
+        Change::Drop(drop) if drop.kind == ObjectKind::Table => drop.names.iter().collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Looks at the other configured environments: which databases they are, and what is applied in the one of
+/// `after:`. Whatever fails becomes part of the answer.
+pub async fn elsewhere(config: &Config, environment: &Environment) -> Elsewhere {
+    let others = config.environments.values().filter(|it| it.name != environment.name);
+    let seen = join_all(others.map(|other| look(other, environment))).await;
+    let staged = environment.after.as_deref().map(|name| {
+        let name = config.full_name(name);
+        let found = seen.iter().find(|it| it.0.name == name);
+        let unset = || Err("the variables of its URL are not set".to_owned());
+        Staged { environment: name.to_owned(), history: found.map_or_else(unset, |it| it.1.clone()) }
+    });
+    Elsewhere { staged, others: seen.into_iter().map(|it| it.0).collect() }
+}
+
+type Seen = (OtherEnvironment, Result<Vec<survey::HistoryRow>, String>);
+
+async fn look(other: &Environment, environment: &Environment) -> Seen {
+    let address = Address::parse(&other.database);
+    let here = Address::parse(&environment.database);
+    let same_address = match (&address, &here) {
+        (Ok(there), Ok(here)) => there.hosts == here.hosts && there.database == here.database,
+        _ => false,
+    };
+    let wants_history = environment.after.as_deref() == Some(&other.name);
+    let looked = async {
+        let options = Options {
+            connect_timeout: Duration::from_secs(5),
+            retry_for: Duration::from_secs(10),
+            statement_timeout: Some(Duration::from_secs(30)),
+            access: Access::ReadOnly,
+            ..Options::default()
+        };
+        let session = postgres::connect(&address?, &options).await?;
+        let identity = session.identity().await?;
+        let history = if wants_history { survey::records(&session).await?.history } else { Vec::new() };
+        session.close().await;
+        Ok((identity, history))
+    };
+    let (identity, history) = match looked.await {
+        Ok((identity, history)) => (Ok(identity), Ok(history)),
+        Err(error) => {
+            let reason = reason(&error);
+            (Err(reason.clone()), Err(reason))
+        }
+    };
+    (OtherEnvironment { name: other.name.clone(), identity, same_address }, history)
+}
+
+/// The error and its cause, in one line.
+fn reason(error: &PostgresError) -> String {
+    match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}
