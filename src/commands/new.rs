@@ -63,7 +63,10 @@ pub async fn new(shell: &Shell, arguments: &cli::New) -> Result<Report, Error> {
         config_table: config.config_tables.first().map(String::as_str),
     });
     let paths = write(&config.migrations, &files)?;
-    let body = paths.iter().zip(&files).map(|(path, file)| said(path, file)).collect::<Vec<_>>().join("\n");
+    let mut body = paths.iter().zip(&files).map(|(path, file)| said(path, file)).collect::<Vec<_>>().join("\n");
+    if arguments.kind == cli::Kind::Config && config.config_tables.is_empty() {
+        body.push_str("\n  and list its table under `config_tables:` in liftlock.yml: none is there yet");
+    }
     let title = match paths.as_slice() {
         [_] => "Wrote a migration".to_owned(),
         several => format!("Wrote {} migrations, to be applied in this order", several.len()),

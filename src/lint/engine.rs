@@ -84,7 +84,11 @@ impl<'a> Engine<'a> {
             Release::History => migration.statements.iter().for_each(|it| self.replay(it, origin)),
             Release::Judged => {
                 let asked = self.promotion;
-                self.promotion = asked.or_else(|| header::declared_type(migration));
+                let declared = header::declared_type(migration);
+                // With no table to measure it by, `config_only` is the promotion's own business.
+                let measurable =
+                    |kind: &PromotionType| *kind != PromotionType::ConfigOnly || !self.config_tables.is_empty();
+                self.promotion = asked.or(declared.filter(measurable));
                 self.judge(migration, origin);
                 self.promotion = asked;
             }

@@ -44,6 +44,13 @@ fn what_new_writes_passes_the_production_rules_unchanged() {
     assert_eq!(CASES.map(|(kind, ..)| kind), Kind::ALL, "every kind has its case");
     let tables = [migration("20260101000000_tables_safe.sql", TABLES.to_owned())];
     let config_tables = ["site_settings".to_owned()];
+    // As after `init`: no configuration table is named yet.
+    for (kind, name, _) in CASES {
+        let judged = made(kind, name);
+        let profile = ProfileName::Production;
+        let request = Request { history: &[], judged: &judged, profile, promotion: None, config_tables: &[] };
+        assert_eq!(lint(&request).findings, [], "{kind:?}, {name}");
+    }
     for (kind, name, promotion) in CASES {
         // With names that are guessed, and with placeholders; after a history that is known, and without one.
         for name in [name, "something"] {
