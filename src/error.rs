@@ -134,3 +134,16 @@ impl Error {
         }
     }
 }
+
+/// An error in two sentences: what went wrong with its causes, and what to do about it.
+pub fn explained(error: &Error) -> (String, Option<String>) {
+    let mut message = error.to_string();
+    let related = error.related().into_iter().flatten().map(|it| it.to_string());
+    let causes = std::iter::successors(std::error::Error::source(error), |it| it.source()).map(ToString::to_string);
+    for text in causes.chain(related) {
+        if !message.contains(&text) {
+            message = format!("{message}: {text}");
+        }
+    }
+    (message, error.help().map(|it| it.to_string()))
+}

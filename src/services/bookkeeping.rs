@@ -51,6 +51,16 @@ pub enum BookkeepingError {
 }
 
 impl BookkeepingError {
+    /// Says what to run so that `role` may keep the records.
+    pub fn permission(role: String, database: String) -> Self {
+        let to = quote_identifier(&role);
+        let grants = format!(
+            "  create schema if not exists liftlock;\n  grant usage, create on schema liftlock to {to};\n  \
+             grant select, insert, update, delete on all tables in schema liftlock to {to};"
+        );
+        Self::Permission { role, database, grants }
+    }
+
     pub fn exit(&self) -> Exit {
         match self {
             Self::Postgres(error) => error.exit(),
@@ -159,7 +169,7 @@ async fn may_write(client: &Client) -> Result<(), BookkeepingError> {
         return Err(BookkeepingError::ReadOnly { role, database });
     }
     if !row.get::<_, bool>(0) {
-        return Err(permission(role, database));
+        return Err(BookkeepingError::permission(role, database));
     }
     Ok(())
 }
@@ -168,19 +178,10 @@ async fn may_write(client: &Client) -> Result<(), BookkeepingError> {
 async fn explained(client: &Client, error: PostgresError) -> BookkeepingError {
     let Ok((role, database)) = place(client).await else { return error.into() };
     match error.kind() {
-        FailureKind::Permission => permission(role, database),
+        FailureKind::Permission => BookkeepingError::permission(role, database),
         FailureKind::ReadOnly => BookkeepingError::ReadOnly { role, database },
         _ => error.into(),
     }
-}
-
-fn permission(role: String, database: String) -> BookkeepingError {
-    let to = quote_identifier(&role);
-    let grants = format!(
-        "  create schema if not exists liftlock;\n  grant usage, create on schema liftlock to {to};\n  \
-         grant select, insert, update, delete on all tables in schema liftlock to {to};"
-    );
-    BookkeepingError::Permission { role, database, grants }
 }
 
 async fn place(client: &Client) -> Result<(String, String), PostgresError> {

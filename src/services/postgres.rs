@@ -2,9 +2,11 @@
 
 mod address;
 mod failure;
+mod privileges;
 
 pub use address::{Address, Encryption, Host, Pooled, Roots};
 pub use failure::{Cause, FailureKind, PostgresError, ServerError};
+pub use privileges::Privileges;
 /// So that other modules need not name the driver.
 pub use tokio_postgres::{
     Client, CopyOutStream, GenericClient, Portal, Row, RowStream, SimpleQueryMessage, Statement, Transaction,

@@ -161,6 +161,21 @@ pub enum AnySink {
     File(FileSink),
 }
 
+impl AnySink {
+    /// Whether somebody is there, in a sentence. Sends nothing that could be taken for an event; any answer of a
+    /// web server is one, for receivers commonly answer nothing but POST.
+    pub async fn probe(&self) -> Result<String, WebhookError> {
+        let sink = match self {
+            Self::File(_) => return Ok(format!("events go to {}", self.place())),
+            Self::Http(sink) => sink,
+        };
+        match http::answered(sink.client.head(sink.url.clone()).send().await, Timestamp::now()).await {
+            Ok(_) | Err(Failure::Status { .. }) => Ok(format!("{} answers", self.place())),
+            Err(failure) => Err(WebhookError::NotTaken { place: self.place(), failure }),
+        }
+    }
+}
+
 impl Sink for AnySink {
     async fn send(&self, id: &str, body: &str) -> Result<(), WebhookError> {
         match self {

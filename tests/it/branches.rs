@@ -78,23 +78,12 @@ async fn contract(provider: &impl Branches, source: &TestDatabase) {
     assert!(matches!(gone, Err(BranchError::NotFound { .. })), "{gone:?}");
 }
 
-/// Databases that a restore leaves beside the test's own.
-async fn drop_preserved(database: &TestDatabase) {
-    let admin = support::admin().await;
-    let sql =
-        "select datname::text from pg_database where datname like 'liftlock\\_%' and datname like '%' || $1 || '%'";
-    for row in admin.query(sql, &[&&database.name[..database.name.len().min(20)]]).await.unwrap() {
-        let name: String = row.get(0);
-        admin.batch_execute(&format!("drop database {} with (force)", quote_identifier(&name))).await.unwrap();
-    }
-}
-
 #[tokio::test]
 async fn databases_on_the_same_server_keep_the_contract() {
     let database = support::database("local_contract").await;
     database.execute(SHOP).await;
     contract(&LocalBranches::new(database.address()), &database).await;
-    drop_preserved(&database).await;
+    support::drop_restore_points(&database).await;
 }
 
 #[tokio::test]
@@ -214,7 +203,7 @@ async fn a_restore_keeps_owner_privileges_settings_and_ends_sessions() {
     let writes = database.session().await;
     writes.batch_execute("delete from drops").await.unwrap();
     writes.close().await;
-    drop_preserved(&database).await;
+    support::drop_restore_points(&database).await;
     let admin = support::admin().await;
     let sql = format!("alter database {name} owner to postgres; drop owned by {role}; drop role {role}");
     admin.batch_execute(&sql).await.unwrap();
@@ -258,7 +247,7 @@ async fn a_restore_loses_no_audit_event_and_closes_what_was_under_way() {
     );
     database.execute(mirrored).await;
     assert_eq!(database.text("select string_agg(id::text, ' ' order by id) from liftlock.sync_tables").await, "1 2 3");
-    drop_preserved(&database).await;
+    support::drop_restore_points(&database).await;
 }
 
 #[tokio::test]
@@ -281,7 +270,7 @@ async fn a_restore_goes_on_after_a_killed_one_and_brings_back_a_dropped_source()
     let another = preserve_name(&database.name, Timestamp::now(), "bb");
     assert_eq!(provider.restore(&made, &another).await.unwrap().preserved, None);
     assert_eq!(database.text("select count(*)::text from poles").await, "100");
-    drop_preserved(&database).await;
+    support::drop_restore_points(&database).await;
 }
 
 #[tokio::test]

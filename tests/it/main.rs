@@ -6,6 +6,7 @@
     reason = "clippy.toml allows them in test functions only, and the rest here is for tests, too"
 )]
 
+mod backup;
 mod bookkeeping;
 mod branches;
 mod sandbox;

@@ -93,6 +93,17 @@ pub async fn connect(address: &Address) -> Session {
     postgres::connect(address, &options).await.unwrap()
 }
 
+/// Drops the restore points of a test's database, and what restores have left beside it.
+pub async fn drop_restore_points(database: &TestDatabase) {
+    let admin = admin().await;
+    let sql =
+        "select datname::text from pg_database where datname like 'liftlock\\_%' and datname like '%' || $1 || '%'";
+    for row in admin.query(sql, &[&&database.name[..database.name.len().min(20)]]).await.unwrap() {
+        let name: String = row.get(0);
+        admin.batch_execute(&format!("drop database {} with (force)", quote_identifier(&name))).await.unwrap();
+    }
+}
+
 /// The built binary, with nothing of this process's environment that could change what it does.
 pub fn liftlock() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_liftlock"));
