@@ -9,6 +9,7 @@
 mod backup;
 mod bookkeeping;
 mod branches;
+mod mirror;
 mod sandbox;
 mod support;
 mod sync;

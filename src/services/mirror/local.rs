@@ -17,7 +17,7 @@ use super::{
     Action, Batch, Change, Digest, Held, Identity, KeyRange, Mirror, MirrorError, Receipt, TableState, Tally,
     document_hash,
     manifest::{self, Manifest, Segment, Written},
-    segment::{Document, Reader, Stamp, Writer, inaccessible, line},
+    segment::{Document, Reader, Stamp, Writer, inaccessible, line, segment_name},
 };
 
 /// A rewritten segment is cut when it grows beyond this, so that a change costs at most this much writing.
@@ -217,7 +217,7 @@ impl Folder {
         let segments = match rewrite.segments(&before.segments) {
             Ok(segments) => segments,
             Err(reason) => {
-                rewrite.discard();
+                rewrite.discard(before.next);
                 return Err(reason);
             }
         };
@@ -408,10 +408,11 @@ impl Rewrite<'_> {
         Ok(())
     }
 
-    /// Removes what was written, as far as that goes; what stays is swept when the table is opened again.
-    fn discard(&self) {
-        for segment in &self.fresh {
-            let _ = fs::remove_file(self.folder.join(&segment.file));
+    /// Removes what was written, the file that was not finished included: on a full disk it is in the way. What
+    /// stays is swept when the table is opened again.
+    fn discard(&self, first: u64) {
+        for number in first..self.next + 1 {
+            let _ = fs::remove_file(self.folder.join(segment_name(number)));
         }
     }
 }

@@ -256,7 +256,7 @@ pub(super) struct Writer {
 
 impl Writer {
     pub fn create(folder: &Utf8Path, number: u64) -> Result<Self, MirrorError> {
-        let file = format!("{number:06}.jsonl");
+        let file = segment_name(number);
         let path = folder.join(&file);
         let lines = File::create(&path).map_err(|source| inaccessible("write", &path, source))?;
         let segment = Segment { file, first: String::new(), last: String::new(), live: 0, deleted: 0, bytes: 0 };
@@ -305,6 +305,11 @@ impl Writer {
         synced.map_err(|source| inaccessible("write", &path, source))?;
         Ok(segment)
     }
+}
+
+/// The name of a segment's file.
+pub(super) fn segment_name(number: u64) -> String {
+    format!("{number:06}.jsonl")
 }
 
 pub(super) fn inaccessible(action: &'static str, path: &Utf8Path, source: io::Error) -> MirrorError {

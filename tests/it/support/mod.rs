@@ -115,3 +115,10 @@ pub fn liftlock() -> Command {
     }
     command
 }
+
+/// Runs SQL in the server's maintenance database: what cannot be run in the test's own.
+pub async fn sandbox_execute(sql: &str) {
+    let session = connect(&Address::parse(&sandbox().url("postgres")).unwrap()).await;
+    session.batch_execute(sql).await.unwrap_or_else(|error| panic!("{error:?} in:\n{sql}"));
+    session.close().await;
+}
