@@ -132,6 +132,8 @@ pub struct Routine {
     pub language: String,
     /// What runs when it is called; places are those of the file that created it.
     pub body: Arc<[Statement]>,
+    /// Postgres puts its one expression where the call stands, so that only what that calls matters.
+    pub inlined: bool,
     pub origin: Origin,
 }
 

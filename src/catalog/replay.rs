@@ -7,6 +7,7 @@ use crate::sql::{
     change::{
         ActionKind, AlterObject, AlterTable, Column as NewColumn, Constraint as NewConstraint, ConstraintKind,
         CreateIndex, CreateRoutine, CreateTable, CreateView, Drop, Generated, ObjectAction, ObjectKind, SetScope,
+        TypeKind,
     },
     names::{Ident, ObjectName},
 };
@@ -477,6 +478,7 @@ fn create_routine(catalog: &mut Catalog, new: &CreateRoutine, inner: &[Statement
         volatility: new.volatility,
         language: new.body.language.clone(),
         body: Arc::from(body),
+        inlined: new.body.expression && new.body.language == "sql" && !new.security_definer && new.sets.is_empty(),
         origin: origin.unless(new.or_replace),
     };
     catalog.routines.entry(name).or_default().push(routine);
@@ -484,6 +486,14 @@ fn create_routine(catalog: &mut Catalog, new: &CreateRoutine, inner: &[Statement
 
 fn alter_object(catalog: &mut Catalog, alter: &AlterObject) {
     let Some(name) = alter.name.as_ref().map(|it| catalog.resolve(it)) else { return };
+    let known = catalog.types.get_mut(&name).map(|it| &mut it.kind);
+    if let Some(TypeKind::Domain { constrained, default, .. }) = known {
+        match alter.action {
+            ObjectAction::AddConstraint(_) | ObjectAction::SetNotNull => *constrained = true,
+            ObjectAction::DropDefault => *default = None,
+            _ => {}
+        }
+    }
     let new = match &alter.action {
         ObjectAction::Rename { to } => plain_beside(&name, to),
         ObjectAction::SetSchema { to } => in_schema(&name, &to.name),

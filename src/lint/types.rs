@@ -8,7 +8,7 @@
 use crate::{
     catalog::Catalog,
     sql::{
-        change::TypeKind,
+        change::{Expression, TypeKind},
         names::{Ident, ObjectName},
     },
 };
@@ -171,10 +171,19 @@ pub fn created<'c>(catalog: &'c Catalog, data_type: &DataType) -> Option<&'c Typ
     catalog.data_type(&name).map(|it| &it.kind)
 }
 
+/// The default that a domain brings along.
+pub fn own_default<'c>(catalog: &'c Catalog, data_type: &DataType) -> Option<&'c Expression> {
+    match created(catalog, data_type)? {
+        TypeKind::Domain { default: Some(default), .. } => Some(default),
+        TypeKind::Domain { data_type, .. } => own_default(catalog, &read(data_type)),
+        TypeKind::Enum { .. } | TypeKind::Composite | TypeKind::Range | TypeKind::Other => None,
+    }
+}
+
 /// Whether this is a domain that checks its values, or one made of such a domain.
 pub fn is_constrained_domain(catalog: &Catalog, data_type: &DataType) -> bool {
     match created(catalog, data_type) {
-        Some(TypeKind::Domain { data_type: base, constrained }) => {
+        Some(TypeKind::Domain { data_type: base, constrained, .. }) if !data_type.array => {
             *constrained || is_constrained_domain(catalog, &read(base))
         }
         _ => false,

@@ -6,8 +6,9 @@
 use std::{collections::HashMap, sync::LazyLock};
 
 use crate::{
-    catalog::Catalog,
+    catalog::{Catalog, Routine},
     sql::{
+        Change,
         change::{Expression, Volatility},
         names::ObjectName,
     },
@@ -39,9 +40,16 @@ static BUILT_IN: LazyLock<HashMap<&str, Volatility>> = LazyLock::new(|| {
 
 /// Judges every call of an expression.
 pub fn calls(catalog: &Catalog, expression: &Expression) -> Calls {
+    worst(catalog, &expression.calls, DEEPEST)
+}
+
+/// How far calls within calls are followed.
+const DEEPEST: u8 = 8;
+
+fn worst<'e>(catalog: &Catalog, calls: impl IntoIterator<Item = &'e ObjectName>, depth: u8) -> Calls {
     let mut worst = Calls::Steady;
-    for call in &expression.calls {
-        match volatility(catalog, call) {
+    for call in calls {
+        match volatility(catalog, call, depth) {
             Some(Volatility::Volatile) => return Calls::Volatile(call.to_string()),
             Some(Volatility::Stable | Volatility::Immutable) => {}
             None => worst = Calls::Unknown(call.to_string()),
@@ -51,7 +59,7 @@ pub fn calls(catalog: &Catalog, expression: &Expression) -> Calls {
 }
 
 /// The volatility of a function by name; of several overloads that of the worst. `None`: not known.
-fn volatility(catalog: &Catalog, call: &ObjectName) -> Option<Volatility> {
+fn volatility(catalog: &Catalog, call: &ObjectName, depth: u8) -> Option<Volatility> {
     let built_in = || BUILT_IN.get(call.last()).copied();
     if call.parts.len() > 1 && call.schema() == "pg_catalog" {
         return built_in();
@@ -61,8 +69,27 @@ fn volatility(catalog: &Catalog, call: &ObjectName) -> Option<Volatility> {
         // Extensions are found in any schema: `extensions.uuid_generate_v4()`.
         return built_in();
     }
-    let volatile = overloads.iter().any(|it| it.volatility == Volatility::Volatile);
-    Some(if volatile { Volatility::Volatile } else { Volatility::Stable })
+    overloads.iter().map(|it| own_volatility(catalog, it, depth)).max_by_key(|it| match it {
+        Some(Volatility::Immutable | Volatility::Stable) => 0,
+        None => 1,
+        Some(Volatility::Volatile) => 2,
+    })?
+}
+
+/// As declared, or, for a body that takes the place of its call, what that calls.
+fn own_volatility(catalog: &Catalog, routine: &Routine, depth: u8) -> Option<Volatility> {
+    if routine.volatility != Volatility::Volatile || !routine.inlined || depth == 0 {
+        return Some(routine.volatility);
+    }
+    let called = routine.body.iter().flat_map(|it| match &it.change {
+        Change::Query { routines } => routines.as_slice(),
+        _ => &[],
+    });
+    match worst(catalog, called, depth - 1) {
+        Calls::Steady => Some(Volatility::Stable),
+        Calls::Unknown(_) => None,
+        Calls::Volatile(_) => Some(Volatility::Volatile),
+    }
 }
 
 #[cfg(test)]

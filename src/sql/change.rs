@@ -614,6 +614,7 @@ pub enum TypeKind {
     /// `data_type` is what it is made of, as [`Column::data_type`]; `constrained` when it has a `CHECK` or `NOT NULL`.
     Domain {
         data_type: String,
+        default: Option<Expression>,
         constrained: bool,
     },
     /// Shell and base types.
@@ -647,6 +648,8 @@ pub struct Body {
     pub language: String,
     /// The body's text within the file, without its quotes; `None` for C functions and the like.
     pub span: Option<Span>,
+    /// One expression, `SELECT f(x)` or `RETURN f(x)`: Postgres may put it where the call stands.
+    pub expression: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]

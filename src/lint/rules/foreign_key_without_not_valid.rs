@@ -76,8 +76,8 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
         });
     }
     for (_, action, column) in actions::added_columns(context, statement) {
-        let default = column.default.as_ref().filter(|it| !it.text.trim().eq_ignore_ascii_case("null"));
-        if let (Some(references), Some(_)) = (&column.references, default) {
+        // Also for `default null`: Postgres looks at whether one is written, not at what it says.
+        if let (Some(references), Some(_)) = (&column.references, &column.default) {
             problems.push(
                 Problem::at(action.span)
                     .says(format!("`{table}` is locked and writes to `{references}` wait while every row's default is looked up"))

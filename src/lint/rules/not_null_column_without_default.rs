@@ -26,7 +26,7 @@ use crate::{
     report::Harm,
     sql::{
         Statement,
-        change::{AlterTable, Column, TableAction, TypeKind},
+        change::{AlterTable, Column, TableAction},
     },
 };
 
@@ -58,10 +58,8 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
 /// Something gives the column a value in the rows that are there.
 fn is_filled(context: &Context, column: &Column) -> bool {
     let default = column.default.as_ref().is_some_and(|it| !it.text.trim().eq_ignore_ascii_case("null"));
-    default || column.generated.is_some() || column.is_serial() || may_bring_its_default(context, column)
-}
-
-/// A domain can have a default of its own.
-fn may_bring_its_default(context: &Context, column: &Column) -> bool {
-    matches!(types::created(context.catalog, &types::read(&column.data_type)), Some(TypeKind::Domain { .. }))
+    default
+        || column.generated.is_some()
+        || column.is_serial()
+        || types::own_default(context.catalog, &types::read(&column.data_type)).is_some()
 }

@@ -46,6 +46,7 @@ use crate::{
     lint::{
         Check, Context, Problem, Rule, Severities, Waivable,
         actions::added_columns,
+        types,
         volatility::{Calls, calls},
     },
     report::Harm,
@@ -90,7 +91,8 @@ fn why(context: &Context, column: &Column) -> Option<String> {
     if numbers(column) {
         return Some(format!("`{}` gives each its own number", column.name));
     }
-    match calls(context.catalog, column.default.as_ref()?) {
+    let own = || types::own_default(context.catalog, &types::read(&column.data_type));
+    match calls(context.catalog, column.default.as_ref().or_else(own)?) {
         Calls::Steady => None,
         Calls::Volatile(function) => Some(format!("`{function}()` is volatile, so each gets its own value")),
         Calls::Unknown(function) => {

@@ -291,7 +291,12 @@ fn domain(mut cursor: Cursor<'_>) -> Result<Reading> {
         return Err(cursor.expected("a type"));
     }
     let constrained = cursor.has("CHECK") || cursor.has("NOT NULL");
-    Ok(Change::CreateType(CreateType { name, kind: TypeKind::Domain { data_type, constrained } }).into())
+    let mut default = None;
+    if cursor.skip_to(&["DEFAULT"]) {
+        cursor.at += 1;
+        default = Some(table::default(&mut cursor)?);
+    }
+    Ok(Change::CreateType(CreateType { name, kind: TypeKind::Domain { data_type, default, constrained } }).into())
 }
 
 fn schema(mut cursor: Cursor<'_>) -> Result<Reading> {

@@ -4,7 +4,8 @@ use super::{
     super::{
         Place, Span, body,
         change::{Body, Change, CreateRoutine, ObjectKind, Unread, Volatility},
-        scan::{Token, TokenKind},
+        scan::{self, Token, TokenKind},
+        source::Source,
     },
     Reading, create,
     cursor::{Cursor, Result},
@@ -48,6 +49,26 @@ pub fn rule(mut cursor: Cursor<'_>, or_replace: bool) -> Result<Reading> {
     Ok(Reading { change, inner: actions.into_iter().map(|action| super::inner(action, place.clone())).collect() })
 }
 
+/// The words behind `SELECT` that keep Postgres from putting a body where its call stands.
+const MORE_THAN_AN_EXPRESSION: &[&str] = &[
+    "DISTINCT",
+    "EXCEPT",
+    "FETCH",
+    "FOR",
+    "FROM",
+    "GROUP",
+    "HAVING",
+    "INTERSECT",
+    "INTO",
+    "LIMIT",
+    "OFFSET",
+    "ORDER",
+    "SELECT",
+    "UNION",
+    "WHERE",
+    "WINDOW",
+];
+
 /// What the clauses of a routine say.
 struct Clauses {
     language: Option<String>,
@@ -58,6 +79,8 @@ struct Clauses {
     literal: Option<Token>,
     /// `RETURN …` or `BEGIN ATOMIC … END`, without its first and last words.
     standard: Option<(usize, usize)>,
+    /// It is the former.
+    returns: bool,
 }
 
 pub fn routine(mut cursor: Cursor<'_>, kind: ObjectKind, or_replace: bool) -> Result<Reading> {
@@ -78,6 +101,8 @@ pub fn routine(mut cursor: Cursor<'_>, kind: ObjectKind, or_replace: bool) -> Re
         (None, Some((from, to))) => body::standard(cursor.range(from, to), &place)?,
         (None, None) => return Err(cursor.expected("a body")),
     };
+    let expression =
+        clauses.returns || clauses.literal.is_some_and(|it| language == "sql" && is_expression(cursor, it));
     let change = Change::CreateRoutine(CreateRoutine {
         kind,
         name,
@@ -85,7 +110,7 @@ pub fn routine(mut cursor: Cursor<'_>, kind: ObjectKind, or_replace: bool) -> Re
         volatility: clauses.volatility,
         security_definer: clauses.security_definer,
         sets: clauses.sets,
-        body: Body { language, span },
+        body: Body { language, span, expression },
     });
     Ok(Reading { change, inner })
 }
@@ -98,6 +123,7 @@ fn clauses(cursor: &mut Cursor<'_>) -> Result<Clauses> {
         sets: Vec::new(),
         literal: None,
         standard: None,
+        returns: false,
     };
     while !cursor.done() {
         let Some(word) = cursor.eat_one_of(&[
@@ -127,6 +153,7 @@ fn clauses(cursor: &mut Cursor<'_>) -> Result<Clauses> {
                 cursor.at += 1;
             }
             "RETURN" => {
+                clauses.returns = true;
                 clauses.standard = Some((cursor.at, cursor.end));
                 cursor.at = cursor.end;
             }
@@ -141,6 +168,15 @@ fn clauses(cursor: &mut Cursor<'_>) -> Result<Clauses> {
         }
     }
     Ok(clauses)
+}
+
+/// Nothing but `SELECT` and an expression.
+fn is_expression(cursor: Cursor<'_>, literal: Token) -> bool {
+    let Some((text, map)) = cursor.source.literal(literal) else { return false };
+    let source = Source::within(&text, map);
+    let tokens = scan::tokens(&text);
+    let mut body = Cursor::new(&source, &tokens);
+    body.eat("SELECT") && !body.skip_to(MORE_THAN_AN_EXPRESSION)
 }
 
 /// The name behind `LANGUAGE`, a word or a string, in lower case.
@@ -165,5 +201,5 @@ pub fn do_block(mut cursor: Cursor<'_>) -> Result<Reading> {
     let text = text.ok_or_else(|| cursor.expected("a body"))?;
     let language = name.unwrap_or_else(|| "plpgsql".to_owned());
     let (span, inner): (Option<Span>, _) = body::literal(cursor, text, &language, &Place::Do)?;
-    Ok(Reading { change: Change::Do { body: Body { language, span } }, inner })
+    Ok(Reading { change: Change::Do { body: Body { language, span, expression: false } }, inner })
 }

@@ -64,7 +64,7 @@ fn type_text(cursor: &Cursor<'_>) -> String {
 }
 
 /// A default's expression: at least one token, up to the next clause outside brackets and `CASE … END`.
-fn default(cursor: &mut Cursor<'_>) -> Result<Expression> {
+pub fn default(cursor: &mut Cursor<'_>) -> Result<Expression> {
     let start = cursor.at;
     let mut cases = 0_usize;
     while !cursor.done() {
