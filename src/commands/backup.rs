@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use super::Shell;
+use super::{Shell, plan::actor};
 use crate::{
     cli::{self, BackupCommand},
     config::Environment,
@@ -168,7 +168,7 @@ async fn restore(shell: &Shell, environment: &Environment, name: &str, consent: 
     let millis = u64::try_from(shell.now().duration_since(began).as_millis()).unwrap_or_default();
     let detail = format!("{} sessions ended", restored.disconnected);
     shell.observe.event(Event::StepFinished { step: format!("restore {name}"), detail, millis });
-    if let Err(error) = record(environment, &branch, &verification, millis, shell.now()).await {
+    if let Err(error) = record(shell, environment, &branch, &verification, millis).await {
         shell.observe.event(Event::Notice { message: format!("the restore has no audit event: {error}") });
     }
     Ok(restored_report(COMMAND, environment, &branch, &restored))
@@ -221,11 +221,11 @@ async fn what_is_lost(session: &Session, branch: &Branch) -> Result<Vec<String>,
 
 /// The restore as an audit event, in the database as it is now.
 async fn record(
+    shell: &Shell,
     environment: &Environment,
     branch: &Branch,
     verification: &Verification,
     millis: u64,
-    now: Timestamp,
 ) -> Result<(), Error> {
     let mut session = open(environment, Access::ReadWrite).await?;
     bookkeeping::ensure(&mut session).await?;
@@ -240,7 +240,7 @@ async fn record(
     let facts = Facts {
         environment: environment.name.clone(),
         target,
-        actor: actor(),
+        actor: actor(shell),
         restore_point: Some(RestorePointFacts {
             name: branch.name.clone(),
             lsn: branch.lsn.clone(),
@@ -258,7 +258,7 @@ async fn record(
         run: branch.run,
         source: format!("urn:liftlock:{system}/{}", identity.database_oid),
         subject: format!("{}/{}", environment.name, identity.database),
-        time: now,
+        time: shell.now(),
         facts,
     };
     let transaction = session.transaction().await.map_err(PostgresError::from)?;
@@ -266,12 +266,6 @@ async fn record(
     transaction.commit().await.map_err(PostgresError::from)?;
     session.close().await;
     Ok(())
-}
-
-/// Who runs this: the actor of the CI job, else the operating system's user.
-fn actor() -> String {
-    let user = || nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten().map(|it| it.name);
-    std::env::var("GITHUB_ACTOR").ok().or_else(user).unwrap_or_else(|| "unknown".to_owned())
 }
 
 fn view(branch: &Branch, verification: Option<&Verification>) -> BackupView {

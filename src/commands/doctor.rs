@@ -136,7 +136,14 @@ async fn sync(config: &Config) -> Vec<Check> {
         })
     }));
     let sound = planned.tables.iter().filter(|it| it.errors.is_empty()).count();
-    checks.push(ok("sync: tables", format!("{} can be read", counted(sound, "table"))));
+    checks.push(match sound {
+        0 => warning(
+            "sync: tables",
+            format!("`{}` has no table that could be carried to the mirror", environment.name),
+            "name tables with a primary key in `sync.tables`, or take `sync:` out until there are some",
+        ),
+        _ => ok("sync: tables", format!("{} can be read", counted(sound, "table"))),
+    });
     checks
 }
 

@@ -1,11 +1,16 @@
 //! Connecting to Postgres: addresses, verified encryption, timeouts, the session advisory lock, identity.
 
 mod address;
+mod encryption;
 mod failure;
+mod identity;
+mod lock;
 mod privileges;
 
 pub use address::{Address, Encryption, Host, Pooled, Roots};
 pub use failure::{Cause, FailureKind, PostgresError, ServerError};
+pub use identity::{Identity, same_database};
+pub use lock::{OtherSession, RUNNER_LOCK};
 pub use privileges::Privileges;
 /// So that other modules need not name the driver.
 pub use tokio_postgres::{
@@ -21,17 +26,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustls::{
-    ClientConfig, RootCertStore,
-    crypto::ring,
-    pki_types::{CertificateDer, pem::PemObject},
-};
 use tokio::{sync::oneshot, time};
 use tokio_postgres::{Config, NoTls, config, error::ErrorPosition};
-use tokio_postgres_rustls::MakeRustlsConnect;
 
-/// The advisory lock that one liftlock at a time holds on a database: `liftlock` in ASCII.
-pub const RUNNER_LOCK: i64 = i64::from_be_bytes(*b"liftlock");
+use self::encryption::Tls;
 
 /// How long a session that nobody owns any more may take to end before it is cut off.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -242,124 +240,6 @@ fn merge(config: &mut Config, from: &Config, name: &str) {
     };
 }
 
-#[derive(Clone)]
-enum Tls {
-    None,
-    Verified(MakeRustlsConnect),
-}
-
-impl Tls {
-    fn of(encryption: &Encryption) -> Result<Self, PostgresError> {
-        let roots = match encryption {
-            Encryption::None => return Ok(Self::None),
-            Encryption::Verified(Roots::Public) => RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() },
-            Encryption::Verified(Roots::File(path)) => roots_of(path)?,
-        };
-        let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .expect("ring supports TLS 1.2 and 1.3")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        // Demanded by `sslnegotiation=direct`, ignored otherwise.
-        config.alpn_protocols = vec![b"postgresql".to_vec()];
-        Ok(Self::Verified(MakeRustlsConnect::new(config)))
-    }
-}
-
-fn roots_of(path: &str) -> Result<RootCertStore, PostgresError> {
-    let failed = |source: io::Error| PostgresError::RootCertificates { path: path.to_owned(), source };
-    let mut store = RootCertStore::empty();
-    let certificates = CertificateDer::pem_file_iter(path).map_err(|it| failed(io::Error::other(it)))?;
-    for certificate in certificates {
-        let certificate = certificate.map_err(|it| failed(io::Error::other(it)))?;
-        store.add(certificate).map_err(|it| failed(io::Error::other(it)))?;
-    }
-    if store.is_empty() {
-        return Err(failed(io::Error::other("there is no certificate in it")));
-    }
-    Ok(store)
-}
-
-/// Which database this really is, whatever its URL says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identity {
-    /// Set at initdb, kept by physical copies; `None` when the role may not read it.
-    pub system_identifier: Option<String>,
-    pub database_oid: u32,
-    pub database: String,
-    /// As in the URL.
-    pub host: String,
-    /// As the server sees itself: `10.0.0.5:5432`; `None` on a unix socket.
-    pub server_address: Option<String>,
-    /// When the server process started: tells copies of one cluster apart, and is the same on every way in.
-    pub server_started: String,
-    /// Neon's branches share the system identifier; this tells them apart.
-    pub neon_branch: Option<String>,
-    /// `17.10`.
-    pub server_version: String,
-    /// `170010`.
-    pub server_version_number: i32,
-    pub is_standby: bool,
-}
-
-/// Whether two connections lead to one database, also when their URLs differ.
-pub fn same_database(a: &Identity, b: &Identity) -> bool {
-    let unlike = |a: &Option<String>, b: &Option<String>| matches!((a, b), (Some(a), Some(b)) if a != b);
-    if a.database_oid != b.database_oid || a.database != b.database || a.neon_branch != b.neon_branch {
-        return false;
-    }
-    if unlike(&a.system_identifier, &b.system_identifier) {
-        return false;
-    }
-    let same_address = a.server_address.is_some() && a.server_address == b.server_address;
-    let primary_and_standby = a.is_standby != b.is_standby && a.system_identifier.is_some();
-    a.server_started == b.server_started || same_address || a.host == b.host || primary_and_standby
-}
-
-/// Somebody else who is connected: holds the lock, or uses a database.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OtherSession {
-    pub pid: i32,
-    pub user: String,
-    pub application_name: String,
-    /// Seconds since its session began.
-    pub age_seconds: i64,
-}
-
-impl OtherSession {
-    fn of(row: &Row) -> Self {
-        Self { pid: row.get(0), user: row.get(1), application_name: row.get(2), age_seconds: row.get(3) }
-    }
-}
-
-impl fmt::Display for OtherSession {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let application = if self.application_name.is_empty() { "unnamed" } else { &self.application_name };
-        write!(f, "`{application}` of {} (pid {}, for {} s)", self.user, self.pid, self.age_seconds)
-    }
-}
-
-const IDENTITY: &str = "
-    select d.oid, d.datname::text, host(inet_server_addr()) || ':' || inet_server_port(),
-      pg_postmaster_start_time()::timestamptz at time zone 'UTC' || '', current_setting('neon.branch_id', true),
-      current_setting('server_version'), current_setting('server_version_num')::int, pg_is_in_recovery()
-    from pg_database d where d.datname = current_database()";
-
-const OTHERS: &str = "
-    select pid, coalesce(usename::text, '?'), coalesce(application_name, ''),
-      coalesce(extract(epoch from clock_timestamp() - backend_start), 0)::int8
-    from pg_stat_activity where datname = $1 and pid <> pg_backend_pid() and backend_type = 'client backend'
-    order by backend_start";
-
-/// `$1` is a `bigint` key, which Postgres stores in two halves.
-const HOLDERS: &str = "
-    select l.pid, coalesce(a.usename::text, '?'), coalesce(a.application_name, ''),
-      coalesce(extract(epoch from clock_timestamp() - a.backend_start), 0)::int8
-    from pg_locks l left join pg_stat_activity a on a.pid = l.pid
-    where l.locktype = 'advisory' and l.granted and l.objsubid = 1
-      and l.database = (select oid from pg_database where datname = current_database())
-      and l.classid = (($1::int8 >> 32) & 4294967295)::oid and l.objid = ($1::int8 & 4294967295)::oid";
-
 impl Session {
     pub fn address(&self) -> &Address {
         &self.address
@@ -397,76 +277,6 @@ impl Session {
             },
             other => other,
         }
-    }
-
-    /// Which database this really is.
-    pub async fn identity(&self) -> Result<Identity, PostgresError> {
-        let row = self.query_one(IDENTITY, &[]).await.map_err(|it| self.failure(it))?;
-        // Managed services revoke it; then the other facts must do.
-        let control = self.query_one("select system_identifier::text from pg_control_system()", &[]).await;
-        Ok(Identity {
-            system_identifier: control.ok().map(|it| it.get(0)),
-            database_oid: row.get(0),
-            database: row.get(1),
-            host: self.address.host().to_owned(),
-            server_address: row.get(2),
-            server_started: row.get(3),
-            neon_branch: row.get::<_, Option<String>>(4).filter(|it| !it.is_empty()),
-            server_version: row.get(5),
-            server_version_number: row.get(6),
-            is_standby: row.get(7),
-        })
-    }
-
-    /// Takes the session advisory lock, polling: a session that *waits* in `pg_advisory_lock` holds a snapshot
-    /// and so deadlocks with `create index concurrently`. `waiting` is told who holds it, about every second.
-    pub async fn lock(
-        &self,
-        key: i64,
-        wait: Duration,
-        mut waiting: impl FnMut(&[OtherSession]),
-    ) -> Result<(), PostgresError> {
-        let began = Instant::now();
-        loop {
-            let taken = self.query_one("select pg_try_advisory_lock($1)", &[&key]).await;
-            if taken.map_err(|it| self.failure(it))?.get(0) {
-                return self.prove_lock(key).await;
-            }
-            let holders = self.lock_holders(key).await?;
-            if began.elapsed() >= wait {
-                return Err(PostgresError::Locked { holders, waited: began.elapsed() });
-            }
-            waiting(&holders);
-            time::sleep(Duration::from_secs(1).min(wait.saturating_sub(began.elapsed()))).await;
-        }
-    }
-
-    /// Fails unless this very session holds the lock: a pooler may have handed us another one.
-    pub async fn prove_lock(&self, key: i64) -> Result<(), PostgresError> {
-        let sql = format!("select coalesce(bool_or(pid = pg_backend_pid()), false) from ({HOLDERS}) h");
-        let row = self.query_one(&sql, &[&key]).await.map_err(|it| self.failure(it))?;
-        match row.get(0) {
-            true => Ok(()),
-            false => Err(PostgresError::LockLost { address: self.address.shown() }),
-        }
-    }
-
-    /// Who holds the lock; empty when it is free.
-    pub async fn lock_holders(&self, key: i64) -> Result<Vec<OtherSession>, PostgresError> {
-        let rows = self.query(HOLDERS, &[&key]).await.map_err(|it| self.failure(it))?;
-        Ok(rows.iter().map(OtherSession::of).collect())
-    }
-
-    /// Who else is connected to a database of this server, the longest first.
-    pub async fn others_in(&self, database: &str) -> Result<Vec<OtherSession>, PostgresError> {
-        let rows = self.query(OTHERS, &[&database]).await.map_err(|it| self.failure(it))?;
-        Ok(rows.iter().map(OtherSession::of).collect())
-    }
-
-    /// Gives the lock back. One that is gone already is fine.
-    pub async fn unlock(&self, key: i64) -> Result<(), PostgresError> {
-        self.query_one("select pg_advisory_unlock($1)", &[&key]).await.map_err(|it| self.failure(it))?;
-        Ok(())
     }
 }
 
