@@ -20,5 +20,6 @@ mod bad_input;
 mod project;
 mod promote;
 mod receiver;
+mod rules;
 mod tidy;
 mod webhook;

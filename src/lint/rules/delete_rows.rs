@@ -50,7 +50,7 @@
 //! delete from scratch;
 //! ```
 //!
-//! ```sql good
+//! ```sql good locks=orders:RowExclusiveLock
 //! create function forget(bigint) returns void language sql as 'delete from orders where id = $1';
 //! ```
 

@@ -3,16 +3,12 @@
 //! Extensions hold data of their own (jobs, spatial references, chunks). What depends on an extension is not in
 //! the file, only the database knows it.
 //!
-//! ```sql setup
-//! create extension if not exists tablefunc;
-//! ```
-//!
 //! ```sql bad
-//! drop extension tablefunc;
+//! drop extension plpgsql;
 //! ```
 //!
 //! ```sql good
-//! create extension if not exists btree_gist;
+//! create extension if not exists plpgsql;
 //! ```
 
 use crate::{

@@ -14,7 +14,7 @@
 //! drop publication order_feed;
 //! ```
 //!
-//! ```sql good
+//! ```sql good locks=orders:ShareUpdateExclusiveLock
 //! drop statistics order_stats;
 //! ```
 

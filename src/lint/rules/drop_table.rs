@@ -13,7 +13,7 @@
 //! create materialized view order_counts as select count(*) from orders;
 //! ```
 //!
-//! ```sql bad locks=orders:AccessExclusiveLock
+//! ```sql bad locks=orders:AccessExclusiveLock,order_counts:AccessExclusiveLock
 //! drop table orders cascade;
 //! ```
 //!

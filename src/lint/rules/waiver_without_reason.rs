@@ -6,12 +6,12 @@
 //! create view idle as select 1 as one;
 //! ```
 //!
-//! ```sql bad also=drop-view
+//! ```sql bad also=drop-view locks=idle:AccessExclusiveLock
 //! -- liftlock: allow drop-view
 //! drop view idle;
 //! ```
 //!
-//! ```sql good waives
+//! ```sql good waives locks=idle:AccessExclusiveLock
 //! -- liftlock: allow drop-view because nothing has read it since March
 //! drop view idle;
 //! ```
