@@ -353,8 +353,17 @@ fn alter_columns(
             table.inherits.retain(|it| *it != parent);
         }
         ActionKind::RenameColumn { from, to } => rename_column(catalog, table, from, to),
+        ActionKind::SetType { column, data_type, .. } if table.partial && table.column(column).is_none() => {
+            table.columns.push(unknown_column(column, data_type, table.origin));
+        }
         action => alter_column(table, action, origin),
     }
+}
+
+/// A column that no file creates: all that is known is what it becomes.
+fn unknown_column(name: &Ident, data_type: &str, origin: Origin) -> Column {
+    let (name, data_type) = (name.name.clone(), data_type.to_owned());
+    Column { name, data_type, not_null: false, default: None, generated: None, origin }
 }
 
 fn alter_column(table: &mut Table, action: &ActionKind, origin: Origin) {

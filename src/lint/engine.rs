@@ -81,7 +81,13 @@ impl<'a> Engine<'a> {
         // Each migration runs in a session of its own.
         self.catalog.search_path.clear();
         match release {
-            Release::History => migration.statements.iter().for_each(|it| self.replay(it, origin)),
+            Release::History => {
+                let start = self.undo_of(migration);
+                for statement in &migration.statements {
+                    self.replay(statement, origin);
+                    self.undo(statement, start.as_ref());
+                }
+            }
             Release::Judged => {
                 let asked = self.promotion;
                 let declared = header::declared_type(migration);
@@ -114,6 +120,19 @@ impl<'a> Engine<'a> {
         }
     }
 
+    /// The catalog to go back to, when the migration rolls anything back.
+    fn undo_of(&self, migration: &Migration) -> Option<Catalog> {
+        migration.statements.iter().any(rolls_back).then(|| self.catalog.clone())
+    }
+
+    /// What is rolled back never was. Back to a savepoint or to the start of a transaction is taken for back to the
+    /// start of the migration: then less counts as new than is, which errs on the side of the data.
+    fn undo(&mut self, statement: &Statement, start: Option<&Catalog>) {
+        if let Some(start) = start.filter(|_| rolls_back(statement)) {
+            self.catalog.clone_from(start);
+        }
+    }
+
     fn judge(&mut self, migration: &Migration, origin: Origin) {
         let transaction = (migration.transaction == TransactionMode::Single).then_some(0);
         let mut visit = Visit {
@@ -134,10 +153,12 @@ impl<'a> Engine<'a> {
                 self.record(&mut visit, rule, problems, path);
             }
         }
+        let start = self.undo_of(migration);
         for (index, statement) in migration.statements.iter().enumerate() {
             visit.index = index;
             let directives = statement.directives.iter().collect::<Vec<_>>();
             self.visit(&mut visit, statement, Path { directives: &directives, around: Around::Nothing });
+            self.undo(statement, start.as_ref());
             visit.transaction = match statement.change {
                 Change::Transaction(Transaction::Begin) => visit.transaction.or(Some(index)),
                 Change::Transaction(Transaction::Commit | Transaction::Rollback | Transaction::PrepareTransaction) => {
@@ -306,6 +327,10 @@ impl Visit<'_> {
         }
         waived
     }
+}
+
+fn rolls_back(statement: &Statement) -> bool {
+    matches!(statement.change, Change::Transaction(Transaction::Rollback | Transaction::RollbackTo))
 }
 
 /// Directives on all statements but those in routines, which run elsewhere.

@@ -30,6 +30,7 @@
 //! ```
 
 use crate::{
+    catalog::{Catalog, Column},
     lint::{Check, Context, Problem, Rule, Severities, Waivable},
     report::Harm,
     sql::{
@@ -57,7 +58,10 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     };
     let replaced =
         |name: &ObjectName| !drop.cascade && (context.creates_again(drop.kind, name, None) || made_way(context, name));
-    let is_new = |name: &ObjectName| context.catalog.data_type(name).is_some_and(|it| it.origin.is_surely_new());
+    let is_new = |name: &ObjectName| {
+        let new = context.catalog.data_type(name).is_some_and(|it| it.origin.is_surely_new());
+        new && !(drop.cascade && is_of_an_old_column(context.catalog, name))
+    };
     let lost = drop.names.iter().filter(|name| !is_new(name) && !replaced(name));
     lost.map(|name| {
         let problem = Problem::at(name.span);
@@ -72,6 +76,13 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
         }
     })
     .collect()
+}
+
+/// Has a column that was there before become one of this type?
+fn is_of_an_old_column(catalog: &Catalog, name: &ObjectName) -> bool {
+    let of_type = |it: &Column| it.data_type.trim_matches('"').eq_ignore_ascii_case(name.last());
+    let mut columns = catalog.tables.values().flat_map(|it| &it.columns);
+    columns.any(|it| of_type(it) && !it.origin.is_surely_new())
 }
 
 /// Renamed in this migration, and another has its name now: `x` → `x_old`, a new `x`, drop `x_old`.
