@@ -16,13 +16,10 @@ mod sync;
 mod template;
 
 mod audit;
-<<<<<<< HEAD
 mod bad_input;
+mod lint;
 mod project;
 mod promote;
-=======
-mod lint;
->>>>>>> fbd0ffe (Judge the odd cases as their comments say)
 mod receiver;
 mod rules;
 mod tidy;

@@ -18,7 +18,7 @@
 //! alter table orders add column discount numeric check (discount >= 0);
 //! ```
 //!
-//! ```sql good
+//! ```sql good locks=orders:AccessExclusiveLock
 //! alter table orders add constraint orders_total_limit check (total < 1000000) not valid;
 //! ```
 //!

@@ -13,11 +13,11 @@
 //! alter table orders add column quantity positive;
 //! ```
 //!
-//! ```sql good
+//! ```sql good locks=orders:AccessExclusiveLock
 //! alter table orders add column remark note;
 //! ```
 //!
-//! ```sql good
+//! ```sql good locks=orders:AccessExclusiveLock
 //! alter table orders add column quantity integer;
 //! alter table orders add constraint orders_quantity_check check (quantity > 0) not valid;
 //! ```

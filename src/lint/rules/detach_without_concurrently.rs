@@ -20,7 +20,7 @@
 //! alter table events detach partition events_1 concurrently;
 //! ```
 //!
-//! ```sql good
+//! ```sql good locks=visits:AccessExclusiveLock,visits_1:AccessExclusiveLock,visits_rest:AccessExclusiveLock
 //! alter table visits detach partition visits_1;
 //! ```
 

@@ -20,7 +20,7 @@
 //! drop index concurrently orders_customer_id_idx;
 //! ```
 //!
-//! ```sql good
+//! ```sql good locks=events:AccessExclusiveLock
 //! drop index events_at_idx;
 //! ```
 //!

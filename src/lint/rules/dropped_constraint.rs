@@ -16,12 +16,12 @@
 //! alter table orders drop constraint orders_number_key;
 //! ```
 //!
-//! ```sql good
+//! ```sql good locks=orders:AccessExclusiveLock
 //! alter table orders drop constraint orders_total_check;
 //! alter table orders add constraint orders_total_check check (total > 0) not valid;
 //! ```
 //!
-//! ```sql good
+//! ```sql good locks=orders:AccessExclusiveLock
 //! alter table orders drop constraint orders_state_is_set;
 //! ```
 

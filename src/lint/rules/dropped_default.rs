@@ -11,7 +11,7 @@
 //! alter table orders alter column state drop default;
 //! ```
 //!
-//! ```sql good
+//! ```sql good locks=orders:AccessExclusiveLock
 //! alter table orders alter column note drop default;
 //! ```
 

@@ -14,7 +14,7 @@
 //! alter table orders alter column state set default 'shipped';
 //! ```
 //!
-//! ```sql good
+//! ```sql good locks=orders:AccessExclusiveLock
 //! alter type state add value 'shipped';
 //! alter table orders alter column state set default 'new';
 //! ```

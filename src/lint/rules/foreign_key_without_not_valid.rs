@@ -27,7 +27,7 @@
 //! alter table orders validate constraint orders_old_fk;
 //! ```
 //!
-//! ```sql good
+//! ```sql good locks=customers:ShareRowExclusiveLock,orders:AccessExclusiveLock
 //! alter table orders add column seller_id bigint references customers (id);
 //! ```
 

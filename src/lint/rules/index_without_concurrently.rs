@@ -37,7 +37,7 @@
 //!
 //! An index that is there already is not built again.
 //!
-//! ```sql good
+//! ```sql good locks=orders:ShareLock
 //! create index if not exists orders_state_idx on orders (state);
 //! ```
 

@@ -9,17 +9,17 @@
 //! create table orders (id bigint primary key, customer_id bigint);
 //! ```
 //!
-//! ```sql bad
+//! ```sql bad locks=orders:AccessExclusiveLock
 //! set local lock_timeout = 0;
 //! alter table orders add column note text;
 //! ```
 //!
-//! ```sql bad
+//! ```sql bad locks=orders:AccessExclusiveLock
 //! set local lock_timeout = '1h';
 //! alter table orders add column note text;
 //! ```
 //!
-//! ```sql good
+//! ```sql good locks=orders:AccessExclusiveLock
 //! set local lock_timeout = '2s';
 //! alter table orders add column note text;
 //! ```

@@ -13,11 +13,11 @@
 //! alter table orders add column state text not null;
 //! ```
 //!
-//! ```sql good
+//! ```sql good locks=orders:AccessExclusiveLock
 //! alter table orders add column state text not null default 'new';
 //! ```
 //!
-//! ```sql good
+//! ```sql good locks=orders:AccessExclusiveLock
 //! alter table orders add column state text;
 //! ```
 

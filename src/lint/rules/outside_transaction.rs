@@ -18,7 +18,7 @@
 //! create index concurrently orders_customer_id_idx on orders (customer_id);
 //! ```
 //!
-//! ```sql good
+//! ```sql good locks=orders:AccessExclusiveLock
 //! set local statement_timeout = '10s';
 //! alter table orders add column note text;
 //! ```

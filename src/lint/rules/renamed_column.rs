@@ -13,15 +13,15 @@
 //! alter table orders rename column state to status;
 //! ```
 //!
-//! ```sql bad
+//! ```sql bad locks=open_orders:AccessExclusiveLock
 //! alter view open_orders rename column state to status;
 //! ```
 //!
-//! ```sql good
+//! ```sql good locks=orders:AccessExclusiveLock
 //! alter table orders add column status text;
 //! ```
 //!
-//! ```sql good
+//! ```sql good locks=orders:AccessExclusiveLock
 //! alter table orders rename column state to status;
 //! alter table orders add column state text;
 //! ```

@@ -16,20 +16,20 @@
 //! alter table orders rename to purchases;
 //! ```
 //!
-//! ```sql bad
+//! ```sql bad locks=open_orders:AccessExclusiveLock
 //! alter view open_orders rename to pending_orders;
 //! ```
 //!
-//! ```sql bad
+//! ```sql bad locks=orders:AccessExclusiveLock
 //! alter table orders set schema archive;
 //! ```
 //!
-//! ```sql good
+//! ```sql good locks=orders:AccessExclusiveLock
 //! alter table orders rename to purchases;
 //! create view orders as select id from purchases;
 //! ```
 //!
-//! ```sql good
+//! ```sql good locks=orders:AccessExclusiveLock,orders_next:AccessExclusiveLock
 //! alter table orders rename to orders_old;
 //! alter table orders_next rename to orders;
 //! ```

@@ -24,11 +24,11 @@
 //! alter table orders alter column customer_id set not null;
 //! ```
 //!
-//! ```sql good
+//! ```sql good locks=orders:AccessExclusiveLock
 //! alter table orders alter column state set not null;
 //! ```
 //!
-//! ```sql good
+//! ```sql good locks=orders:AccessExclusiveLock
 //! alter table orders add constraint orders_id_set check (id is not null) not valid;
 //! ```
 

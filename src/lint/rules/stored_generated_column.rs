@@ -12,7 +12,7 @@
 //! alter table orders add column gross numeric generated always as (net + tax) stored;
 //! ```
 //!
-//! ```sql good
+//! ```sql good locks=orders:AccessExclusiveLock
 //! alter table orders add column gross numeric;
 //! ```
 

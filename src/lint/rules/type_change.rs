@@ -42,7 +42,7 @@
 //! alter table orders alter column placed type timestamp;
 //! ```
 //!
-//! ```sql good
+//! ```sql good locks=orders:AccessExclusiveLock
 //! alter table orders alter column code type text;
 //! alter table orders alter column total type amount;
 //! alter table orders alter column state type varchar;

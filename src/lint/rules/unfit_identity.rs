@@ -15,7 +15,7 @@
 //! alter table orders alter column number add generated always as identity;
 //! ```
 //!
-//! ```sql good
+//! ```sql good locks=orders:AccessExclusiveLock
 //! alter table orders alter column code add generated always as identity (start with 1000);
 //! ```
 

@@ -37,7 +37,7 @@
 //! refresh materialized view concurrently totals;
 //! ```
 //!
-//! ```sql good
+//! ```sql good locks=events:ShareLock
 //! create index events_id_idx on only events (id);
 //! ```
 //!

@@ -29,15 +29,15 @@
 //! alter table orders add column token text default token();
 //! ```
 //!
-//! ```sql good
+//! ```sql good locks=orders:AccessExclusiveLock
 //! alter table orders add column created_at timestamptz not null default now();
 //! ```
 //!
-//! ```sql good
+//! ```sql good locks=orders:AccessExclusiveLock
 //! alter table orders add column region text default region();
 //! ```
 //!
-//! ```sql good
+//! ```sql good locks=orders:AccessExclusiveLock
 //! alter table orders add column public_id uuid;
 //! alter table orders alter column public_id set default gen_random_uuid();
 //! ```
