@@ -17,6 +17,9 @@ use super::{
 /// Findings shown with their source; more are counted, JSON has them all.
 const MOST_EXCERPTS: usize = 100;
 
+/// Names of items up to this width stand in a column.
+const WIDEST_NAME: usize = 52;
+
 /// How text is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Look {
@@ -84,7 +87,8 @@ fn line(text: &mut String, line: &str) {
 }
 
 fn set_items(text: &mut String, items: &[Item], look: Look) {
-    let name_width = items.iter().map(|it| it.name.chars().count()).max().unwrap_or(0).min(44);
+    let width = |item: &Item| item.name.chars().count();
+    let name_width = items.iter().map(width).filter(|it| *it <= WIDEST_NAME).max().unwrap_or(0);
     for item in items {
         let mark = match item.mark {
             Mark::Yes => look.paint(GREEN, "✓"),
@@ -93,9 +97,14 @@ fn set_items(text: &mut String, items: &[Item], look: Look) {
             Mark::None => look.paint(DIM, "-"),
         };
         let name = clean(&item.name);
-        let pad = " ".repeat((name_width + 2).saturating_sub(name.chars().count()));
-        let name = if name_width == 0 { String::new() } else { format!("{}{pad}", look.paint(CYAN, &name)) };
         let indent = if name_width == 0 { 4 } else { name_width + 6 };
+        let pad = match width(item) {
+            0 => " ".repeat(indent - 4),
+            // Too wide for the column: its text starts on the next line.
+            wide if wide > WIDEST_NAME => format!("\n{}", " ".repeat(indent)),
+            fitting => " ".repeat(name_width + 2 - fitting),
+        };
+        let name = format!("{}{pad}", look.paint(CYAN, &name));
         let body = wrapped(&clean(&item.text), look.width, indent);
         line(text, &format!("  {mark} {name}{body}"));
         if let Some(fix) = &item.fix {
