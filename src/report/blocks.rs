@@ -157,32 +157,33 @@ fn of_promotion<'a>(promotion: &PromotionView) -> Vec<Block<'a>> {
     if let Some(point) = &promotion.restore_point {
         items.push(Item { mark: Mark::Yes, name: "restore point".to_owned(), text: point.clone(), fix: None });
     }
-    for (migration, ms) in &promotion.applied {
-        let text = format!("applied in {}", milliseconds(*ms));
-        items.push(Item { mark: Mark::Yes, name: migration.clone(), text, fix: None });
-    }
     if promotion.events_delivered + promotion.events_waiting > 0 {
         let text = format!("{} delivered, {} waiting", promotion.events_delivered, promotion.events_waiting);
         let mark = if promotion.events_waiting > 0 { Mark::Maybe } else { Mark::Yes };
         items.push(Item { mark, name: "audit events".to_owned(), text, fix: None });
     }
     for warning in &promotion.warnings {
-        items.push(Item { mark: Mark::Maybe, name: String::new(), text: warning.clone(), fix: None });
+        items.push(Item { mark: Mark::Maybe, name: "warning".to_owned(), text: warning.clone(), fix: None });
     }
     let resumed = if promotion.resumed { "resumed and " } else { "" };
     let answer = format!(
-        "promotion {} to {} {resumed}finished in {}: {} applied, plan {}",
+        "promotion {} to {} {resumed}finished in {}: {} applied",
         promotion.run,
         promotion.environment,
         milliseconds(promotion.duration_ms),
         counted(promotion.applied.len(), "migration"),
-        promotion.digest
     );
-    vec![
-        Block::Heading(format!("Promoted to {}", promotion.environment)),
-        Block::Items(items),
-        Block::Verdict(Verdict::Pass, answer),
-    ]
+    let mut blocks = vec![Block::Heading(format!("Promoted to {}", promotion.environment)), Block::Items(items)];
+    if !promotion.applied.is_empty() {
+        blocks.push(Block::Table(Table {
+            headers: vec!["applied", "in"],
+            right: vec![false, true],
+            rows: promotion.applied.iter().map(|(id, ms)| vec![id.clone(), milliseconds(*ms)]).collect(),
+        }));
+    }
+    blocks.push(Block::Paragraph(format!("Plan digest {}", promotion.digest)));
+    blocks.push(Block::Verdict(Verdict::Pass, answer));
+    blocks
 }
 
 fn of_status<'a>(status: &StatusView) -> Vec<Block<'a>> {

@@ -20,6 +20,7 @@ mod bad_input;
 mod lint;
 mod project;
 mod promote;
+mod readme;
 mod receiver;
 mod rules;
 mod tidy;
