@@ -6,6 +6,9 @@ use thiserror::Error;
 
 use crate::error::Exit;
 
+/// More mistakes than anybody reads; a file that has them is none of ours.
+const MOST: usize = 50;
+
 /// Why there is no configuration to work with: all complaints at once.
 #[derive(Debug, Error, Diagnostic)]
 pub enum ConfigErrors {
@@ -21,10 +24,12 @@ pub enum ConfigErrors {
     #[error("`{path}` is larger than {} kB", super::LARGEST / 1024)]
     #[diagnostic(code(config::too_large), help("this is hardly a configuration: name another with `--config FILE`"))]
     TooLarge { path: Utf8PathBuf },
-    #[error("`{path}` {}", counted(complaints.len()))]
+    #[error("`{path}` {}", counted(*count))]
     #[diagnostic(code(config::wrong), help("`liftlock config schema` prints what the file may hold"))]
     Wrong {
         path: Utf8PathBuf,
+        /// How many there are; no more than [`MOST`] are shown.
+        count: usize,
         #[source_code]
         source_code: NamedSource<String>,
         #[related]
@@ -44,8 +49,10 @@ impl ConfigErrors {
     pub(super) fn wrong(path: &Utf8Path, text: &str, mut complaints: Vec<Complaint>) -> Self {
         complaints.sort_by_key(|complaint| complaint.span().offset());
         complaints.dedup();
+        let count = complaints.len();
+        complaints.truncate(MOST);
         let source_code = NamedSource::new(path.as_str(), text.to_owned());
-        Self::Wrong { path: path.to_owned(), source_code, complaints }
+        Self::Wrong { path: path.to_owned(), count, source_code, complaints }
     }
 
     /// The number that the process leaves with.
@@ -63,6 +70,7 @@ impl ConfigErrors {
 fn counted(complaints: usize) -> String {
     match complaints {
         1 => "has a mistake".to_owned(),
+        many if many > MOST => format!("has {many} mistakes, of which these are the first {MOST}"),
         many => format!("has {many} mistakes"),
     }
 }

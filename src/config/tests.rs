@@ -229,6 +229,14 @@ fn values_of_variables_are_taken_as_they_are() {
 }
 
 #[test]
+fn a_file_full_of_mistakes_is_not_shown_whole() {
+    let text: String = (0..5000).map(|number| format!("key{number}: 1\n")).collect();
+    let shown = rendered(&read(&text).expect_err("it is none of ours"));
+    assert!(shown.contains("has 5002 mistakes, of which these are the first 50"), "{}", &shown[..200]);
+    assert_eq!(shown.matches("config::unknown_key").count() + shown.matches("config::missing_key").count(), 50);
+}
+
+#[test]
 fn variables_are_expanded() {
     let check = |text: &str, expected: Option<&str>| {
         assert_eq!(variables::expand(text, &env).ok().as_deref(), expected, "{text}");
