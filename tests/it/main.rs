@@ -9,6 +9,7 @@
 mod backup;
 mod bookkeeping;
 mod branches;
+mod connections;
 mod mirror;
 mod sandbox;
 mod support;
