@@ -19,6 +19,7 @@ mod template;
 mod audit;
 mod bad_input;
 mod lint;
+mod newcomer;
 mod project;
 mod promote;
 mod readme;

@@ -1,0 +1,98 @@
+//! A newcomer's first commands: `init`, `new`, `validate`, `config schema`, `completions`, with the built binary.
+
+use std::{fs, path::Path, process::Output};
+
+use crate::support::liftlock;
+
+/// Runs the binary in a folder; exit code, stdout, stderr.
+fn run(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
+    let Output { status, stdout, stderr } = liftlock().current_dir(folder).args(arguments).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (status.code().unwrap(), text(stdout), text(stderr))
+}
+
+#[test]
+fn a_newcomer_gets_from_an_empty_folder_to_judged_migrations() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, _, stderr) = run(folder.path(), &["new", "create_poles"]);
+    assert!(code == 2 && stderr.contains("liftlock init"), "{stderr}");
+    let (code, stdout, stderr) = run(folder.path(), &["init"]);
+    assert!(code == 0 && stdout.contains("Wrote liftlock.yml") && stdout.contains("liftlock new"), "{stdout}{stderr}");
+    for kind in ["table", "column", "index", "constraint", "not-null", "config", "data", "empty"] {
+        let (code, stdout, stderr) = run(folder.path(), &["new", &format!("try {kind}"), "--kind", kind]);
+        assert!(code == 0 && stdout.contains("_safe.sql"), "{stdout}{stderr}");
+    }
+    let files = fs::read_dir(folder.path().join("db/migrations")).unwrap().count();
+    assert_eq!(files, 6 + 2 + 3, "one each, two for a constraint, three for `not null`");
+    let (code, stdout, stderr) = run(folder.path(), &["validate", "--to", "prod"]);
+    assert_eq!(code, 0, "{stdout}{stderr}");
+}
+
+#[test]
+fn nothing_is_ever_overwritten() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("liftlock.yml"), "mine").unwrap();
+    let (code, _, stderr) = run(folder.path(), &["init"]);
+    assert!(code == 2 && stderr.contains("init::exists"), "{stderr}");
+    assert_eq!(fs::read_to_string(folder.path().join("liftlock.yml")).unwrap(), "mine");
+    // Not through a link to nowhere either.
+    fs::remove_file(folder.path().join("liftlock.yml")).unwrap();
+    std::os::unix::fs::symlink("elsewhere.yml", folder.path().join("liftlock.yml")).unwrap();
+    assert_eq!(run(folder.path(), &["init"]).0, 2);
+    assert!(!folder.path().join("elsewhere.yml").exists());
+}
+
+#[test]
+fn init_finds_the_migrations() {
+    let check = |files: &[&str], arguments: &[&str], expected: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        for file in files {
+            let path = folder.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "select 1;").unwrap();
+        }
+        let (code, stdout, stderr) = run(folder.path(), arguments);
+        assert_eq!(code, 0, "{stderr}");
+        let written = fs::read_to_string(folder.path().join("liftlock.yml")).unwrap();
+        assert!(written.contains(&format!("\nmigrations: {expected}\n")), "{stdout}");
+    };
+    check(&[], &["init"], "db/migrations");
+    check(&["prisma/migrations/1_x/migration.sql", "sql/a.sql"], &["init"], "prisma/migrations");
+    check(&["server/store/1_x.up.sql"], &["init"], "server/store");
+    check(&["1_x.sql"], &["init"], "\".\"");
+    check(&["db/migrations/1_x.sql"], &["init", "--migrations", "my sql"], "\"my sql\"");
+}
+
+#[test]
+fn bad_names_are_refused_with_help() {
+    let folder = tempfile::tempdir().unwrap();
+    run(folder.path(), &["init"]);
+    for name in ["", "../x", "a;b", "1st", "größe", "-"] {
+        let (code, stdout, stderr) = run(folder.path(), &["new", "--", name]);
+        assert!(code == 2 && stderr.contains("new::bad_name") && stderr.contains("help:"), "{name}: {stdout}{stderr}");
+    }
+    assert!(!folder.path().join("db").exists());
+}
+
+#[test]
+fn a_wrong_configuration_says_so_at_its_lines_and_leaves_with_2() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "migrations: m\nenvironments:\n  dev: { database: \"postgresql://u:hunter2@h/d\" }\nsink: 1\n";
+    fs::write(folder.path().join("liftlock.yml"), text).unwrap();
+    let (code, stdout, stderr) = run(folder.path(), &["validate"]);
+    assert_eq!((code, stdout.as_str()), (2, ""));
+    assert!(stderr.contains("liftlock.yml:3:") && stderr.contains("liftlock.yml:4:"), "{stderr}");
+    assert!(!stderr.contains("hunter2"), "{stderr}");
+}
+
+#[test]
+fn data_for_other_programs_is_data() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, stdout, _) = run(folder.path(), &["config", "schema"]);
+    let schema: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!((code, schema["type"].as_str()), (0, Some("object")));
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let (code, stdout, _) = run(folder.path(), &["completions", shell]);
+        assert!(code == 0 && stdout.contains("liftlock") && stdout.contains("promote"), "{shell}");
+    }
+}
