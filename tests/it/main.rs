@@ -18,6 +18,7 @@ mod template;
 
 mod audit;
 mod bad_input;
+mod crash;
 mod lint;
 mod newcomer;
 mod project;

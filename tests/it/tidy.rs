@@ -10,7 +10,7 @@ struct Source {
 }
 
 /// Modules and those that they may use, besides themselves. Arrows point down only.
-const LAYERS: [(&str, &[&str]); 15] = [
+const LAYERS: &[(&str, &[&str])] = &[
     ("main", &["cli", "commands"]),
     ("lib", &[]),
     ("cli", &["config", "migration"]),
@@ -46,7 +46,7 @@ const LAYERS: [(&str, &[&str]); 15] = [
 ];
 
 /// Crates and where they may be named, as beginnings of paths below `src/`.
-const CRATES: [(&str, &[&str]); 12] = [
+const CRATES: &[(&str, &[&str])] = &[
     ("sqlparser", &["sql/"]),
     ("tokio_postgres", &["services/postgres.rs", "promote/apply.rs", "sync/source.rs"]),
     ("reqwest", &["services/"]),
@@ -58,15 +58,15 @@ const CRATES: [(&str, &[&str]); 12] = [
     ("hmac", &["services/webhook/"]),
     ("axum", &["commands/demo"]),
     ("rustls", &["services/"]),
-    ("nix", &["services/"]),
+    ("nix", &["services/", "commands/"]),
 ];
 
 /// Modules without I/O, clock and async, and what would betray one.
-const PURE: [&str; 8] = ["lint", "catalog", "migration", "sql", "report", "config", "secret", "error"];
-const IMPURE: [&str; 8] =
-    ["std::fs", "std::net", "std::process", "tokio::", "async fn", "Instant::now", "Timestamp::now", "SystemTime"];
+const PURE: &[&str] = &["lint", "catalog", "migration", "sql", "report", "config", "secret", "error"];
+const IMPURE: &[&str] =
+    &["std::fs", "std::net", "std::process", "tokio::", "async fn", "Instant::now", "Timestamp::now", "SystemTime"];
 /// Files of pure modules that read files, as the map says.
-const READERS: [(&str, &str); 2] = [
+const READERS: &[(&str, &str)] = &[
     ("migration/discover.rs", "a folder of migrations becomes texts here and nowhere else"),
     ("config.rs", "the configuration file becomes text here and nowhere else"),
 ];
@@ -74,21 +74,22 @@ const READERS: [(&str, &str); 2] = [
 /// Longer than this needs a reason.
 const LONG: usize = 500;
 const SHORT_AGAIN: usize = 400;
-const LONG_FILES: [(&str, &str); 4] = [
+const LONG_FILES: &[(&str, &str)] = &[
     ("src/sql/scan.rs", "one scanner, exact to one lexer"),
+    ("src/sql/lower.rs", "one match over the whole of sqlparser's tree"),
     ("src/sql/change.rs", "the vocabulary: declarations only"),
     ("src/catalog/replay.rs", "one match over the whole vocabulary"),
     ("src/services/mirror/local.rs", "one folder's format: reading, writing, recovering"),
 ];
 
 /// In tests only: clippy refuses the first elsewhere, and the second is what proptest's macros are made for.
-const GLOBS: [&str; 2] = ["use super::*;", "use proptest::prelude::*;"];
+const GLOBS: &[&str] = &["use super::*;", "use proptest::prelude::*;"];
 
 /// Names that say nothing.
-const EMPTY_NAMES: [&str; 9] = ["util", "utils", "helper", "helpers", "manager", "common", "misc", "data", "info"];
+const EMPTY_NAMES: &[&str] = &["util", "utils", "helper", "helpers", "manager", "common", "misc", "data", "info"];
 
 /// What may stand at the top: the project, and what tools demand by name.
-const TOP: [&str; 16] = [
+const TOP: &[&str] = &[
     "Cargo.toml",
     "src",
     "action.yml",
@@ -108,7 +109,7 @@ const TOP: [&str; 16] = [
 ];
 
 /// Pieces, so that this file does not name them itself.
-const REGISTRIES: [(&str, &str); 7] = [
+const REGISTRIES: &[(&str, &str)] = &[
     ("registry.npmjs", ".org"),
     ("registry.yarnpkg", ".com"),
     ("pypi", ".org"),
@@ -475,7 +476,8 @@ fn every_rule_is_in_the_list() {
 #[test]
 fn nothing_unexpected_lies_at_the_top() {
     let ignored = fs::read_to_string(project().join(".gitignore")).unwrap();
-    let allowed: BTreeSet<&str> = TOP.into_iter().chain(ignored.lines().map(|line| line.trim_matches('/'))).collect();
+    let allowed: BTreeSet<&str> =
+        TOP.iter().copied().chain(ignored.lines().map(|line| line.trim_matches('/'))).collect();
     let names = fs::read_dir(project()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let unexpected = names.filter(|name| !allowed.contains(name.as_str()));
     check(&unexpected.map(|name| format!("{name} has no place at the top")).collect::<Vec<_>>());
