@@ -1,5 +1,7 @@
 //! `liftlock plan`: what `promote` would do; changes nothing.
 
+use uuid::Uuid;
+
 use super::Shell;
 use crate::{
     cli,
@@ -20,6 +22,8 @@ pub async fn plan(shell: &Shell, arguments: &cli::Plan) -> Result<Report, Error>
     let files = files(&config)?;
     let actor = actor(shell);
     let question = Question {
+        run: Uuid::now_v7(),
+        now: shell.now(),
         config: &config,
         environment,
         webhook: audit.is_some(),

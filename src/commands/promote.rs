@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use super::{Shell, plan as showing};
 use crate::{
     cli::{self, Format},
@@ -31,6 +33,8 @@ pub async fn promote(shell: &Shell, arguments: &cli::Promote) -> Result<Report, 
     let files = showing::files(&config)?;
     let actor = showing::actor(shell);
     let question = Question {
+        run: Uuid::now_v7(),
+        now: shell.now(),
         config: &config,
         environment,
         webhook: audit.is_some(),

@@ -6,7 +6,7 @@
 
 use std::{
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::time;
@@ -16,7 +16,7 @@ use crate::{
     report::progress::{Event, Observe},
     services::{
         bookkeeping::{self, BookkeepingError},
-        postgres::{self, Address, Options, OtherSession, PostgresError, RUNNER_LOCK, Row, Session},
+        postgres::{self, Address, Options, PostgresError, RUNNER_LOCK, Row, Session},
     },
 };
 
@@ -67,8 +67,7 @@ impl Line {
             statement_timeout: Some(patience.statement_timeout),
             ..Options::default()
         };
-        let mut session = postgres::connect(address, &options).await?;
-        take_lock(&session, patience.runner, observe).await?;
+        let mut session = connect_and_lock(address, &options, patience.runner, observe).await?;
         bookkeeping::ensure(&mut session).await?;
         Ok(Self { address: address.clone(), options, session: Mutex::new(Arc::new(session)), patience })
     }
@@ -85,9 +84,8 @@ impl Line {
     /// Opens the next session after the connection broke, and takes the lock again: the server may need a
     /// while to notice that the one before is gone.
     pub async fn reconnect(&self, observe: &dyn Observe) -> Result<(), PostgresError> {
-        let session = Arc::new(postgres::connect(&self.address, &self.options).await?);
-        take_lock(&session, self.patience.runner, observe).await?;
-        *self.session.lock().expect("nothing panics while it is held") = session;
+        let session = connect_and_lock(&self.address, &self.options, self.patience.runner, observe).await?;
+        *self.session.lock().expect("nothing panics while it is held") = Arc::new(session);
         Ok(())
     }
 
@@ -104,19 +102,39 @@ impl Line {
     }
 }
 
-/// Takes the runner's lock, waiting a bounded time for whoever holds it.
-async fn take_lock(session: &Session, wait: Duration, observe: &dyn Observe) -> Result<(), PostgresError> {
+/// Takes the runner's lock, waiting a bounded time for whoever holds it. Who waits is not connected meanwhile:
+/// the one who works may have to copy the database, and for that everybody must have left.
+async fn connect_and_lock(
+    address: &Address,
+    options: &Options,
+    wait: Duration,
+    observe: &dyn Observe,
+) -> Result<Session, PostgresError> {
+    let began = Instant::now();
     let mut told = Vec::new();
-    let waiting = |holders: &[OtherSession]| {
+    loop {
+        let session = postgres::connect(address, options).await?;
+        let holders = match session.lock(RUNNER_LOCK, Duration::ZERO, |_| {}).await {
+            Ok(()) => return Ok(session),
+            Err(PostgresError::Locked { holders, .. }) if began.elapsed() < wait => holders,
+            Err(PostgresError::Locked { holders, .. }) => {
+                return Err(PostgresError::Locked { holders, waited: began.elapsed() });
+            }
+            Err(error) => return Err(error),
+        };
+        session.close().await;
         let pids: Vec<i32> = holders.iter().map(|it| it.pid).collect();
         if pids != told && !pids.is_empty() {
             let names = holders.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
             observe.event(Event::Notice { message: format!("waiting for another liftlock: {names}") });
             told = pids;
         }
-    };
-    session.lock(RUNNER_LOCK, wait, waiting).await
+        time::sleep(BETWEEN_LOOKS.mul_f64(0.5 + rand::random::<f64>())).await;
+    }
 }
+
+/// A holder that died is gone within a moment; one that works takes longer anyway.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(400);
 
 /// Somebody whose lock or snapshot a statement waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]

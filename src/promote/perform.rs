@@ -242,8 +242,8 @@ impl<P: Provider> Performer<'_, P> {
         let session = self.line.session();
         let point = restore::make(&self.restore_points.branches(&session), self.plan, wanted).await?;
         self.append(&chronicle::restore_point_created(self.plan, &point, Timestamp::now())).await?;
-        let place = point.lsn.as_ref().map(|it| format!(" at {it}")).unwrap_or_default();
-        let detail = format!("`{}`{place}: {}", point.name, point.verified);
+        let place = point.lsn.as_ref().map(|it| format!("at {it}, ")).unwrap_or_default();
+        let detail = format!("{place}{}", point.verified);
         Ok(Facts { detail, restore_point: Some(point), ..Facts::default() })
     }
 

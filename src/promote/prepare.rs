@@ -24,6 +24,10 @@ use crate::{
 /// What is asked.
 #[derive(Clone, Copy)]
 pub struct Question<'a> {
+    /// The new promotion's id, version 7.
+    pub run: Uuid,
+    /// The time now.
+    pub now: Timestamp,
     pub config: &'a Config,
     pub environment: &'a Environment,
     /// A webhook is configured.
@@ -44,8 +48,6 @@ pub struct Elsewhere {
 #[derive(Clone)]
 pub struct Prepared<'a> {
     question: Question<'a>,
-    run: Uuid,
-    now: Timestamp,
     rules: String,
     pub survey: Survey,
     elsewhere: &'a Elsewhere,
@@ -59,8 +61,8 @@ impl Prepared<'_> {
         let sync = question.config.sync.as_ref();
         let is_source = |it: &&crate::config::Sync| question.config.full_name(&it.from) == question.environment.name;
         Request {
-            run: self.run,
-            now: self.now,
+            run: question.run,
+            now: question.now,
             environment: question.environment,
             promotion_type: self.promotion_type(),
             actor: question.actor,
@@ -105,16 +107,7 @@ pub async fn prepare<'a>(
         restore_point: survey::restore_point(session).await?,
         long_transactions: survey::long_transactions(session).await?,
     };
-    let mut prepared = Prepared {
-        question,
-        run: Uuid::now_v7(),
-        now: Timestamp::now(),
-        rules: rules_digest(),
-        survey,
-        elsewhere,
-        validation: nothing(),
-        resumes,
-    };
+    let mut prepared = Prepared { question, rules: rules_digest(), survey, elsewhere, validation: nothing(), resumes };
     let request = lint::Request {
         history: &[],
         judged: &[],

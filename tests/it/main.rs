@@ -16,6 +16,7 @@ mod support;
 mod sync;
 mod template;
 
+mod apply;
 mod audit;
 mod bad_input;
 mod crash;
@@ -25,6 +26,7 @@ mod project;
 mod promote;
 mod readme;
 mod receiver;
+mod resume;
 mod rules;
 mod tidy;
 mod webhook;

@@ -1,8 +1,6 @@
 //! A small project of its own for each test: a folder, a configuration, databases; and a promotion of it, by
 //! the same functions that the command calls.
 
-#![expect(dead_code, reason = "the tests of resuming, which come next, use the rest")]
-
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
@@ -18,10 +16,10 @@ use liftlock::{
     migration::{self, Migration, discover},
     promote::{
         self, Asker, PromoteError, Promoted,
-        journal::{Journal, PostgresJournal},
+        journal::PostgresJournal,
         line::{Line, Patience},
         outbox,
-        perform::{Perform, Performer},
+        perform::Performer,
         plan::{self, Decision, Plan},
         prepare::{self, Question},
         restore::Local,
@@ -153,12 +151,17 @@ impl Project {
 
     /// `liftlock promote --to production --yes`.
     pub async fn command(&self) -> Result<Report, Error> {
-        command::promote(&self.shell(), &asked(false)).await
+        self.promote_to("prod").await
+    }
+
+    /// `liftlock promote --to ENVIRONMENT --yes`.
+    pub async fn promote_to(&self, environment: &str) -> Result<Report, Error> {
+        command::promote(&self.shell(), &asked(environment, false)).await
     }
 
     /// `liftlock promote --to production --yes --abandon`.
     pub async fn abandon(&self) -> Result<Report, Error> {
-        command::promote(&self.shell(), &asked(true)).await
+        command::promote(&self.shell(), &asked("prod", true)).await
     }
 
     pub async fn status(&self) -> Result<Report, Error> {
@@ -166,7 +169,7 @@ impl Project {
     }
 
     pub async fn plan(&self) -> Result<Report, Error> {
-        liftlock::commands::plan::plan(&self.shell(), &asked(false).plan).await
+        liftlock::commands::plan::plan(&self.shell(), &asked("prod", false).plan).await
     }
 
     /// What is decided when it is asked on this line.
@@ -174,6 +177,8 @@ impl Project {
         let (config, files) = (self.config(), self.files());
         let environment = config.environment("production").unwrap();
         let question = Question {
+            run: uuid::Uuid::now_v7(),
+            now: jiff::Timestamp::now(),
             config: &config,
             environment,
             webhook: false,
@@ -186,28 +191,28 @@ impl Project {
         plan::plan(&prepared.request())
     }
 
-    /// The promotion on this line, with journal and performer wrapped.
-    pub async fn run<J: Journal, P: Perform>(
-        &self,
-        line: &Line,
-        plan: &Plan,
-        wrap: impl FnOnce(PostgresJournal<'_>, Performer<'_, Local>) -> (J, P),
-    ) -> Result<Promoted, PromoteError> {
-        let files = self.files();
-        let restore_points = Local { address: self.database.address(), observe: Arc::new(Quiet) };
-        let performer = Performer {
+    pub fn restore_points(&self) -> Local {
+        Local { address: self.database.address(), observe: Arc::new(Quiet) }
+    }
+
+    pub fn performer<'a>(
+        &'a self,
+        line: &'a Line,
+        plan: &'a Plan,
+        files: &'a [Migration],
+        restore_points: &'a Local,
+    ) -> Performer<'a, Local> {
+        Performer {
             line,
             plan,
-            files: &files,
-            restore_points: &restore_points,
+            files,
+            restore_points,
             sink: None,
             mirroring: None,
             synced: None,
             observe: &*self.heard,
             cancel: &self.cancel,
-        };
-        let (mut journal, mut performer) = wrap(PostgresJournal::new(line), performer);
-        promote::run(&mut journal, plan, &mut performer, &self.asker()).await
+        }
     }
 
     pub fn asker(&self) -> Asker<'_> {
@@ -220,19 +225,8 @@ impl Project {
         let decision = self.decide(&line).await;
         let plan =
             decision.plan.unwrap_or_else(|refusal| panic!("refused: {:#?}", refusal.failed().collect::<Vec<_>>()));
-        let files = self.files();
-        let restore_points = Local { address: self.database.address(), observe: Arc::new(Quiet) };
-        let mut performer = Performer {
-            line: &line,
-            plan: &plan,
-            files: &files,
-            restore_points: &restore_points,
-            sink: None,
-            mirroring: None,
-            synced: None,
-            observe: &*self.heard,
-            cancel: &self.cancel,
-        };
+        let (files, restore_points) = (self.files(), self.restore_points());
+        let mut performer = self.performer(&line, &plan, &files, &restore_points);
         promote::run(&mut PostgresJournal::new(&line), &plan, &mut performer, &self.asker()).await
     }
 
@@ -259,10 +253,10 @@ impl Project {
     }
 }
 
-fn asked(abandon: bool) -> cli::Promote {
+fn asked(environment: &str, abandon: bool) -> cli::Promote {
     cli::Promote {
         plan: cli::Plan {
-            to: cli::To { environment: "prod".to_owned() },
+            to: cli::To { environment: environment.to_owned() },
             promotion_type: cli::PromotionType::SchemaSafe,
         },
         yes: true,
