@@ -5,6 +5,8 @@
 
 use std::cmp::Ordering;
 
+use crate::sql::Statement;
+
 /// What a path below the migrations folder says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Script {
@@ -148,4 +150,30 @@ pub fn asks_for_no_transaction(text: &str) -> bool {
             || line == "+goose no transaction"
             || (line.starts_with("migrate:up") && line.contains("transaction:false"))
     })
+}
+
+/// Leaves out the statements of a file's down sections, as goose, dbmate and sql-migrate mark them. They undo
+/// the others and are never applied, so they are not judged either.
+pub fn without_down_sections(text: &str, statements: Vec<Statement>) -> Vec<Statement> {
+    let mut direction = Direction::Up;
+    let mut end = 0;
+    let is_up = |statement: &Statement| {
+        // A marker ends a statement, so it stands between two of them.
+        let between = text.get(end..statement.span.start).unwrap_or_default();
+        direction = between.lines().filter_map(section).next_back().unwrap_or(direction);
+        end = end.max(statement.span.end);
+        direction == Direction::Up
+    };
+    statements.into_iter().filter(is_up).collect()
+}
+
+/// Which section a line starts.
+fn section(line: &str) -> Option<Direction> {
+    let marker = line.trim().strip_prefix("--")?.trim_start().to_ascii_lowercase();
+    let mut words = marker.split_whitespace();
+    match (words.next()?, words.next()) {
+        ("+goose" | "+migrate", Some("up")) | ("migrate:up", _) => Some(Direction::Up),
+        ("+goose" | "+migrate", Some("down")) | ("migrate:down", _) => Some(Direction::Down),
+        _ => None,
+    }
 }

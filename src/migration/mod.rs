@@ -76,6 +76,7 @@ pub struct Migration {
     /// The whole text without a BOM; spans refer to it.
     pub text: String,
     pub checksum: Checksum,
+    /// Those that are applied: all of the file but its down sections.
     pub statements: Vec<Statement>,
     pub transaction: TransactionMode,
 }
@@ -117,7 +118,7 @@ pub fn read(file: SourceFile) -> Migration {
         Some(rest) => rest.to_owned(),
         None => file.text,
     };
-    let statements = sql::read(&text);
+    let statements = layout::without_down_sections(&text, sql::read(&text));
     Migration {
         name: layout::script(&file.id.0).name,
         transaction: transaction_mode(&text, &statements),

@@ -111,6 +111,28 @@ fn the_transaction_mode_follows_from_the_statements() {
     check("do $$ begin commit; end $$;", Single, 1);
 }
 
+#[test]
+fn down_sections_are_left_out() {
+    let check = |text: &str, expected: &[&str]| {
+        let migration = read(file("1.sql", text));
+        let texts = migration.statements.iter().map(|it| &migration.text[it.span.start..it.span.end]);
+        assert_eq!(texts.collect::<Vec<_>>(), expected, "{text}");
+    };
+    check("select 1;\nselect 2;", &["select 1", "select 2"]);
+    check("-- +goose Up\nselect 1;\n-- +goose Down\nselect 2;", &["select 1"]);
+    check("-- +goose up\nselect 1\n-- +goose down\nselect 2", &["select 1"]);
+    check(
+        "-- +goose Up\n-- +goose StatementBegin\nselect 1;\n-- +goose StatementEnd\nselect 2;\n-- +goose Down\nselect 3;",
+        &["select 1", "select 2"],
+    );
+    check("-- migrate:up transaction:false\nselect 1;\n\n-- migrate:down\nselect 2;\nselect 3;", &["select 1"]);
+    check("-- +migrate Down\r\nselect 1;\r\n-- +migrate Up\r\nselect 2;\r\n", &["select 2"]);
+    check("-- migrate:down\nselect 1;", &[]);
+    check("select '\n-- +goose Down\n'; select 2;", &["select '\n-- +goose Down\n'", "select 2"]);
+    check("do $$ begin\n-- migrate:down\nend $$; select 2;", &["do $$ begin\n-- migrate:down\nend $$", "select 2"]);
+    check("-- a goose went down\nselect 1;", &["select 1"]);
+}
+
 /// `name:text` per file, `name:text:state` per applied row; the result as one line per list that is not empty.
 fn compared(files: &str, applied: &str) -> String {
     let files: Vec<Migration> = files
