@@ -164,7 +164,12 @@ async fn restore(shell: &Shell, environment: &Environment, name: &str, consent: 
     }
     shell.observe.event(Event::StepStarted { step: format!("restore {name}") });
     let began = shell.now();
-    let restored = branches.restore(&branch, &preserve).await?;
+    let restored = tokio::select! {
+        restored = branches.restore(&branch, &preserve) => restored?,
+        () = shell.cancel.cancelled() => {
+            return Err(BranchError::Interrupted { database: address.database }.into());
+        }
+    };
     let millis = u64::try_from(shell.now().duration_since(began).as_millis()).unwrap_or_default();
     let detail = format!("{} sessions ended", restored.disconnected);
     shell.observe.event(Event::StepFinished { step: format!("restore {name}"), detail, millis });

@@ -168,6 +168,16 @@ pub enum BranchError {
     #[diagnostic(code(branches::name), help("use 1 to 63 bytes of letters, digits and underscores"))]
     Name { name: String, reason: &'static str },
 
+    #[error("stopped while `{database}` was being put back")]
+    #[diagnostic(
+        code(branches::interrupted),
+        help(
+            "`{database}` is whole: either still as it was, or already put back. `liftlock status` shows which; if it is \
+             as it was, run the same command again"
+        )
+    )]
+    Interrupted { database: String },
+
     #[error("role `{role}` may not {what}")]
     #[diagnostic(code(branches::permission), help("as a superuser, run: {grant}"))]
     Permission { role: String, what: String, grant: String },
@@ -180,6 +190,7 @@ impl BranchError {
             Self::Postgres(error) => error.exit(),
             Self::Bookkeeping(error) => error.exit(),
             Self::Busy { .. } | Self::CannotDisconnect { .. } | Self::Permission { .. } => Exit::Service,
+            Self::Interrupted { .. } => Exit::Half,
             Self::Taken { .. } | Self::NotFound { .. } | Self::Incomplete { .. } | Self::Name { .. } => Exit::Usage,
         }
     }
@@ -204,6 +215,15 @@ pub fn backup_name(database: &str, at: Timestamp, nonce: &str) -> String {
 /// Under which name the state before a restore is kept.
 pub fn preserve_name(database: &str, at: Timestamp, nonce: &str) -> String {
     named("liftlock_before_", database, at, nonce)
+}
+
+/// Whether [`backup_name`] could have made this name for this database.
+fn is_backup_name_of(name: &str, database: &str) -> bool {
+    let any = backup_name(database, Timestamp::UNIX_EPOCH, "");
+    let (prefix, shape) = any.split_at(any.len() - "19700101t000000_".len());
+    let Some(rest) = name.strip_prefix(prefix) else { return false };
+    let alike = |(a, b): (char, char)| a == b || (a.is_ascii_digit() && b.is_ascii_digit());
+    rest.len() >= shape.len() && rest.chars().zip(shape.chars()).all(alike)
 }
 
 fn named(prefix: &str, database: &str, at: Timestamp, nonce: &str) -> String {
@@ -242,6 +262,8 @@ mod tests {
         ] {
             let name = backup_name(database, at, nonce);
             assert_eq!(name, expected);
+            assert!(is_backup_name_of(&name, database), "{name}");
+            assert!(!is_backup_name_of(&name, &database[..database.len().min(20) - 1]), "{name}");
             assert!(name.len() <= 63 && preserve_name(database, at, nonce).len() <= 63);
         }
     }

@@ -118,6 +118,10 @@ pub enum SandboxError {
     #[diagnostic(code(sandbox::folder), help("set TMPDIR to a folder that you can write to"))]
     Folder { path: Utf8PathBuf, source: io::Error },
 
+    #[error("cannot keep the fetched server in `{path}`")]
+    #[diagnostic(code(sandbox::cache), help("set LIFTLOCK_CACHE to a folder that you can write to, with 100 MB free"))]
+    Cache { path: Utf8PathBuf, source: io::Error },
+
     #[error("the disk that holds the sandbox is full")]
     #[diagnostic(code(sandbox::disk_full), help("free about 100 MB there, or set TMPDIR to another disk: {path}"))]
     DiskFull { path: Utf8PathBuf, source: Cause },
@@ -144,6 +148,7 @@ impl SandboxError {
             | Self::Digest { .. }
             | Self::Root { .. }
             | Self::Folder { .. }
+            | Self::Cache { .. }
             | Self::DiskFull { .. }
             | Self::Start { .. } => Exit::Service,
             Self::Postgres(error) => error.exit(),
@@ -162,10 +167,8 @@ impl Sandbox {
     pub fn start(options: &SandboxOptions) -> Result<Self, SandboxError> {
         sweep::sweep(&base());
         let binaries = binaries::find(options)?;
-        let folder = base().join(format!("{}{:08x}", sweep::PREFIX, rand::random::<u32>()));
+        let (folder, owner) = sweep::claim(&base()).map_err(|source| SandboxError::Folder { path: base(), source })?;
         let failed = |source| SandboxError::Folder { path: folder.clone(), source };
-        fs::create_dir(&folder).map_err(failed)?;
-        let owner = sweep::claim(&folder).map_err(failed)?;
         let watchdog = Watchdog::start(&folder).map_err(failed)?;
         let account = Account::choose(&binaries, &folder)?;
         prepare(&folder, &account).map_err(failed)?;

@@ -1,7 +1,9 @@
 //! The throw-away Postgres: it starts, and nothing of it is left, however its owner ends.
 
 use std::{
+    fs::Permissions,
     io::{BufRead, BufReader},
+    os::unix::fs::PermissionsExt,
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -12,10 +14,12 @@ use liftlock::services::{
     postgres::Address,
     sandbox::{Origin, Sandbox, SandboxOptions},
 };
+use miette::Diagnostic;
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
+use tempfile::TempDir;
 
 use crate::support;
 
@@ -140,4 +144,41 @@ fn the_next_start_removes_what_is_left_when_the_watchdog_was_killed_too() {
     other.kill().unwrap();
     other.wait().unwrap();
     until("the other one's is removed", || !others_folder.exists());
+}
+
+/// A `bin` folder whose programs only say something.
+fn installation(version: &str, initdb: &str) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, script) in
+        [("postgres", format!("echo 'postgres (PostgreSQL) {version}'")), ("initdb", initdb.to_owned())]
+    {
+        let path = folder.path().join(name);
+        std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+    }
+    std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+    folder
+}
+
+#[test]
+fn an_installation_that_does_not_work_is_told_apart() {
+    let full = "[ \"$1\" = --version ] || { echo 'could not write: No space left on device' >&2; exit 1; }";
+    let broken = "[ \"$1\" = --version ] || { echo 'the reason' >&2; exit 1; }";
+    for (version, initdb, code, said) in [
+        ("17.1", full, "sandbox::disk_full", "No space left on device"),
+        ("17.1", broken, "sandbox::start", "the reason"),
+        ("17.1", "true", "sandbox::start", "postgres (PostgreSQL) 17.1"),
+        ("13.4", "true", "sandbox::configured", "13.4; 14 or newer"),
+        ("new", "true", "sandbox::configured", "does not say a version"),
+    ] {
+        let folder = installation(version, initdb);
+        let binaries = Utf8PathBuf::from_path_buf(folder.path().to_owned()).ok();
+        let error = Sandbox::start(&SandboxOptions { binaries, ..SandboxOptions::default() }).unwrap_err();
+        assert_eq!(error.code().unwrap().to_string(), code, "{error:?}");
+        let source = std::error::Error::source(&error).unwrap().to_string();
+        assert!(source.contains(said), "{source}");
+    }
+    let binaries = Some(Utf8PathBuf::from("/nowhere"));
+    let error = Sandbox::start(&SandboxOptions { binaries, ..SandboxOptions::default() }).unwrap_err();
+    assert_eq!(error.code().unwrap().to_string(), "sandbox::configured");
 }

@@ -10,7 +10,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use jiff::Timestamp;
 use tokio::time;
 
 use self::label::{Kind, Label};
@@ -161,10 +160,8 @@ impl Branches for LocalBranches<'_> {
               case when has_database_privilege(oid, 'connect') then pg_database_size(oid) end
             from pg_database where datname ^@ $1 order by datname";
         let rows = session.query(sql, &[&PREFIX]).await.map_err(PostgresError::from)?;
-        let own = format!("{}_", super::backup_name(&self.address.database, Timestamp::UNIX_EPOCH, ""));
-        let own = own.split("_19700101").next().unwrap_or(&own).to_owned();
-        let mut branches: Vec<Branch> =
-            rows.iter().filter_map(|row| listed(row, &self.address.database, &own)).collect();
+        let source = &self.address.database;
+        let mut branches: Vec<Branch> = rows.iter().filter_map(|row| listed(row, source)).collect();
         branches.sort_by_key(|it| std::cmp::Reverse(it.created_at));
         Ok(branches)
     }
@@ -352,7 +349,7 @@ async fn look_up(session: &Session, name: &str) -> Result<Found, BranchError> {
 }
 
 /// A row of `list`: ours by its comment, or unfinished and named as one of this source's.
-fn listed(row: &Row, source: &str, own_prefix: &str) -> Option<Branch> {
+fn listed(row: &Row, source: &str) -> Option<Branch> {
     let (name, comment): (String, Option<String>) = (row.get(0), row.get(1));
     let size = row.get::<_, Option<i64>>(2).map(i64::unsigned_abs);
     match comment {
@@ -360,7 +357,7 @@ fn listed(row: &Row, source: &str, own_prefix: &str) -> Option<Branch> {
             let label = Label::read(&comment).filter(|it| it.kind == Kind::Backup && it.source == source)?;
             Some(label.branch(&name, size))
         }
-        None if name.starts_with(own_prefix) => Some(Branch {
+        None if super::is_backup_name_of(&name, source) => Some(Branch {
             name,
             nonce: String::new(),
             lsn: None,

