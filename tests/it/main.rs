@@ -29,4 +29,5 @@ mod receiver;
 mod resume;
 mod rules;
 mod tidy;
+mod validate;
 mod webhook;
