@@ -125,7 +125,8 @@ pub enum Change {
     Prepared {
         verb: &'static str,
     },
-    /// `ALTER SYSTEM`, `CREATE DATABASE`, `ALTER DATABASE`, `CREATE TABLESPACE`: acts beyond this database.
+    /// `ALTER SYSTEM`, `CREATE DATABASE`, `ALTER DATABASE`, `CREATE TABLESPACE`, `ALTER … ALL IN TABLESPACE`: acts
+    /// beyond one object, or beyond this database.
     Server {
         verb: String,
     },

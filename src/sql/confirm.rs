@@ -199,3 +199,49 @@ impl Position<'_> {
         self.at
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Cursor, Source, parse};
+    use crate::sql::scan;
+
+    /// Whether sqlparser is heard on a text, which it is only when it reads the same tokens to their end.
+    fn check(sql: &str, heard: bool) {
+        let tokens = scan::tokens(sql);
+        let source = Source::file(sql);
+        assert_eq!(parse(Cursor::new(&source, &tokens)).is_some(), heard, "{sql}");
+    }
+
+    #[test]
+    fn a_tree_that_ends_early_is_not_heard() {
+        check("SELECT 1", true);
+        check("SELECT 1 END", false);
+        check("UPDATE t SET a = 1 RETURNING a END", false);
+        check("DELETE FROM t WHERE true", true);
+    }
+
+    #[test]
+    fn a_tree_of_other_tokens_is_not_heard() {
+        check("SELECT a &> 'x'", true);
+        check("SELECT a &>b FROM t", false);
+        check("SELECT a &>' 2'", false);
+        check(r#"SELECT U&"d\0061t""#, false);
+        check("SELECT 'a'\n'b'", false);
+        check("SELECT 0x1F", false);
+        check("SELECT 'é', \"é\" FROM t -- é\n WHERE é = $$é$$", true);
+    }
+
+    #[test]
+    fn comments_are_blanked_before_it_reads() {
+        check("SELECT a ~-- it's\n b", true);
+        check("SELECT a ~/* it's */ b", true);
+    }
+
+    #[test]
+    fn a_chain_that_could_overflow_the_stack_is_not_heard() {
+        check(&format!("SELECT 1{}", " + 1".repeat(100)), true);
+        check(&format!("SELECT 1{}", " + 1".repeat(1_000)), false);
+        check(&format!("SELECT 1, 1{}", " UNION SELECT 1, 1".repeat(1_000)), false);
+        check(&format!("SELECT {}", vec!["1"; 5_000].join(", ")), true);
+    }
+}

@@ -148,8 +148,10 @@ impl Change {
             Self::Cluster { table } => table.is_none(),
             Self::Vacuum { .. } => true,
             Self::CreateOther { kind, .. } => *kind == ObjectKind::Subscription,
-            // `ALTER DATABASE … SET` may stand in a transaction.
-            Self::Server { verb } => verb != "ALTER DATABASE" && verb != "ALTER TABLESPACE",
+            // `ALTER DATABASE … SET` may stand in a transaction, moving a database may not: the former is common.
+            Self::Server { verb } => {
+                matches!(verb.as_str(), "ALTER SYSTEM" | "CREATE DATABASE" | "CREATE TABLESPACE")
+            }
             Self::Transaction(transaction) => {
                 matches!(transaction, Transaction::CommitPrepared | Transaction::RollbackPrepared)
             }

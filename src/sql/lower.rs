@@ -214,6 +214,11 @@ fn column(column: &ColumnDef) -> Option<String> {
 }
 
 fn constraint(constraint: &TableConstraint, not_valid: bool) -> Option<String> {
+    let enforced = match constraint {
+        TableConstraint::Check(check) => check.enforced,
+        TableConstraint::ForeignKey(key) => key.characteristics.and_then(|characteristics| characteristics.enforced),
+        _ => None,
+    };
     let (given, kind) = match constraint {
         TableConstraint::Unique(unique) => (&unique.name, "unique".to_owned()),
         TableConstraint::PrimaryKey(key) => (&key.name, "primary key".to_owned()),
@@ -227,7 +232,8 @@ fn constraint(constraint: &TableConstraint, not_valid: bool) -> Option<String> {
         TableConstraint::Index(_) | TableConstraint::FulltextOrSpatial(_) => return None,
     };
     let given = given.as_ref().map(ident).unwrap_or_default();
-    Some(line(&["constraint", &given, &kind, &flags(&[(not_valid, "not valid")])]))
+    let flags = flags(&[(not_valid, "not valid"), (enforced == Some(false), "not enforced")]);
+    Some(line(&["constraint", &given, &kind, &flags]))
 }
 
 fn create_table(statement: &Statement, table: &ast::CreateTable) -> Option<Shape> {

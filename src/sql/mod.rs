@@ -16,6 +16,8 @@ mod recognise;
 pub mod scan;
 mod shape;
 mod source;
+#[cfg(test)]
+mod tests;
 
 pub use change::Change;
 use change::{Set, Unread};
@@ -31,9 +33,9 @@ pub fn read(text: &str) -> Vec<Statement> {
     let mut statements: Vec<Statement> = Vec::with_capacity(scan.pieces.len());
     for piece in &scan.pieces {
         let mut statement = confirm::statement(&source, piece, 0, &Place::Top);
-        if statements.last().is_some_and(|last| last.ends_standard_strings()) {
+        if statements.last().is_some_and(|last| ends_standard_strings(text, last)) {
             // From here on a backslash means something else: no border can be trusted.
-            statement.span.end = text.trim_end().len();
+            statement.span.end = text.trim_ascii_end().len();
             statement.change = Change::Unread { reason: Unread::NonStandardStrings };
             statement.inner.clear();
             statements.push(statement);
@@ -43,6 +45,23 @@ pub fn read(text: &str) -> Vec<Statement> {
     }
     comments::attach(&source, &scan.comments, &mut statements);
     statements
+}
+
+/// It sets `standard_conforming_strings` to anything but on, or calls what may.
+fn ends_standard_strings(text: &str, statement: &Statement) -> bool {
+    const NAME: &str = "standard_conforming_strings";
+    let is_on =
+        |value: &str| ["on", "true", "yes", "1"].iter().any(|on| value.trim_matches('\'').eq_ignore_ascii_case(on));
+    let sets = statement.walk().any(|statement| match &statement.change {
+        Change::Set(Set { name, value: Some(value), .. }) if name == NAME => !is_on(value),
+        _ => false,
+    });
+    let written = &text[statement.span.start..statement.span.end];
+    if sets || !written.contains(NAME) || !written.contains("set_config") {
+        return sets;
+    }
+    let tokens: Vec<&str> = tokens(written).iter().map(|token| &written[token.span.start..token.span.end]).collect();
+    !tokens.windows(3).any(|three| three[0].trim_matches('\'') == NAME && is_on(three[2]))
 }
 
 /// A range of bytes in the file's text; `start <= end`.
@@ -64,18 +83,6 @@ pub struct Statement {
     pub inner: Vec<Statement>,
     /// `-- liftlock: …` comments directly above or on the statement.
     pub directives: Vec<Directive>,
-}
-
-impl Statement {
-    /// It sets `standard_conforming_strings` to anything but on.
-    fn ends_standard_strings(&self) -> bool {
-        self.walk().any(|statement| match &statement.change {
-            Change::Set(Set { name, value: Some(value), .. }) if name == "standard_conforming_strings" => {
-                !["on", "true", "yes", "1"].iter().any(|on| value.eq_ignore_ascii_case(on))
-            }
-            _ => false,
-        })
-    }
 }
 
 /// Where a statement stands, which says when it runs.

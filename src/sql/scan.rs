@@ -114,6 +114,15 @@ fn pair(text: &str, tokens: &mut [Token]) {
     }
 }
 
+/// How many bytes a scan looks at, those it looks at again included.
+#[cfg(test)]
+pub(super) fn work(text: &str) -> usize {
+    let mut cutter =
+        Cutter { lexer: Lexer::new(text), open: Vec::new(), depth: 0, block: 0, data: None, pieces: Vec::new() };
+    cutter.run();
+    cutter.lexer.at + cutter.lexer.ahead
+}
+
 struct Cutter<'a> {
     lexer: Lexer<'a>,
     open: Vec<Token>,
@@ -140,7 +149,9 @@ impl Cutter<'_> {
             let Some(token) = token else { break };
             self.take(token);
         }
-        self.finish();
+        // What never ends runs to the text's end: it belongs to the last piece.
+        let unterminated = self.lexer.unterminated.take();
+        self.finish_with(unterminated);
     }
 
     fn take(&mut self, token: Token) {
@@ -169,7 +180,10 @@ impl Cutter<'_> {
     }
 
     fn finish(&mut self) {
-        let unterminated = self.lexer.unterminated.take();
+        self.finish_with(None);
+    }
+
+    fn finish_with(&mut self, unterminated: Option<Unterminated>) {
         let mut tokens = std::mem::take(&mut self.open);
         self.depth = 0;
         self.block = 0;
@@ -188,7 +202,7 @@ impl Cutter<'_> {
         self.finish();
         let start = token.span.start;
         let end = if self.lexer.bytes.get(start + 1) == Some(&b';') { start + 2 } else { self.lexer.line_end(start) };
-        let end = start + self.lexer.text[start..end].trim_end().len();
+        let end = start + self.lexer.text[start..end].trim_ascii_end().len();
         self.lexer.at = end;
         self.pieces.push(Piece {
             kind: PieceKind::Psql,

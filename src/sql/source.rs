@@ -26,11 +26,10 @@ impl<'a> Source<'a> {
         file + (offset - local)
     }
 
-    /// A range of the file; its end is the byte behind its last one.
+    /// A range of the file.
     pub fn span(&self, local: Span) -> Span {
         let start = self.at(local.start);
-        let end = if local.end > local.start { self.at(local.end - 1) + 1 } else { start };
-        Span { start, end }
+        Span { start, end: self.at(local.end).max(start) }
     }
 
     pub fn slice(&self, span: Span) -> &'a str {

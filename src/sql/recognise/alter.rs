@@ -34,7 +34,7 @@ pub fn alter(mut cursor: Cursor<'_>) -> Result<Reading> {
 
 fn alter_table(mut cursor: Cursor<'_>, foreign: bool) -> Result<Reading> {
     if cursor.eat("ALL IN TABLESPACE") {
-        return Ok(Change::Harmless { verb: "ALTER TABLE ALL IN TABLESPACE".to_owned() }.into());
+        return Ok(Change::Server { verb: "ALTER TABLE ALL IN TABLESPACE".to_owned() }.into());
     }
     let if_exists = cursor.eat("IF EXISTS");
     let (table, only) = cursor.relation()?;

@@ -13,7 +13,7 @@ use super::{
 
 pub fn alter_object(mut cursor: Cursor<'_>, kind: ObjectKind) -> Result<Reading> {
     if cursor.eat("ALL IN TABLESPACE") {
-        return Ok(Change::Harmless { verb: "ALTER … ALL IN TABLESPACE".to_owned() }.into());
+        return Ok(Change::Server { verb: format!("ALTER {} ALL IN TABLESPACE", kind.words()) }.into());
     }
     let if_exists = cursor.eat("IF EXISTS");
     let name = match kind {

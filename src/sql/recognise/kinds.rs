@@ -121,7 +121,6 @@ pub fn object(cursor: &mut Cursor<'_>, kind: ObjectKind) -> Result<Option<Object
             cursor.name().map(Some)
         }
         ObjectKind::UserMapping => {
-            cursor.eat("IF EXISTS");
             cursor.expect("FOR")?;
             cursor.ident()?;
             cursor.expect("SERVER")?;
@@ -169,10 +168,7 @@ pub fn drop(mut cursor: Cursor<'_>) -> Result<Reading> {
         && cursor.is_word(0, "CONCURRENTLY")
         && cursor.token(1).is_some_and(|token| token.kind != TokenKind::Symbol)
         && cursor.eat("CONCURRENTLY");
-    let mut if_exists = cursor.eat("IF EXISTS");
-    if kind == ObjectKind::UserMapping {
-        if_exists = cursor.is("IF EXISTS");
-    }
+    let if_exists = cursor.eat("IF EXISTS");
     let mut names = Vec::new();
     loop {
         names.extend(object(&mut cursor, kind)?);

@@ -30,18 +30,37 @@ const CLAUSES: &[&str] = &[
     "USING",
 ];
 
-/// Passes a type and gives it as written, in lower case, one space between words.
+/// Passes a type and gives it as written, in lower case, one space between words; empty when none stands here.
 pub fn data_type(cursor: &mut Cursor<'_>) -> String {
+    const WORDS: &[&str] = &[
+        "ARRAY",
+        "CHAR",
+        "CHARACTER",
+        "DAY",
+        "HOUR",
+        "MINUTE",
+        "MONTH",
+        "PRECISION",
+        "SECOND",
+        "TO",
+        "VARYING",
+        "YEAR",
+    ];
     let start = cursor.at;
-    while !cursor.done() {
-        let is_clause = cursor.is_one_of(0, CLAUSES) || cursor.is("WITH OPTIONS") || cursor.is_symbol(0, ",");
-        let is_symbol =
-            cursor.token(0).is_some_and(|token| token.kind == TokenKind::Operator && !cursor.is_symbol(0, "%"));
-        if is_clause || is_symbol {
-            break;
-        }
-        cursor.skip();
+    if cursor.is_one_of(0, CLAUSES) || cursor.is("WITH OPTIONS") {
+        return String::new();
     }
+    cursor.eat("SETOF");
+    if cursor.name().is_err() {
+        cursor.at = start;
+        return String::new();
+    }
+    while cursor.eat("WITH TIME ZONE")
+        || cursor.eat("WITHOUT TIME ZONE")
+        || cursor.eat_one_of(WORDS).is_some()
+        || cursor.parentheses().is_some()
+        || (cursor.is_symbol(0, "[") && cursor.brackets().is_some())
+    {}
     type_text(&cursor.range(start, cursor.at))
 }
 
@@ -258,7 +277,9 @@ fn constraint_kind(cursor: &mut Cursor<'_>) -> Result<ConstraintKind> {
         return Ok(ConstraintKind::Exclude);
     }
     if cursor.eat("NOT NULL") {
-        return Ok(ConstraintKind::NotNull { column: cursor.ident()? });
+        // A domain has one value and no columns: Postgres calls it VALUE.
+        let column = cursor.try_ident()?.unwrap_or_else(|| Ident { name: "value".to_owned(), span: cursor.span() });
+        return Ok(ConstraintKind::NotNull { column });
     }
     Err(cursor.expected("a constraint"))
 }
