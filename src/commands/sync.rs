@@ -24,7 +24,8 @@ pub async fn sync(shell: &Shell, arguments: &cli::Sync) -> Result<Report, Error>
         deletes: settings.deletes,
     };
     if arguments.plan {
-        let planned = sync::planned(&request, folder.as_str()).await?;
+        let place = folder.canonicalize_utf8().unwrap_or(folder);
+        let planned = sync::planned(&request, place.as_str()).await?;
         let report = if sync::is_whole(&planned) { Report::pass("sync") } else { Report::fail("sync") };
         return Ok(report.with(Section::Sync(planned)).then("liftlock sync", "do it"));
     }

@@ -51,11 +51,9 @@ pub enum SyncError {
     #[error("stopped, as asked")]
     #[diagnostic(code(sync::cancelled), help("run the same command again: it continues where it stopped"))]
     Cancelled,
+    /// Whatever the cause, what was acknowledged stays.
     #[error("the sync stopped half-way: {done}")]
-    #[diagnostic(
-        code(sync::half_way),
-        help("what was acknowledged stays; run the same command again and it continues. {}", advice(source.as_ref()))
-    )]
+    #[diagnostic(code(sync::half_way), help("{}", how_to_go_on(source)))]
     Stopped { done: String, source: Box<SyncError> },
 }
 
@@ -101,6 +99,14 @@ impl SyncError {
             cause = inner.source();
         }
         (message, self.help().map(|it| it.to_string()))
+    }
+}
+
+fn how_to_go_on(source: &SyncError) -> String {
+    let advice = advice(source);
+    match advice.contains(" again") {
+        true => advice,
+        false => format!("{advice}; run the same command again: it continues where it stopped"),
     }
 }
 

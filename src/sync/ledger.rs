@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::SyncError;
+use super::{SyncError, plan::Standing};
 use crate::services::{
     mirror::{Held, KeyRange, Receipt, TableState, Tally},
     postgres::{PostgresError, Row, Session, Statement, ToSql},
@@ -248,6 +248,16 @@ impl Ledger {
         };
         Ok(rows.map_err(|it| self.session.failure(it))?.iter().map(held).collect())
     }
+}
+
+/// How far each table of the mirror at a place has come, without opening the mirror.
+pub async fn standing(session: &Session, place: &str) -> Result<Vec<Standing>, PostgresError> {
+    let sql = "select table_name, batch, (finished_at at time zone 'UTC')::timestamp(0)::text
+        from liftlock.sync_tables where place = $1 order by table_name, started_at";
+    let rows = session.query(sql, &[&place]).await.map_err(|it| session.failure(it))?;
+    let standing =
+        |row: &Row| Standing { table: row.get(0), batch: row.get::<_, i64>(1).unsigned_abs(), finished_at: row.get(2) };
+    Ok(rows.iter().map(standing).collect())
 }
 
 fn bytes(key: Option<&str>) -> Option<&[u8]> {

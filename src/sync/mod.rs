@@ -83,10 +83,16 @@ pub async fn plan(request: &Request) -> Result<Plan, SyncError> {
     Ok(plan)
 }
 
-/// The plan as a report.
+/// The plan as a report. `mirror` is where it lies, for people.
 pub async fn planned(request: &Request, mirror: &str) -> Result<SyncReport, SyncError> {
     let began = Instant::now();
-    let plan = plan(request).await?;
+    let reading = open(request, Access::ReadOnly).await?;
+    let plan = plan::plan(&source::relations(&reading).await?, &request.tables);
+    let standing = match bookkeeping::exists(&reading).await? {
+        true => ledger::standing(&reading, mirror).await?,
+        false => Vec::new(),
+    };
+    reading.close().await;
     let tables = plan.tables.iter().map(|it| TableSync {
         table: it.name.clone(),
         source_rows: it.estimated_rows.unwrap_or(0),
@@ -100,11 +106,7 @@ pub async fn planned(request: &Request, mirror: &str) -> Result<SyncReport, Sync
         duration_ms: 0,
         recommendations: plan::recommendations(&plan),
     };
-    let unknown = plan.tables.iter().filter(|it| it.estimated_rows.is_none()).count();
-    if unknown > 0 {
-        let tables = if unknown == 1 { "1 table".to_owned() } else { format!("{unknown} tables") };
-        report.recommendations.push(format!("{tables} never analyzed: row counts are estimates, 0 means unknown"));
-    }
+    report.recommendations.splice(..0, plan::outlook(&plan, &standing, request.batch_rows));
     report.duration_ms = millis(began);
     Ok(report)
 }
@@ -147,6 +149,8 @@ pub async fn run<M: Mirror>(
             continue;
         };
         if !error.is_of_one_table() {
+            // Best effort: the session ends anyway, its query perhaps later.
+            let _ = reading.canceller().cancel().await;
             return Err(stopped(error, &report.tables, plan.tables.len(), &synced));
         }
         let (message, hint) = error.told();
@@ -194,7 +198,10 @@ fn stopped(error: SyncError, done: &[TableSync], all: usize, current: &TableSync
         return error;
     }
     let so_far = current.inserted + current.updated + current.deleted;
-    let done = format!("{} of {all} tables are done, and {so_far} rows of `{}` are written", done.len(), current.table);
+    let done = match so_far {
+        0 => format!("{} of {all} tables are done", done.len()),
+        _ => format!("{} of {all} tables are done, and {so_far} rows of `{}`", done.len(), current.table),
+    };
     SyncError::Stopped { done, source: Box::new(error) }
 }
 

@@ -88,7 +88,12 @@ pub async fn pass<M: Mirror>(
     let mut pending = Pending::default();
     let mut seen = Seen::default();
     loop {
-        let row = rows.next().await?;
+        let row = tokio::select! {
+            biased;
+            row = rows.next() => row?,
+            // The server may sort for minutes before its first row.
+            () = carrier.cancel.cancelled() => return Err(SyncError::Cancelled),
+        };
         while let Some(held) = ledger.peek().await? {
             if row.as_ref().is_some_and(|it| held.key >= it.key) {
                 break;

@@ -253,6 +253,45 @@ pub struct Query {
     pub parameters: Vec<String>,
 }
 
+/// How far the last run of a table has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    pub table: String,
+    pub batch: u64,
+    /// In UTC; `None` when it was stopped.
+    pub finished_at: Option<String>,
+}
+
+/// What a run would mean: how much is read, where it begins.
+pub fn outlook(plan: &Plan, standing: &[Standing], batch_rows: usize) -> Vec<String> {
+    let rows: u64 = plan.tables.iter().filter_map(|it| it.estimated_rows).sum();
+    let mib = plan.tables.iter().map(|it| it.bytes).sum::<u64>().div_ceil(1024 * 1024);
+    let mut said = vec![format!(
+        "reads about {rows} rows ({mib} MiB) and writes what changed, in batches of {batch_rows} rows or 1 MiB"
+    )];
+    let unknown: Vec<&str> =
+        plan.tables.iter().filter(|it| it.estimated_rows.is_none()).map(|it| it.name.as_str()).collect();
+    if !unknown.is_empty() {
+        said.push(format!("never analyzed, so nobody knows how many rows: {}", unknown.join(", ")));
+    }
+    let mut new = Vec::new();
+    for table in &plan.tables {
+        match standing.iter().rfind(|it| it.table == table.name) {
+            Some(Standing { finished_at: None, batch, .. }) => {
+                said.push(format!("`{}` was stopped after batch {batch} and goes on there", table.name));
+            }
+            Some(Standing { finished_at: Some(at), .. }) => {
+                said.push(format!("`{}` was synced last {at} UTC", table.name))
+            }
+            None => new.push(table.name.as_str()),
+        }
+    }
+    if !new.is_empty() {
+        said.push(format!("never synced to this mirror, so every row is sent: {}", new.join(", ")));
+    }
+    said
+}
+
 /// What to tell about a plan, beside the tables.
 pub fn recommendations(plan: &Plan) -> Vec<String> {
     let mut said = Vec::new();
@@ -280,7 +319,7 @@ pub fn dropped_fields(old: &Mapping, new: &Mapping) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{CandidateKey, CatalogColumn, Relation, RelationKind, plan};
+    use super::{CandidateKey, CatalogColumn, Relation, RelationKind, Standing, outlook, plan};
 
     fn column(number: i16, name: &str, type_oid: u32, is_not_null: bool) -> CatalogColumn {
         CatalogColumn { number, name: name.to_owned(), is_not_null, type_oid, ..CatalogColumn::default() }
@@ -348,6 +387,29 @@ mod tests {
             assert_eq!(plan.refused.first().map_or("", |it| it.hint.as_str()), outcome, "{wanted}");
             assert_eq!(plan.tables.len() + plan.refused.len(), 1, "{wanted}");
         }
+    }
+
+    #[test]
+    fn the_outlook_says_how_much_and_from_where() {
+        let mut plan = plan(&relations(), &[]);
+        plan.tables[2].estimated_rows = Some(120);
+        plan.tables[2].bytes = 3_000_000;
+        let standing = |table: &str, finished_at: Option<&str>| Standing {
+            table: table.to_owned(),
+            batch: 4,
+            finished_at: finished_at.map(str::to_owned),
+        };
+        let standing = [standing("parts", None), standing("poles", Some("2026-01-01 00:00:00"))];
+        assert_eq!(
+            outlook(&plan, &standing, 500),
+            [
+                "reads about 120 rows (3 MiB) and writes what changed, in batches of 500 rows or 1 MiB",
+                "never analyzed, so nobody knows how many rows: \"Odd Name\", app.flags, poles",
+                "`parts` was stopped after batch 4 and goes on there",
+                "`poles` was synced last 2026-01-01 00:00:00 UTC",
+                "never synced to this mirror, so every row is sent: \"Odd Name\", app.flags",
+            ]
+        );
     }
 
     #[test]

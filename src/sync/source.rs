@@ -33,7 +33,9 @@ const RELATIONS: &str = "
     select c.oid, n.nspname::text, c.relname::text,
       case when c.relispartition then 'partition' else c.relkind::text end,
       has_table_privilege(c.oid, 'select') and has_schema_privilege(n.oid, 'usage'),
-      case when c.reltuples >= 0 then c.reltuples::int8 end,
+      case when c.relkind = 'p' then (select case when min(l.reltuples) >= 0 then sum(l.reltuples)::int8 end
+          from pg_partition_tree(c.oid) p join pg_class l on l.oid = p.relid where p.isleaf)
+        when c.reltuples >= 0 then c.reltuples::int8 end,
       case c.relkind when 'p' then (select sum(pg_table_size(p.relid)) from pg_partition_tree(c.oid) p)::int8
         when 'r' then pg_table_size(c.oid) else 0 end
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
@@ -163,7 +165,8 @@ impl<'a> Rows<'a> {
         })
     }
 
-    /// The next row; `None` at the end, when the snapshot has been given back.
+    /// The next row; `None` at the end, when the snapshot has been given back. Given up half-way, the rest of the
+    /// table cannot be read any more.
     pub async fn next(&mut self) -> Result<Option<SourceRow>, SyncError> {
         let Some(row) = self.stream.try_next().await.map_err(|it| self.session.failure(it))? else {
             self.session.batch_execute("commit").await.map_err(|it| self.session.failure(it))?;

@@ -461,7 +461,9 @@ async fn what_cannot_be_carried_is_told_and_the_rest_is_carried() {
         assert!(told[table].contains(expected), "{table}: {}", told[table]);
     }
     assert!(!sync::is_whole(&report));
-    let planned = sync::planned(&setting.request, "there").await.unwrap();
+    let place = fs::canonicalize(setting.path()).unwrap();
+    let planned = sync::planned(&setting.request, place.to_str().unwrap()).await.unwrap();
+    assert!(planned.recommendations.iter().any(|it| it.starts_with("`numbers` was synced last")), "{planned:?}");
     assert_eq!(planned.tables.iter().filter(|it| it.errors.is_empty()).count(), 2, "{planned:?}");
     setting.database.execute(&format!("drop owned by {role}; drop role {role}")).await;
 }
