@@ -231,6 +231,11 @@ fn constraint(constraint: &TableConstraint, not_valid: bool) -> Option<String> {
         TableConstraint::Exclude(exclude) => (&exclude.name, "exclude".to_owned()),
         TableConstraint::Index(_) | TableConstraint::FulltextOrSpatial(_) => return None,
     };
+    let enforced = match constraint {
+        TableConstraint::Check(check) => check.enforced,
+        TableConstraint::ForeignKey(key) => key.characteristics.as_ref().and_then(|it| it.enforced),
+        _ => None,
+    };
     let given = given.as_ref().map(ident).unwrap_or_default();
     let flags = flags(&[(not_valid, "not valid"), (enforced == Some(false), "not enforced")]);
     Some(line(&["constraint", &given, &kind, &flags]))

@@ -36,6 +36,8 @@
 //! alter table invoices validate constraint invoices_total_check;
 //! ```
 
+use std::cmp::Reverse;
+
 use crate::{
     lint::{
         Check, Context, Problem, Rule, Severities, Waivable,
@@ -88,13 +90,20 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     let own = taken(context, statement);
     let Some(what) = long_work(context, statement) else { return Vec::new() };
     // What it locks itself, its own rule speaks of.
-    let others = held(context, statement).into_iter().filter(|(table, ..)| own.iter().all(|(it, _)| it != table));
-    let problem = |(table, waits, line): (ObjectName, Waits, usize)| {
-        Problem::at(statement.span)
-            .says(format!("{}, locked in line {line}, wait until {what} is done too", waits.of(&table)))
-            .help("put this into the next migration, so that the lock is released before it starts")
+    let mut held = held(context, statement);
+    held.retain(|(table, ..)| own.iter().all(|(it, _)| it != table));
+    held.sort_by_key(|(_, waits, _)| Reverse(*waits));
+    let [(table, waits, line), others @ ..] = held.as_slice() else { return Vec::new() };
+    let more = match others {
+        [] => String::new(),
+        [(other, ..)] => format!(" (and those of `{other}`)"),
+        others => format!(" (and those of {} other tables)", others.len()),
     };
-    others.map(problem).collect()
+    vec![
+        Problem::at(statement.span)
+            .says(format!("{}, locked in line {line}, wait until {what} is done too{more}", waits.of(table)))
+            .help("put this into the next migration, so that the lock is released before it starts"),
+    ]
 }
 
 /// What the statement spends its time with, when it grows with a table.
