@@ -27,6 +27,7 @@ pub mod drop_view;
 pub mod dropped_constraint;
 pub mod dropped_default;
 pub mod dynamic_sql;
+pub mod empty_migration;
 pub mod empty_rollback;
 pub mod enum_value_in_same_transaction;
 pub mod forbidden_in_transaction;
@@ -103,6 +104,7 @@ pub static ALL: &[&Rule] = &[
     &dropped_constraint::RULE,
     &dropped_default::RULE,
     &dynamic_sql::RULE,
+    &empty_migration::RULE,
     &empty_rollback::RULE,
     &enum_value_in_same_transaction::RULE,
     &forbidden_in_transaction::RULE,
