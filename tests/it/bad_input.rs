@@ -3,8 +3,9 @@
 
 use std::{
     fs,
+    io::{BufRead, BufReader},
     os::unix::{
-        fs::{PermissionsExt, symlink},
+        fs::{MetadataExt, PermissionsExt, chown, symlink},
         process::CommandExt,
     },
     path::Path,
@@ -14,12 +15,20 @@ use std::{
 
 use camino::{Utf8Path, Utf8PathBuf};
 use liftlock::{
+    promote::outbox,
     secret::Secret,
     services::postgres::{self, Address, Options},
 };
+use nix::{
+    sys::signal::{self, Signal},
+    unistd::Pid,
+};
 use tokio::time;
 
-use crate::support::{self, TestDatabase};
+use crate::{
+    receiver::{Receiver, SECRET},
+    support::{self, TestDatabase},
+};
 
 /// In every URL of these tests, and never to be seen.
 const PASSWORD: &str = "hunter2";
@@ -83,7 +92,8 @@ fn check(command: &mut Command, exit: i32, words: &[&str]) -> String {
     }
     assert!(!said.contains(PASSWORD), "the password is shown:\n{said}");
     if exit >= 2 {
-        assert!(output.stdout.is_empty(), "an error is no data: {command:?}\n{said}");
+        let promotes = command.get_args().any(|it| it == "promote");
+        assert!(promotes || output.stdout.is_empty(), "an error is no data: {command:?}\n{said}");
         assert!(flat.contains("help: "), "no help: {command:?}\n{said}");
     }
     said.into_owned()
@@ -249,4 +259,179 @@ fn a_configuration_that_is_not_there_or_not_yaml() {
     project.says("", &["audit", "list", "--env", "production"], 2, &["config::not_found", "liftlock init"]);
     project.says("", &["--config", "other.yml", "validate"], 2, &["config::unreadable", "other.yml"]);
     assert!(!Path::new(&project.folder.join("migrations/.liftlock")).exists());
+}
+
+const PROMOTE: [&str; 4] = ["promote", "--to", "production", "--yes"];
+
+/// A migration that leaves a line in `applied`, which has no key: applied twice would be two lines.
+fn step(number: u32, sql: &str) -> (String, String) {
+    let line = format!("insert into applied (note) values ('{number}') on conflict do nothing;");
+    (format!("000{number}_step_safe.sql"), format!("{HEADER}{sql}\n{line}\n"))
+}
+
+/// A database with a table `applied`, and a project with these steps.
+async fn with_steps(test: &str, steps: &[&str]) -> (TestDatabase, Project) {
+    let database = support::database(test).await;
+    database.execute("create table applied (note text); create table poles (id bigint)").await;
+    let project = Project::new(&[]);
+    for (sql, number) in steps.iter().zip(1..) {
+        let (name, text) = step(number, sql);
+        project.write(&name, text.as_bytes());
+    }
+    (database, project)
+}
+
+/// Every step was applied exactly once, and every event holds.
+async fn all_applied_once(database: &TestDatabase, project: &Project, steps: usize) {
+    let count = "select count(*) || ' of ' || count(distinct note) from applied";
+    assert_eq!(database.text(count).await, format!("{steps} of {steps}"));
+    project.says(database.url.expose(), &["audit", "verify", "--env", "production"], 0, &["the chain holds"]);
+    project.says(database.url.expose(), &["status", "--to", "production"], 0, &[]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_command_says_that_the_database_is_not_there() {
+    let project = Project::with_one_table();
+    let url = format!("postgres://joe:{PASSWORD}@127.0.0.1:9/app");
+    for command in
+        [&PROMOTE[..], &["plan", "--to", "prod"], &["status", "--to", "prod"], &["backup", "list", "--env", "prod"]]
+    {
+        project.says(&url, command, 3, &["postgres::unreachable", "127.0.0.1:9"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_that_may_only_read_is_refused_before_anything_is_done() {
+    let (database, project) = with_steps("bad_reader", &["alter table poles add column height numeric;"]).await;
+    let role = format!("reader_{}", database.name);
+    database
+        .execute(&format!("create role \"{role}\" login; grant select on all tables in schema public to \"{role}\""))
+        .await;
+    let url = database.url.expose().replace("postgres@", &format!("{role}@"));
+    let said = project.says(&url, &PROMOTE, 1, &["grant"]);
+    assert!(said.contains(&role), "{said}");
+    let made = "select count(*)::text from pg_namespace where nspname = 'liftlock'";
+    assert_eq!(database.text(made).await, "0", "something was made");
+    database.execute(&format!("alter role \"{role}\" set default_transaction_read_only = on")).await;
+    project.says(&url, &PROMOTE, 1, &["can only read here"]);
+    database.execute(&format!("drop owned by \"{role}\"; drop role \"{role}\"")).await;
+    project.says(database.url.expose(), &PROMOTE, 0, &[]);
+    all_applied_once(&database, &project, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_disappears_half_way_is_gone_on_with_when_it_is_back() {
+    let slow = "select pg_sleep(case when (select count(*) from pg_stat_activity where application_name = 'wait') > 0 then 60 else 0 end);";
+    let (database, project) = with_steps("bad_vanishing", &["alter table poles add column a text;", slow]).await;
+    let address = Address::parse(&support::sandbox().url("postgres")).unwrap();
+    let options = Options { application_name: "wait".to_owned(), ..Options::default() };
+    let waiting = postgres::connect(&address, &options).await.unwrap();
+    let child = project
+        .command(&PROMOTE)
+        .env("URL", database.url.expose())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let child = child.unwrap();
+    let asleep = format!(
+        "select count(*) from pg_stat_activity where datname = '{}' and query like '%pg_sleep%' and state = 'active'",
+        database.name
+    );
+    let mut seen = 0_i64;
+    for _ in 0..600 {
+        seen = waiting.query_one(&asleep, &[]).await.unwrap().get(0);
+        if seen > 0 {
+            break;
+        }
+        time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(seen > 0, "the second step never began");
+    let name = &database.name;
+    let vanish = format!(
+        "alter database \"{name}\" allow_connections false;
+         select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'"
+    );
+    waiting.batch_execute(&vanish).await.unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(4), "{said}");
+    let flat = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(flat.contains("0001_step_safe") && flat.contains("liftlock promote --to production"), "{said}");
+    waiting.batch_execute(&format!("alter database \"{name}\" allow_connections true")).await.unwrap();
+    waiting.close().await;
+    project.says(database.url.expose(), &PROMOTE, 0, &["going on"]);
+    all_applied_once(&database, &project, 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_stops_it_half_way_and_room_lets_it_go_on() {
+    let steps =
+        ["alter table applied add column at timestamptz;", "insert into poles (id) values (1) on conflict do nothing;"];
+    let (database, project) = with_steps("bad_disk", &steps).await;
+    // Whoever extends the table's file is told that no space is left on the device.
+    let file =
+        support::sandbox().folder().join("data").join(database.text("select pg_relation_filepath('poles')").await);
+    database.execute("checkpoint").await;
+    fs::remove_file(&file).unwrap();
+    symlink("/dev/full", &file).unwrap();
+    let words = ["No space left on device", "0001_step_safe", "liftlock promote --to production"];
+    project.says(database.url.expose(), &PROMOTE, 4, &words);
+    let owner = fs::metadata(file.parent().unwrap()).unwrap();
+    fs::remove_file(&file).unwrap();
+    fs::write(&file, "").unwrap();
+    chown(&file, Some(owner.uid()), Some(owner.gid())).unwrap();
+    project.says(database.url.expose(), &PROMOTE, 0, &[]);
+    assert_eq!(database.text("select count(*)::text from poles").await, "1");
+    all_applied_once(&database, &project, 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_at_any_time_ends_it_and_the_same_command_goes_on() {
+    let steps: Vec<String> = (0..4).map(|it| format!("create table made_{it} (id bigint primary key);")).collect();
+    let steps: Vec<&str> = steps.iter().map(String::as_str).collect();
+    let mut codes = Vec::new();
+    for lines in [0, 2, 5, 8, 11, 14] {
+        let (database, project) = with_steps("bad_ctrl_c", &steps).await;
+        let mut command = project.command(&PROMOTE);
+        command.env("URL", database.url.expose()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut heard: Vec<String> = said.by_ref().take(lines).map(Result::unwrap).collect();
+        signal::kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGINT).unwrap();
+        heard.extend(said.map(Result::unwrap));
+        let code = child.wait().unwrap().code();
+        let heard = heard.join("\n");
+        // Before it has looked at its arguments, the signal ends it as it ends any process.
+        let unborn = lines == 0 && code.is_none();
+        assert!(unborn || matches!(code, Some(0 | 3 | 4)), "{code:?} after {lines} lines:\n{heard}");
+        assert!(unborn || code == Some(0) || heard.contains("liftlock promote --to production"), "{heard}");
+        codes.push(code);
+        project.says(database.url.expose(), &PROMOTE, 0, &[]);
+        all_applied_once(&database, &project, 4).await;
+    }
+    assert!(codes.contains(&Some(4)), "never stopped half-way: {codes:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_webhook_holds_nothing_up_and_loses_nothing() {
+    let (database, project) = with_steps("bad_webhook", &["alter table poles add column a text;"]).await;
+    let audit = "audit: { webhook: \"${HOOK}\", secret: \"${SECRET}\" }\n";
+    project.configure(&format!("environments:\n  production: {{ database: \"${{URL}}\" }}\n{audit}"));
+    let run = |arguments: &[&str], hook: &str, exit, words: &[&str]| {
+        let mut command = project.command(arguments);
+        command.env("URL", database.url.expose()).env("SECRET", SECRET).env("HOOK", hook);
+        check(&mut command, exit, words)
+    };
+    let dead = format!("http://127.0.0.1:9/{PASSWORD}");
+    check(project.command(&PROMOTE).env("URL", database.url.expose()), 2, &["`HOOK`", "`SECRET`"]);
+    run(&PROMOTE, &dead, 0, &["liftlock audit flush"]);
+    run(&["audit", "flush", "--env", "production"], &dead, 3, &["nothing is lost"]);
+    let receiver = Receiver::start(SECRET, &[]).await;
+    run(&["audit", "flush", "--env", "production"], &receiver.url(), 0, &["0 waiting"]);
+    let stored: Vec<String> = {
+        let session = database.session().await;
+        outbox::list(&*session).await.unwrap().into_iter().map(|it| it.body).collect()
+    };
+    assert_eq!(receiver.taken().into_iter().map(|it| it.body).collect::<Vec<_>>(), stored);
+    assert!(stored.len() >= 4, "{stored:#?}");
 }
