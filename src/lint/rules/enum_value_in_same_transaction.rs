@@ -20,7 +20,7 @@
 //! ```
 
 use crate::{
-    lint::{Check, Context, Problem, Rule, Severities, Waivable, running, types},
+    lint::{Check, Context, Problem, Rule, Severities, Waivable, types},
     report::Harm,
     sql::{
         Change, Statement,
@@ -39,27 +39,38 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
-    if !is_evaluated(&statement.change) {
+    let Change::AlterObject(AlterObject { name: Some(name), action: ObjectAction::AddValue { value, .. }, .. }) =
+        &statement.change
+    else {
+        return Vec::new();
+    };
+    if context.transaction.is_none() {
         return Vec::new();
     }
-    let text = context.migration.text.get(statement.span.start..statement.span.end).unwrap_or_default();
-    let added = context.same_transaction().iter().flat_map(running).filter_map(|it| match &it.change {
-        Change::AlterObject(AlterObject { name: Some(name), action: ObjectAction::AddValue { value, .. }, .. }) => {
-            Some((name, value))
+    let literal = format!("'{}'", value.replace('\'', "''"));
+    let known = context.catalog.tables.values();
+    let known = known.filter(|it| it.columns.iter().any(|column| is_of(&column.data_type, name)));
+    // By last name: what the text says is what there is to compare with.
+    let mut about = known.map(|it| it.name.last()).chain([name.last()]).collect::<Vec<_>>();
+    let mut problems = Vec::new();
+    for later in context.later() {
+        let text = context.migration.text.get(later.span.start..later.span.end).unwrap_or_default();
+        if let Change::CreateTable(table) = &later.change
+            && table.columns.iter().any(|column| is_of(&column.data_type, name))
+        {
+            about.push(table.name.last());
         }
-        _ => None,
-    });
-    let used = added.filter(|(name, value)| {
-        text.contains(&format!("'{}'", value.replace('\'', "''"))) && is_about(context, text, name)
-    });
-    let problem = used.map(|(name, _)| {
-        Problem::at(statement.span)
-            .says(format!(
-                "this uses a value of `{name}` that is added above and not committed yet: it fails when it runs"
-            ))
-            .help("put this into the next migration")
-    });
-    problem.collect()
+        if text.contains(&literal) && is_evaluated(&later.change) && is_about(text, &about) {
+            problems.push(
+                Problem::at(later.span)
+                    .says(format!(
+                        "this uses a value of `{name}` that is added above and not committed yet: it fails when it runs"
+                    ))
+                    .help("put this into the next migration"),
+            );
+        }
+    }
+    problems
 }
 
 /// Postgres looks at the values in it now, not when something calls it.
@@ -71,14 +82,12 @@ fn is_evaluated(change: &Change) -> bool {
     }
 }
 
+fn is_of(data_type: &str, name: &ObjectName) -> bool {
+    types::read(data_type).name.rsplit('.').next() == Some(name.last())
+}
+
 /// The text names the enum, or a table with a column of it.
-fn is_about(context: &Context, text: &str, name: &ObjectName) -> bool {
-    let words: Vec<_> = text.split(|it: char| !(it.is_alphanumeric() || it == '_' || it == '$')).collect();
-    let says = |name: &str| words.iter().any(|it| it.eq_ignore_ascii_case(name));
-    let is_of_it = |data_type: &str| {
-        let data_type = types::read(data_type);
-        data_type.name.rsplit('.').next() == Some(name.last())
-    };
-    let mut tables = context.catalog.tables.values().filter(|it| says(it.name.last()));
-    says(name.last()) || tables.any(|it| it.columns.iter().any(|column| is_of_it(&column.data_type)))
+fn is_about(text: &str, names: &[&str]) -> bool {
+    let mut words = text.split(|it: char| !(it.is_alphanumeric() || it == '_' || it == '$'));
+    words.any(|word| names.iter().any(|name| word.eq_ignore_ascii_case(name)))
 }

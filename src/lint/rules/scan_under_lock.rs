@@ -46,7 +46,7 @@ use crate::{
     },
     report::Harm,
     sql::{
-        Change, LineIndex, Place, Statement,
+        Change, Place, Statement,
         change::{ActionKind, Filter},
         names::ObjectName,
     },
@@ -89,11 +89,19 @@ static LONG: &[&Rule] = &[
 fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     let own = taken(context, statement);
     let Some(what) = long_work(context, statement) else { return Vec::new() };
+    // Of several changes of rows in a row, the first one speaks for all.
+    if is_dml(statement)
+        && context.same_transaction().last().is_some_and(|it| is_dml(it) && long_work(context, it).is_some())
+    {
+        return Vec::new();
+    }
     // What it locks itself, its own rule speaks of.
     let mut held = held(context, statement);
     held.retain(|(table, ..)| own.iter().all(|(it, _)| it != table));
     held.sort_by_key(|(_, waits, _)| Reverse(*waits));
-    let [(table, waits, line), others @ ..] = held.as_slice() else { return Vec::new() };
+    let [(table, waits, place), others @ ..] = held.as_slice() else { return Vec::new() };
+    let above = context.migration.text.as_bytes().get(..*place).unwrap_or_default();
+    let line = 1 + above.iter().filter(|it| **it == b'\n').count();
     let more = match others {
         [] => String::new(),
         [(other, ..)] => format!(" (and those of `{other}`)"),
@@ -104,6 +112,10 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
             .says(format!("{}, locked in line {line}, wait until {what} is done too{more}", waits.of(table)))
             .help("put this into the next migration, so that the lock is released before it starts"),
     ]
+}
+
+fn is_dml(statement: &Statement) -> bool {
+    matches!(statement.change, Change::Update(_) | Change::Delete(_))
 }
 
 /// What the statement spends its time with, when it grows with a table.
@@ -141,20 +153,23 @@ fn is_keyed(context: &Context, table: &ObjectName, statement: &Statement) -> boo
         && indexes.any(|it| it.unique && !it.partial && it.keys.len() == 1 && it.keys[0] == column)
 }
 
-/// Tables that are locked when the statement starts, who waits for them, and since which line.
+/// A file with more statements than twice this is data; what it locks, it locks at its start or close to the use.
+const NEAR: usize = 100;
+
+/// Tables that are locked when the statement starts, who waits for them, and the place from which on.
 fn held(context: &Context, statement: &Statement) -> Vec<(ObjectName, Waits, usize)> {
-    let lines = LineIndex::new(&context.migration.text);
-    let earlier = context.same_transaction().iter().flat_map(running);
+    let (first, rest) = context.same_transaction().split_at(context.same_transaction().len().min(NEAR));
+    let last = &rest[rest.len().saturating_sub(NEAR)..];
+    let earlier = first.iter().chain(last).flat_map(running);
     // A block is one transaction, whatever is around it.
     let block = context.migration.statements.get(context.index).filter(|_| statement.place == Place::Do);
     let siblings = block.into_iter().flat_map(running).filter(|it| it.span.end <= statement.span.start);
     let mut held: Vec<(ObjectName, Waits, usize)> = Vec::new();
     for before in earlier.chain(siblings) {
         for (table, waits) in taken(context, before) {
-            let (line, _) = lines.position(&context.migration.text, before.span.start);
             match held.iter_mut().find(|(it, ..)| *it == table) {
                 Some((_, known, _)) => *known = waits.max(*known),
-                None => held.push((table, waits, line)),
+                None => held.push((table, waits, before.span.start)),
             }
         }
     }
