@@ -195,7 +195,7 @@ pub struct Config {
     pub path: Utf8PathBuf,
     /// The folder of the configuration file; relative paths in it start here.
     pub root: Utf8PathBuf,
-    /// The migrations folder, below `root` unless absolute.
+    /// The migrations folder, ready to be opened: what the file says, from `root` on.
     pub migrations: Utf8PathBuf,
     /// Those whose variables are all set.
     pub environments: BTreeMap<String, Environment>,
@@ -281,7 +281,7 @@ impl Config {
     pub fn promotion(&self, name: &str) -> Result<(&Environment, Option<&Audit>), ConfigErrors> {
         match (self.environment(name), self.audit()) {
             (Ok(environment), Ok(audit)) => Ok((environment, audit)),
-            (Err(ConfigErrors::Wrong { complaints: mut all, .. }), Err(ConfigErrors::Wrong { complaints, .. })) => {
+            (Err(ConfigErrors::Lacking { complaints: mut all, .. }), Err(ConfigErrors::Lacking { complaints, .. })) => {
                 all.extend(complaints);
                 Err(self.errors(all))
             }
@@ -305,7 +305,7 @@ impl Config {
     }
 
     fn errors(&self, complaints: Vec<Complaint>) -> ConfigErrors {
-        ConfigErrors::wrong(&self.path, &self.text, complaints)
+        ConfigErrors::lacking(&self.path, &self.text, complaints)
     }
 }
 
@@ -329,7 +329,7 @@ pub struct Audit {
 pub struct Sync {
     /// Name of the environment that is read.
     pub from: String,
-    /// The mirror's folder, below `root` unless absolute.
+    /// The mirror's folder, ready to be opened: what the file says, from the file's own folder on.
     pub folder: Utf8PathBuf,
     pub batch_rows: usize,
     pub deletes: Deletes,

@@ -114,7 +114,7 @@ async fn receiver(settings: &Audit, root: &Utf8Path) -> Check {
 
 async fn sync(config: &Config) -> Vec<Check> {
     let Some(settings) = &config.sync else { return Vec::new() };
-    let folder = config.root.join(&settings.folder);
+    let folder = settings.folder.clone();
     let mut checks = vec![writable("sync: mirror", &folder)];
     let Ok(environment) = config.environment(&settings.from) else { return checks };
     let request = Request {

@@ -14,7 +14,7 @@ pub async fn sync(shell: &Shell, arguments: &cli::Sync) -> Result<Report, Error>
     let config = shell.config()?;
     let settings = config.sync.as_ref().ok_or(SyncError::NotConfigured)?;
     let environment = shell.environment(&config, &settings.from)?;
-    let folder = config.root.join(&settings.folder);
+    let folder = settings.folder.clone();
     let tables = if arguments.tables.is_empty() { &settings.tables } else { &arguments.tables };
     let request = Request {
         environment: environment.name.clone(),

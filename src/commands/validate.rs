@@ -49,7 +49,7 @@ impl ValidateError {
 pub async fn validate(shell: &Shell, arguments: &cli::Validate) -> Result<Report, Error> {
     let config = configuration(shell, arguments)?;
     let profile = profile(config.as_ref(), arguments)?;
-    let configured = config.as_ref().map(|it| it.root.join(&it.migrations));
+    let configured = config.as_ref().map(|it| it.migrations.clone());
     let folders = match (arguments.paths.as_slice(), &configured) {
         ([], None) => return Err(ValidateError::NothingNamed.into()),
         ([], Some(folder)) => vec![Folder::whole(folder)?],

@@ -28,8 +28,17 @@ pub enum ConfigErrors {
     #[diagnostic(code(config::wrong), help("`liftlock config schema` prints what the file may hold"))]
     Wrong {
         path: Utf8PathBuf,
-        /// How many there are; no more than [`MOST`] are shown.
+        /// How many there are; only the first 50 are shown.
         count: usize,
+        #[source_code]
+        source_code: NamedSource<String>,
+        #[related]
+        complaints: Vec<Complaint>,
+    },
+    #[error("`{path}` is sound, but what it reads from its environment is not")]
+    #[diagnostic(code(config::environment))]
+    Lacking {
+        path: Utf8PathBuf,
         #[source_code]
         source_code: NamedSource<String>,
         #[related]
@@ -55,6 +64,13 @@ impl ConfigErrors {
         Self::Wrong { path: path.to_owned(), count, source_code, complaints }
     }
 
+    /// What the variables of a sound file lack.
+    pub(super) fn lacking(path: &Utf8Path, text: &str, mut complaints: Vec<Complaint>) -> Self {
+        complaints.sort_by_key(|complaint| complaint.span().offset());
+        let source_code = NamedSource::new(path.as_str(), text.to_owned());
+        Self::Lacking { path: path.to_owned(), source_code, complaints }
+    }
+
     /// The number that the process leaves with.
     pub fn exit(&self) -> Exit {
         match self {
@@ -62,6 +78,7 @@ impl ConfigErrors {
             | Self::NotUtf8 { .. }
             | Self::TooLarge { .. }
             | Self::Wrong { .. }
+            | Self::Lacking { .. }
             | Self::UnknownEnvironment { .. } => Exit::Usage,
         }
     }

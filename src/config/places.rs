@@ -51,13 +51,31 @@ pub fn find(text: &str) -> Result<Places, NotYaml> {
     let mut places = Places::default();
     if let Some(document) = documents.first() {
         note(document, &mut Vec::new(), &mut places, &byte);
-        // saphyr's ranges go on to the next token.
         for range in places.keys.values_mut().chain(places.values.values_mut()) {
-            let written = text.get(range.clone()).unwrap_or_default().trim_end();
-            range.end = range.start + written.len();
+            range.end = range.start + written(text.get(range.clone()).unwrap_or_default()).len();
         }
     }
     Ok(places)
+}
+
+/// saphyr's ranges go on to the next token, over spaces and comments: this is the scalar alone.
+fn written(range: &str) -> &str {
+    let end = match range.chars().next() {
+        Some(quote @ ('"' | '\'')) => {
+            let mut escaped = false;
+            let closing = range.char_indices().skip(1).find(|(_, character)| {
+                let closes = *character == quote && !escaped;
+                escaped = quote == '"' && *character == '\\' && !escaped;
+                closes
+            });
+            closing.map_or(range.len(), |(at, _)| at + 1)
+        }
+        // A block: `#` is text in it.
+        Some('|' | '>') => range.len(),
+        _ if range.contains('\n') => range.len(),
+        _ => range.find(" #").unwrap_or(range.len()),
+    };
+    range[..end].trim_end()
 }
 
 fn note(node: &MarkedYaml<'_>, path: &mut Path, places: &mut Places, byte: &dyn Fn(usize) -> usize) {

@@ -154,7 +154,7 @@ impl Mirroring {
                 batch_rows: settings.batch_rows,
                 deletes: settings.deletes,
             },
-            folder: config.root.join(&settings.folder),
+            folder: settings.folder.clone(),
         })
     }
 

@@ -29,6 +29,22 @@ fn a_newcomer_gets_from_an_empty_folder_to_judged_migrations() {
 }
 
 #[test]
+fn commands_work_from_a_folder_below_the_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    run(folder.path(), &["init"]);
+    fs::create_dir_all(folder.path().join("src/deep")).unwrap();
+    let deep = folder.path().join("src/deep");
+    let (code, stdout, stderr) = run(&deep, &["new", "create_poles", "--kind", "table"]);
+    assert!(code == 0 && stdout.contains("../../db/migrations/"), "{stdout}{stderr}");
+    let (code, stdout, stderr) = run(&deep, &["validate"]);
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    // Its findings are about that file.
+    fs::write(folder.path().join("db/migrations/1_x.sql"), "drop table y;").unwrap();
+    let (code, stdout, stderr) = run(&deep, &["validate"]);
+    assert!(code == 1 && stdout.contains("[../../db/migrations/1_x.sql:1:1]"), "{stdout}{stderr}");
+}
+
+#[test]
 fn nothing_is_ever_overwritten() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("liftlock.yml"), "mine").unwrap();
