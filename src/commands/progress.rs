@@ -105,6 +105,10 @@ impl Observe for Terminal {
                 self.say(&format!("  ✓ {step}{detail} ({millis} ms)"));
             }
             Event::Notice { message } => self.say(&format!("  ! {message}")),
+            Event::Blocked { message, statements } if self.interactive => {
+                self.say(&format!("  ! {message}: {statements}"))
+            }
+            Event::Blocked { message, .. } => self.say(&format!("  ! {message}")),
             Event::TableStarted { table, total } => self.start_table(&mut running, table, total),
             Event::TableProgress { table, rows } => self.advance_table(&mut running, &table, rows),
             Event::TableFinished { table, rows, millis } => {

@@ -4,7 +4,7 @@
 //! A gate that cannot know says no: an environment that is not reachable was not staged.
 
 use super::{
-    plan::{GateAnswer, Request, Target, Wanted},
+    plan::{self, GateAnswer, Request, Target, Wanted},
     survey::{Bookkeeping, HistoryRow},
 };
 use crate::{
@@ -238,7 +238,7 @@ fn identity(request: &Request<'_>) -> Answer {
 
 /// Copies carry the history of their original; only a row about this very database counts.
 fn promoted_under_another_name(request: &Request<'_>, target: &Target) -> Option<String> {
-    let here = |plan: &super::plan::Plan| plan.target.is(target);
+    let here = |plan: &plan::Plan| plan.target.is(target);
     let last = request.survey.records.promotions.iter().find(|it| it.plan.as_ref().is_some_and(here))?;
     (last.environment != request.environment.name).then(|| last.environment.clone())
 }
@@ -319,6 +319,10 @@ fn privileges(request: &Request<'_>) -> Answer {
 fn restore_point(request: &Request<'_>) -> Answer {
     if request.to_apply().is_empty() {
         return passed("nothing to apply");
+    }
+    let unfinished = request.survey.records.unfinished().filter(|_| request.resumes.is_some());
+    if unfinished.is_some_and(|it| it.finished.iter().any(|step| step == plan::RESTORE_POINT)) {
+        return passed("made and verified before the promotion was stopped");
     }
     match (request.restore_point(), &request.survey.restore_point) {
         (Wanted::No, _) => passed("not made in profile dev"),

@@ -405,3 +405,30 @@ impl Journal for FileJournal {
         Ok(None)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_of_older_versions_are_read_and_newer_ones_are_refused() {
+        let run = Uuid::nil();
+        let check = |text: &str, expected: Option<Entry>| assert_eq!(read(run, 0, text).ok(), expected, "{text}");
+        let step = || StepId("verify".to_owned());
+        let finished = |facts| Some(Entry::Finished { step: step(), facts });
+        check(r#"{"version":1,"is":{"entry":"started","step":"verify"}}"#, Some(Entry::Started { step: step() }));
+        check(r#"{"version":1,"is":{"entry":"finished","step":"verify"}}"#, finished(Facts::default()));
+        let detail = Facts { detail: "ok".to_owned(), ..Facts::default() };
+        check(
+            r#"{"version":0,"was":1,"is":{"entry":"finished","step":"verify","by":"x","facts":{"detail":"ok","new":1}}}"#,
+            finished(detail),
+        );
+        check(
+            r#"{"version":1,"is":{"entry":"failed","step":"verify"}}"#,
+            Some(Entry::Failed { step: step(), cause: Cause::default() }),
+        );
+        check(r#"{"version":1,"is":{"entry":"paused","step":"verify"}}"#, None);
+        let newer = read(run, 0, r#"{"version":2,"is":{"entry":"started","step":"verify"}}"#);
+        assert!(matches!(newer, Err(JournalError::Newer { version: 2, .. })), "{newer:?}");
+    }
+}

@@ -222,12 +222,15 @@ impl std::fmt::Display for StepId {
     }
 }
 
+/// The id of the step that makes the restore point.
+pub const RESTORE_POINT: &str = "restore-point";
+
 impl Step {
     pub fn id(&self) -> StepId {
         StepId(match self {
             Self::Audit { milestone: Milestone::Started } => "audit:started".to_owned(),
             Self::Audit { milestone: Milestone::Finished } => "audit:finished".to_owned(),
-            Self::RestorePoint { .. } => "restore-point".to_owned(),
+            Self::RestorePoint { .. } => RESTORE_POINT.to_owned(),
             Self::Apply { migration } => format!("apply:{migration}"),
             Self::Deliver => "deliver".to_owned(),
             Self::Sync { .. } => "sync".to_owned(),
@@ -408,3 +411,6 @@ fn gate_view(gate: &Gate) -> GateView {
         fix: gate.fix.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests;

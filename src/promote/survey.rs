@@ -1,10 +1,9 @@
 //! What there is: everything that is looked at in a database before anything is decided. Reads only, and works
 //! without schema `liftlock` and with a role that may only read.
 
-use serde_json::Value;
 use uuid::Uuid;
 
-use super::plan::Plan;
+use super::plan::{self, Plan};
 use crate::{
     migration::{AppliedMigration, AppliedState, Checksum, MigrationId},
     services::postgres::{Identity, OtherSession, PostgresError, RUNNER_LOCK, Row, Session},
@@ -96,6 +95,8 @@ pub struct Promotion {
     pub ended_at: Option<String>,
     /// `None` when a newer liftlock wrote what this one does not read.
     pub plan: Option<Plan>,
+    /// Ids of the steps that its journal has as finished; only read of an unfinished one.
+    pub finished: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -185,7 +186,9 @@ const HISTORY: &str = "
 const PROMOTIONS: &str = "
     select p.run::text, p.environment, p.type, p.state, p.actor,
       to_char(p.started_at at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'),
-      to_char(p.ended_at at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), p.plan::text
+      to_char(p.ended_at at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), p.plan::text,
+      coalesce((select array_agg(j.entry #>> '{is,step}') from liftlock.journal j
+                where j.run = p.run and p.state = 'running' and j.entry #>> '{is,entry}' = 'finished'), '{}')
     from liftlock.promotions p
     where p.state = 'running'
       or p.run in (select distinct on (environment) run from liftlock.promotions
@@ -216,7 +219,8 @@ fn promotion(row: &Row) -> Promotion {
         actor: row.get(4),
         started_at: row.get(5),
         ended_at: row.get(6),
-        plan: serde_json::from_str::<Value>(&plan).ok().and_then(|it| serde_json::from_value(it).ok()),
+        plan: serde_json::from_str(&plan).ok().filter(|plan: &Plan| plan.version <= plan::VERSION),
+        finished: row.get(8),
     }
 }
 

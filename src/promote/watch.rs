@@ -15,6 +15,9 @@ use crate::{
 const FIRST_LOOK: Duration = Duration::from_millis(400);
 const NEXT_LOOK: Duration = Duration::from_secs(1);
 
+/// How long the server may take to hear that a statement is to be stopped.
+const CANCEL_WITHIN: Duration = Duration::from_secs(5);
+
 /// Watches the statements of one migration.
 pub struct Watch<'a> {
     line: &'a Line,
@@ -53,7 +56,7 @@ impl<'a> Watch<'a> {
                 () = cancel.cancelled(), if !asked => {
                     asked = true;
                     // When it fails the statement goes on to its end, and we stop behind it.
-                    let _ = session.canceller().cancel().await;
+                    let _ = time::timeout(CANCEL_WITHIN, session.canceller().cancel()).await;
                 }
                 () = time::sleep(look) => {
                     self.look(session.pid()).await;
@@ -79,8 +82,9 @@ impl<'a> Watch<'a> {
         }
         let pids: Vec<i32> = seen.iter().map(|it| it.pid).collect();
         if pids != *self.told.borrow() {
-            let shown = seen.iter().map(|it| format!("{}: {}", it.who, it.query)).collect::<Vec<_>>().join("; ");
-            self.observe.event(Event::Notice { message: format!("{} waits for {shown}", self.what) });
+            let who = seen.iter().map(|it| it.who.clone()).collect::<Vec<_>>().join(", ");
+            let statements = seen.iter().map(|it| it.query.clone()).collect::<Vec<_>>().join("; ");
+            self.observe.event(Event::Blocked { message: format!("{} waits for {who}", self.what), statements });
         }
         *self.told.borrow_mut() = pids;
         *self.seen.borrow_mut() = seen;

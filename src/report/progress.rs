@@ -17,6 +17,12 @@ pub enum Event {
     Notice {
         message: String,
     },
+    /// Somebody is in the way. `statements` is the beginning of what they run: it may hold values, so it is
+    /// shown on a terminal and nowhere else.
+    Blocked {
+        message: String,
+        statements: String,
+    },
     /// A table starts; `total` is `None` when nobody knows.
     TableStarted {
         table: String,

@@ -42,6 +42,7 @@ impl Observe for Heard {
     fn event(&self, event: Event) {
         match event {
             Event::Notice { message } => self.0.lock().unwrap().push(message),
+            Event::Blocked { message, statements } => self.0.lock().unwrap().push(format!("{message}: {statements}")),
             Event::StepFinished { step, detail, millis } => {
                 self.0.lock().unwrap().push(format!("{step}: {detail} ({millis} ms)"));
             }

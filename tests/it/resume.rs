@@ -10,6 +10,7 @@ use std::{
 
 use futures_util::future::join_all;
 use liftlock::{
+    error::Exit,
     promote::{
         self,
         journal::{Cause, Entry, Facts, Journal, JournalError, PostgresJournal, Standing},
@@ -189,4 +190,101 @@ async fn a_promotion_killed_while_it_waits_for_any_answer_comes_to_the_same_end(
     for few in polls.chunks(5) {
         join_all(few.iter().map(|it| killed_after(*it))).await;
     }
+}
+
+#[tokio::test]
+async fn once_the_restore_point_is_made_the_application_may_be_back() {
+    let project = project("resume_back").await;
+    // Planned, event, restore point: each with its two moments and its entries.
+    let mortal = Mortal { left: Rc::new(Cell::new(14)) };
+    let line = project.line().await;
+    let plan = project.decide(&line).await.plan.unwrap();
+    let (files, restore_points) = (project.files(), project.restore_points());
+    let performer = project.performer(&line, &plan, &files, &restore_points);
+    let mut performer = MortalPerformer(performer, mortal.clone());
+    let mut journal = MortalJournal(PostgresJournal::new(&line), mortal);
+    promote::run(&mut journal, &plan, &mut performer, &project.asker()).await.unwrap_err();
+    drop(line);
+    let finished = "select string_agg(entry #>> '{is,step}', ' ' order by sequence) from liftlock.journal
+        where entry #>> '{is,entry}' = 'finished'";
+    assert_eq!(project.database.text(finished).await, "audit:started restore-point");
+    let application = project.database.session().await;
+    project.command().await.unwrap();
+    application.close().await;
+    assert_same_end(&project).await;
+}
+
+/// A statement that runs outside a transaction, killed between its effect and the row that says so.
+async fn killed_behind(number: usize, setup: &str, statement: &str) {
+    let mut project = Project::new(&format!("behind{number}")).await;
+    project.yaml = project.yaml.replace("profile: production", "profile: dev");
+    project.configure();
+    project.database.execute("create table pole (id bigint primary key, tag text)").await;
+    project.database.execute(setup).await;
+    project.migration("0001_it_safe.sql", statement);
+    project.command().await.unwrap_or_else(|error| panic!("{statement}: {:?}", miette::Report::new(error)));
+    project
+        .database
+        .execute(
+            "update liftlock.statements set state = 'running';
+             update liftlock.migrations set state = 'running', applied = 0;",
+        )
+        .await;
+    let again = project.command().await;
+    assert!(again.is_ok(), "{statement}: {:?}", miette::Report::new(again.unwrap_err()));
+    let left = "select (select count(*) from liftlock.statements where state <> 'done')
+        + (select count(*) from liftlock.migrations where state <> 'done')
+        + (select count(*) from pg_index where not indisvalid)";
+    assert_eq!(project.database.text(&format!("select ({left})::text")).await, "0", "{statement}");
+}
+
+#[tokio::test]
+async fn every_kind_of_statement_outside_a_transaction_recognises_its_own_work() {
+    let partition = "create table part (id bigint primary key) partition by range (id);
+        create table part_1 partition of part for values from (0) to (10);";
+    let index = "create index pole_tag_idx on pole (tag)";
+    let kinds = [
+        ("", "create index concurrently pole_tag_idx on pole (tag);"),
+        ("", "create index concurrently on pole (tag);"),
+        (index, "drop index concurrently pole_tag_idx;"),
+        (index, "drop index concurrently if exists public.pole_tag_idx;"),
+        (index, "reindex index concurrently pole_tag_idx;"),
+        (index, "reindex table concurrently pole;"),
+        (partition, "alter table part detach partition part_1 concurrently;"),
+        ("", "vacuum (analyze) pole;"),
+    ];
+    for (number, (setup, statement)) in kinds.into_iter().enumerate() {
+        killed_behind(number, setup, statement).await;
+    }
+}
+
+const COMMITS: &str = "create table pole (id bigint primary key);
+    create procedure fill() language plpgsql as $$
+    begin insert into pole values (1) on conflict do nothing; commit; insert into pole values (2); end $$;";
+
+#[tokio::test]
+async fn a_procedure_that_commits_runs_outside_and_is_not_run_twice_by_guessing() {
+    let mut project = Project::new("resume_call").await;
+    project.yaml = project.yaml.replace("profile: production", "profile: dev");
+    project.configure();
+    project.database.execute(COMMITS).await;
+    project.write("0001_call_safe.sql", "-- no-transaction\ncall fill();\n");
+    project.command().await.unwrap();
+    assert_eq!(project.database.text("select count(*)::text from pole").await, "2");
+    project
+        .database
+        .execute(
+            "update liftlock.statements set state = 'running';
+             update liftlock.migrations set state = 'running', applied = 0;",
+        )
+        .await;
+    let error = project.command().await.unwrap_err();
+    assert_eq!(error.exit(), Exit::Half);
+    let shown = format!("{:?}", miette::Report::new(error));
+    assert!(shown.contains("nobody can say") && shown.contains("set state = 'done'"), "{shown}");
+    // What the message says, once somebody has looked.
+    project.database.execute("update liftlock.statements set state = 'done' where ordinal = 1").await;
+    project.command().await.unwrap();
+    assert_eq!(project.database.text("select state from liftlock.migrations").await, "done");
+    assert_eq!(project.database.text("select count(*)::text from pole").await, "2");
 }
