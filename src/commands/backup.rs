@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{Shell, plan::actor};
 use crate::{
     cli::{self, BackupCommand},
-    config::Environment,
+    config::{Config, Environment},
     error::Error,
     promote::{
         event::{Facts, Kind, NewEvent, Outcome, RestorePointFacts, Target, id},
@@ -34,7 +34,7 @@ pub async fn backup(shell: &Shell, arguments: &cli::Backup) -> Result<Report, Er
         BackupCommand::Verify { name, env } => verify(environment(env)?, name.as_deref()).await,
         BackupCommand::Restore { name, env, yes } => {
             let consent = if *yes { Consent::Given } else { Consent::Ask };
-            restore(shell, environment(env)?, name, consent).await
+            restore(shell, &config, env, name, consent).await
         }
     }
 }
@@ -137,8 +137,16 @@ fn chosen(found: Vec<Branch>, name: Option<&str>) -> Result<Branch, BranchError>
     found.into_iter().find(wanted).ok_or_else(missing)
 }
 
-async fn restore(shell: &Shell, environment: &Environment, name: &str, consent: Consent) -> Result<Report, Error> {
+async fn restore(
+    shell: &Shell,
+    config: &Config,
+    env: &cli::Env,
+    name: &str,
+    consent: Consent,
+) -> Result<Report, Error> {
     const COMMAND: &str = "backup restore";
+    let environment = shell.environment(config, &env.environment)?;
+    let mirrored = config.sync.as_ref().is_some_and(|it| config.full_name(&it.from) == environment.name);
     let session = open(environment, Access::ReadOnly).await?;
     let address = session.address().clone();
     let branches = LocalBranches::new(address.clone()).observed(Arc::clone(&shell.observe));
@@ -171,12 +179,20 @@ async fn restore(shell: &Shell, environment: &Environment, name: &str, consent: 
         }
     };
     let millis = u64::try_from(shell.now().duration_since(began).as_millis()).unwrap_or_default();
-    let detail = format!("{} sessions ended", restored.disconnected);
+    let detail = match restored.disconnected {
+        0 => "nobody was connected".to_owned(),
+        1 => "1 session ended".to_owned(),
+        many => format!("{many} sessions ended"),
+    };
     shell.observe.event(Event::StepFinished { step: format!("restore {name}"), detail, millis });
     if let Err(error) = record(shell, environment, &branch, &verification, millis).await {
         shell.observe.event(Event::Notice { message: format!("the restore has no audit event: {error}") });
     }
-    Ok(restored_report(COMMAND, environment, &branch, &restored))
+    let report = restored_report(COMMAND, environment, &branch, &restored);
+    Ok(match mirrored {
+        true => report.then("liftlock sync", "bring the mirror to the same state"),
+        false => report,
+    })
 }
 
 fn restored_report(command: &'static str, environment: &Environment, branch: &Branch, done: &Restored) -> Report {
@@ -184,7 +200,11 @@ fn restored_report(command: &'static str, environment: &Environment, branch: &Br
     if let Some(preserved) = &done.preserved {
         lines.push(format!("what it held before is database `{preserved}`; drop it when nobody needs it"));
     }
-    lines.push(format!("{} audit events newer than the restore point were taken along", done.events_kept));
+    match done.events_kept {
+        0 => {}
+        1 => lines.push("one audit event newer than the restore point was taken along".to_owned()),
+        many => lines.push(format!("{many} audit events newer than the restore point were taken along")),
+    }
     if let [run, ..] = done.abandoned.as_slice() {
         lines.push(format!("promotion {run} was under way at the restore point and is closed as abandoned"));
     }
@@ -193,7 +213,6 @@ fn restored_report(command: &'static str, environment: &Environment, branch: &Br
         .with(text("Restored", &lines))
         .then(format!("liftlock status --to {name}"), "which migrations are pending again")
         .then(format!("liftlock audit flush --env {name}"), "deliver the event of this restore")
-        .then("liftlock sync", "bring the mirror to the same state")
 }
 
 /// What has changed since the restore point, table by table, and how far the log has moved.

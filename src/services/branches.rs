@@ -97,11 +97,18 @@ impl Verification {
     /// One sentence.
     pub fn shown(&self) -> String {
         match self.differences.as_slice() {
-            [] => format!("definitions and {} rows in {} tables are as recorded", self.rows, self.tables),
+            [] => {
+                let (rows, tables) = (counted(self.rows, "row"), counted(self.tables, "table"));
+                format!("definitions and {rows} in {tables} are as recorded")
+            }
             [only] => only.clone(),
             [first, rest @ ..] => format!("{first}, and {} more differences", rest.len()),
         }
     }
+}
+
+fn counted<N: PartialEq + From<u8> + std::fmt::Display>(count: N, what: &str) -> String {
+    if count == N::from(1) { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 /// What a restore did.

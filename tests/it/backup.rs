@@ -68,7 +68,7 @@ async fn a_restore_point_is_made_listed_verified_and_put_back() {
     let (code, made) = project.json(&["backup", "create", "--env", "prod"]);
     assert_eq!(code, 0, "{made:#}");
     let name = made["backups"][0]["name"].as_str().unwrap().to_owned();
-    assert_eq!(made["backups"][0]["verified"], "definitions and 9 rows in 1 tables are as recorded");
+    assert_eq!(made["backups"][0]["verified"], "definitions and 9 rows in 1 table are as recorded");
     let (code, verified) = project.json(&["backup", "verify", "--env", "prod"]);
     assert_eq!((code, verified["backups"][0]["name"].as_str()), (0, Some(name.as_str())));
 
