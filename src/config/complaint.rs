@@ -1,5 +1,7 @@
 //! What may be wrong with `liftlock.yml`.
 
+use std::sync::Arc;
+
 use camino::{Utf8Path, Utf8PathBuf};
 use miette::{Diagnostic, NamedSource, SourceSpan};
 use thiserror::Error;
@@ -31,7 +33,7 @@ pub enum ConfigErrors {
         /// How many there are; only the first 50 are shown.
         count: usize,
         #[source_code]
-        source_code: NamedSource<String>,
+        source_code: Arc<NamedSource<String>>,
         #[related]
         complaints: Vec<Complaint>,
     },
@@ -40,7 +42,7 @@ pub enum ConfigErrors {
     Lacking {
         path: Utf8PathBuf,
         #[source_code]
-        source_code: NamedSource<String>,
+        source_code: Arc<NamedSource<String>>,
         #[related]
         complaints: Vec<Complaint>,
     },
@@ -60,14 +62,14 @@ impl ConfigErrors {
         complaints.dedup();
         let count = complaints.len();
         complaints.truncate(MOST);
-        let source_code = NamedSource::new(path.as_str(), text.to_owned());
+        let source_code = Arc::new(NamedSource::new(path.as_str(), text.to_owned()));
         Self::Wrong { path: path.to_owned(), count, source_code, complaints }
     }
 
     /// What the variables of a sound file lack.
     pub(super) fn lacking(path: &Utf8Path, text: &str, mut complaints: Vec<Complaint>) -> Self {
         complaints.sort_by_key(|complaint| complaint.span().offset());
-        let source_code = NamedSource::new(path.as_str(), text.to_owned());
+        let source_code = Arc::new(NamedSource::new(path.as_str(), text.to_owned()));
         Self::Lacking { path: path.to_owned(), source_code, complaints }
     }
 
