@@ -214,11 +214,6 @@ fn column(column: &ColumnDef) -> Option<String> {
 }
 
 fn constraint(constraint: &TableConstraint, not_valid: bool) -> Option<String> {
-    let enforced = match constraint {
-        TableConstraint::Check(check) => check.enforced,
-        TableConstraint::ForeignKey(key) => key.characteristics.and_then(|characteristics| characteristics.enforced),
-        _ => None,
-    };
     let (given, kind) = match constraint {
         TableConstraint::Unique(unique) => (&unique.name, "unique".to_owned()),
         TableConstraint::PrimaryKey(key) => (&key.name, "primary key".to_owned()),
