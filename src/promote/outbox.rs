@@ -168,9 +168,22 @@ pub enum Break {
     Unlinked { sequence: i64 },
     #[error("event {sequence} says something else in its text than its row does: {member}")]
     Contradicts { sequence: i64, member: &'static str },
-    #[error("events are missing at the end, behind {last}: promotion {run} has none")]
-    CutOff { last: i64, run: String },
+    #[error("events are missing at the end, behind {last}: promotion {run} has no `{kind}`")]
+    CutOff { last: i64, run: String, kind: String },
 }
+
+/// Promotions that have no event of how far they are. A hash chain cannot see that its end is gone; the promotions
+/// beside it can, each of whose states is written together with or after its event.
+const SILENT: &str = "
+    select run::text, kind from (
+      select *, case state
+        when 'finished' then 'dev.liftlock.promotion.finished.v1'
+        when 'failed' then 'dev.liftlock.promotion.failed.v1'
+        when 'abandoned' then 'dev.liftlock.promotion.abandoned.v1'
+        else 'dev.liftlock.promotion.started.v1' end as kind
+      from liftlock.promotions where state <> 'refused') p
+    where not exists (select from liftlock.audit_outbox o where o.run = p.run and o.kind = p.kind)
+    order by started_at limit 1";
 
 /// Walks the whole chain. What is found is an answer; an error means that it could not be read.
 pub async fn verify(client: &impl GenericClient) -> Result<Chain, PostgresError> {
@@ -190,11 +203,8 @@ pub async fn verify(client: &impl GenericClient) -> Result<Chain, PostgresError>
             break;
         }
     }
-    // A hash chain cannot see that its end is gone; the promotions beside it can.
-    let silent = "select run::text from liftlock.promotions p where state <> 'refused'
-        and not exists (select from liftlock.audit_outbox o where o.run = p.run) order by started_at limit 1";
-    if let Some(row) = client.query_opt(silent, &[]).await? {
-        chain.broken = Some(Break::CutOff { last: expected - 1, run: row.get(0) });
+    if let Some(row) = client.query_opt(SILENT, &[]).await? {
+        chain.broken = Some(Break::CutOff { last: expected - 1, run: row.get(0), kind: row.get(1) });
     }
     Ok(chain)
 }

@@ -34,12 +34,6 @@ async fn database(test: &str) -> TestDatabase {
     let database = support::database(test).await;
     bookkeeping::ensure(&mut *database.session().await).await.unwrap();
     database
-        .execute(&format!(
-            "insert into liftlock.promotions (run, environment, type, plan, digest, state, actor, tool_version)
-             values ('{RUN}', 'production', 'schema_safe', '{{}}', 'sha256:00', 'finished', 'test', '0')"
-        ))
-        .await;
-    database
 }
 
 fn new(what: &str) -> NewEvent {
@@ -134,7 +128,6 @@ async fn a_chain_longer_than_a_page_is_walked_to_its_end_and_sql_alone_can_check
 
 #[tokio::test]
 async fn tampering_is_named_at_the_first_event_that_cannot_be_believed() {
-    let run = RUN.to_string();
     for (tampering, expected) in [
         (
             "update O set body = replace(body, 'production', 'staging') where sequence = 3",
@@ -167,7 +160,6 @@ async fn tampering_is_named_at_the_first_event_that_cannot_be_believed() {
              values (0, gen_random_uuid(), 'x', '{}', repeat('0', 64), 'x')",
             Break::Missing { sequence: 1, found: 0 },
         ),
-        ("delete from O", Break::CutOff { last: 0, run }),
     ] {
         let (database, session) = filled("outbox_tampering", 5).await;
         database
@@ -177,6 +169,38 @@ async fn tampering_is_named_at_the_first_event_that_cannot_be_believed() {
             .await;
         let chain = outbox::verify(&*session).await.unwrap();
         assert_eq!(chain.broken, Some(expected), "{tampering}");
+    }
+}
+
+#[tokio::test]
+async fn a_chain_that_lacks_its_end_is_given_away_by_the_promotions_beside_it() {
+    for (state, last) in [
+        ("running", Kind::PromotionStarted),
+        ("finished", Kind::PromotionFinished),
+        ("failed", Kind::PromotionFailed),
+        ("abandoned", Kind::PromotionAbandoned),
+    ] {
+        let database = database("outbox_cut_off").await;
+        let mut session = database.session().await;
+        for kind in [Kind::PromotionStarted, Kind::MigrationApplied, last] {
+            let transaction = session.transaction().await.unwrap();
+            outbox::append(&transaction, &NewEvent { id: event::id(RUN, kind, ""), kind, ..new("") }).await.unwrap();
+            transaction.commit().await.unwrap();
+        }
+        let promotion = format!(
+            "insert into liftlock.promotions (run, environment, type, plan, digest, state, actor, tool_version)
+             values ('{RUN}', 'production', 'schema_safe', '{{}}', 'sha256:00', '{state}', 'test', '0')"
+        );
+        session.batch_execute(&promotion).await.unwrap();
+        assert_eq!(outbox::verify(&*session).await.unwrap().broken, None, "{state}");
+        let cut = format!("delete from liftlock.audit_outbox where kind = '{}'", last.name());
+        session.batch_execute(&cut).await.unwrap();
+        let broken = outbox::verify(&*session).await.unwrap().broken;
+        let cut_off = matches!(&broken, Some(Break::CutOff { kind, .. }) if kind == last.name());
+        assert!(cut_off || matches!(broken, Some(Break::Missing { sequence: 1, .. })), "{state}: {broken:?}");
+        session.batch_execute("delete from liftlock.audit_outbox").await.unwrap();
+        let broken = outbox::verify(&*session).await.unwrap().broken;
+        assert!(matches!(broken, Some(Break::CutOff { last: 0, .. })), "{state}: {broken:?}");
     }
 }
 
