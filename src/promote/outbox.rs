@@ -30,7 +30,7 @@ pub enum OutboxError {
     #[diagnostic(
         code(outbox::undelivered),
         help(
-            "nothing is lost: `liftlock audit flush --env {environment}` sends what waits, as often as you like{}",
+            "{}nothing is lost: `liftlock audit flush --env {environment}` sends what waits, as often as you like",
             advice(source)
         )
     )]
@@ -238,5 +238,10 @@ fn events_wait(count: usize) -> String {
 }
 
 fn advice(cause: &WebhookError) -> String {
-    cause.help().map(|help| format!("{help}. ")).unwrap_or_default().replace("?. ", "? ")
+    let help = cause.help().map(|help| help.to_string()).unwrap_or_default();
+    match help.as_str() {
+        "" => help,
+        question if question.ends_with('?') => format!("{help} In any case "),
+        _ => format!("{help}; "),
+    }
 }
