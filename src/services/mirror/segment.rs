@@ -11,7 +11,7 @@ use std::{
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{
     Deserialize,
-    de::{Deserializer, MapAccess, Visitor},
+    de::{Deserializer, Error, MapAccess, Visitor},
 };
 use serde_json::value::RawValue;
 
@@ -126,9 +126,9 @@ pub(super) struct Document<'a> {
 impl<'a> Document<'a> {
     fn parse(text: &'a str) -> Result<Self, serde_json::Error> {
         let Fields(mut fields) = serde_json::from_str(text)?;
-        let stamped: Stamped<'a> = serde_json::from_str(text)?;
-        fields.retain(|(name, _)| name != STAMP);
-        Ok(Self { fields, stamp: stamped.neon })
+        let place = fields.iter().position(|(name, _)| name == STAMP).ok_or_else(|| Error::missing_field(STAMP))?;
+        let (_, stamp) = fields.remove(place);
+        Ok(Self { fields, stamp: serde_json::from_str(stamp.get())? })
     }
 
     /// The hash of what the document holds now in our fields.
