@@ -22,7 +22,7 @@ use super::{
 use crate::{
     migration::{Migration, TransactionMode},
     report::progress::{Event, Observe},
-    services::postgres::{FailureKind, PostgresError, Session},
+    services::postgres::{FailureKind, PostgresError, Session, SimpleQueryMessage},
     sql::{Span, Statement},
 };
 
@@ -174,8 +174,7 @@ async fn attempt(
     let last = Span { start: end.saturating_sub(1), end };
     let at = |phase, span| move |error| Failure { phase, span, error };
     let stopped = |span| Failure { phase: Phase::Statement, span, error: cancelled() };
-    session.batch_execute("begin").await.map_err(|it| at(Phase::Settle, last)(session.failure(it)))?;
-    let began = transaction(session).await.map_err(at(Phase::Settle, last))?;
+    let began = transaction(session, "begin").await.map_err(at(Phase::Settle, last))?;
     for statement in statements {
         if job.cancel.is_cancelled() {
             return Err(stopped(statement.span));
@@ -185,8 +184,7 @@ async fn attempt(
     }
     // `set local role` and its kind must not keep us from writing our rows.
     let reset = "reset session authorization; reset role";
-    session.batch_execute(reset).await.map_err(|it| at(Phase::Settle, last)(session.failure(it)))?;
-    if transaction(session).await.map_err(at(Phase::Settle, last))? != began {
+    if transaction(session, reset).await.map_err(at(Phase::Settle, last))? != began {
         return Err(Failure { phase: Phase::Ended, span: last, error: cancelled() });
     }
     settle(session).await.map_err(at(Phase::Settle, last))?;
@@ -196,11 +194,16 @@ async fn attempt(
     session.batch_execute("commit").await.map_err(|it| at(Phase::Commit, last)(session.failure(it)))
 }
 
-/// Tells this transaction from every other: the time of its first statement, to the microsecond, and whether
-/// the session is still inside it.
-async fn transaction(session: &Session) -> Result<String, PostgresError> {
-    let row = session.query_one("select transaction_timestamp()::text", &[]).await;
-    Ok(row.map_err(|it| session.failure(it))?.get(0))
+/// Runs `first`, and tells the transaction that the session is in from every other: by the time of its
+/// beginning, to the microsecond.
+async fn transaction(session: &Session, first: &str) -> Result<Option<String>, PostgresError> {
+    let sql = format!("{first}; select extract(epoch from transaction_timestamp())");
+    let answers = session.simple_query(&sql).await.map_err(|it| session.failure(it))?;
+    let time = |answer: &SimpleQueryMessage| match answer {
+        SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+        _ => None,
+    };
+    Ok(answers.iter().find_map(time))
 }
 
 /// The statement as it stands in the file.

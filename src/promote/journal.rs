@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     error::Exit,
-    services::postgres::{PostgresError, ToSql},
+    services::postgres::{PostgresError, Session, ToSql},
 };
 
 /// The version that entries are written with.
@@ -263,43 +263,14 @@ impl Journal for PostgresJournal<'_> {
             None => i32::try_from(self.entries(run).await?.len()).expect("a run has fewer than 2^31 entries"),
         };
         let session = self.line.session();
-        let failure = |error| JournalError::Database(session.failure(error));
-        session.batch_execute("begin").await.map_err(failure)?;
-        let key = run.to_string();
-        let wrote = async {
-            if let Entry::Planned { plan } = entry {
-                let text = serde_json::to_string(plan).expect("a plan has only text keys");
-                let row: [&(dyn ToSql + Sync); 7] = [
-                    &key,
-                    &plan.environment,
-                    &plan.promotion_type,
-                    &text,
-                    &plan.digest,
-                    &plan.actor,
-                    &plan.tool_version,
-                ];
-                session.execute(OPEN, &row).await?;
-                // In one transaction with the promotion's row, so that there is none without its event.
-                outbox::append(&**session, &chronicle::started(plan, Timestamp::now())).await?;
+        let count = match entry {
+            Entry::Planned { .. } | Entry::Closed { .. } => in_transaction(&session, run, sequence, entry).await?,
+            Entry::Resumed { .. } | Entry::Started { .. } | Entry::Finished { .. } | Entry::Failed { .. } => {
+                append(&session, run, sequence, entry).await?
             }
-            let count = session.execute(APPEND, &[&key, &sequence, &written(entry)]).await?;
-            if let Entry::Closed { end } = entry {
-                session.execute(CLOSE, &[&key, &end.name()]).await?;
-            }
-            Ok::<u64, PostgresError>(count)
-        }
-        .await;
-        match wrote {
-            Ok(1) => session.batch_execute("commit").await.map_err(failure)?,
-            Ok(_) => {
-                session.batch_execute("rollback").await.map_err(failure)?;
-                return Err(JournalError::Overtaken { run });
-            }
-            Err(error) => {
-                // The first error is the one to tell; a dead connection rolls back by itself.
-                let _ = session.batch_execute("rollback").await;
-                return Err(error.into());
-            }
+        };
+        if count == 0 {
+            return Err(JournalError::Overtaken { run });
         }
         self.known.insert(run, sequence + 1);
         Ok(())
@@ -318,6 +289,51 @@ impl Journal for PostgresJournal<'_> {
         let row = session.query_opt(UNFINISHED, &[]).await.map_err(|it| session.failure(it))?;
         Ok(row.and_then(|row| row.get::<_, String>(0).parse().ok()))
     }
+}
+
+/// One entry; 0 when somebody else has written an entry with this number.
+async fn append(session: &Session, run: Uuid, sequence: i32, entry: &Entry) -> Result<u64, PostgresError> {
+    let count = session.execute(APPEND, &[&run.to_string(), &sequence, &written(entry)]).await;
+    count.map_err(|it| session.failure(it))
+}
+
+/// One entry together with the promotion's row that it makes or ends.
+async fn in_transaction(session: &Session, run: Uuid, sequence: i32, entry: &Entry) -> Result<u64, PostgresError> {
+    session.batch_execute("begin").await.map_err(|it| session.failure(it))?;
+    let wrote = async {
+        if let Entry::Planned { plan } = entry {
+            open(session, plan).await?;
+        }
+        let count = append(session, run, sequence, entry).await?;
+        if let Entry::Closed { end } = entry {
+            session.execute(CLOSE, &[&run.to_string(), &end.name()]).await?;
+        }
+        Ok(count)
+    };
+    let wrote: Result<u64, PostgresError> = wrote.await;
+    let end = if matches!(wrote, Ok(1..)) { "commit" } else { "rollback" };
+    let ended = session.batch_execute(end).await.map_err(|it| session.failure(it));
+    // The first error is the one to tell.
+    let count = wrote?;
+    ended?;
+    Ok(count)
+}
+
+async fn open(session: &Session, plan: &Plan) -> Result<(), PostgresError> {
+    let text = serde_json::to_string(plan).expect("a plan has only text keys");
+    let row: [&(dyn ToSql + Sync); 7] = [
+        &plan.run.to_string(),
+        &plan.environment,
+        &plan.promotion_type,
+        &text,
+        &plan.digest,
+        &plan.actor,
+        &plan.tool_version,
+    ];
+    session.execute(OPEN, &row).await?;
+    // In one transaction with the promotion's row, so that there is none without its event.
+    outbox::append(&**session, &chronicle::started(plan, Timestamp::now())).await?;
+    Ok(())
 }
 
 /// The journal in a local file: one line of JSON per entry, synced to disk. What a crash left half-written at
