@@ -135,7 +135,7 @@ mod tests {
             ("abc", "aBc", (1, 12, 12)),
             ("abc", "ac", (1, 12, 12)),
             ("ab", "abc", (1, 12, 12)),
-            ("abcd", "Abcxd", (2, 11, 14)),
+            ("abdf", "Abcdf", (2, 11, 12)),
             ("", "a", (1, 10, 10)),
         ] {
             let mut found = Differences::default();
