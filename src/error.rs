@@ -1,4 +1,4 @@
-//! Which failure leaves with which number.
+//! `Error`: whatever kept a command from doing its job, gathered from all modules. Only the shell knows it.
 
 use miette::Diagnostic;
 use thiserror::Error;
@@ -6,6 +6,7 @@ use thiserror::Error;
 use crate::{
     commands::{init::InitError, new::NewError, rules::RulesError, validate::ValidateError},
     config::ConfigErrors,
+    exit::Exit,
     migration::discover::DiscoverError,
     promote::{PromoteError, outbox::OutboxError},
     services::{
@@ -14,21 +15,6 @@ use crate::{
     },
     sync::SyncError,
 };
-
-/// How the process ends; a script can act on each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exit {
-    /// Done, nothing at or above the fail level.
-    Done = 0,
-    /// The tool worked and the answer is no.
-    No = 1,
-    /// Arguments or configuration are wrong.
-    Usage = 2,
-    /// A service failed and nothing was changed.
-    Service = 3,
-    /// Stopped half-way; the journal has the rest.
-    Half = 4,
-}
 
 /// Anything that kept a command from doing its job. Each module's enum says with which [`Exit`] it leaves.
 #[derive(Debug, Error, Diagnostic)]

@@ -10,35 +10,60 @@
 //! # Layers; arrows point down only, and `tests/it/tidy.rs` enforces it
 //!
 //! ```text
-//! main → cli → commands → promote sync → services
-//!                 └───────────┬──────────────┘
-//!      lint  catalog  migration  sql  report  config  secret  error   (pure; know nothing above)
+//! main → cli → commands, error → promote → sync → services
+//!                     └─────────────┬────────────────┘
+//!          lint  catalog  migration  sql  report  config  secret  exit      (pure; know nothing above)
 //! ```
 //!
-//! * [`sql`] text → [`sql::Statement`]s, each with a [`sql::Change`]. Total: never fails, loses nothing.
-//! * [`catalog`] what the history of changes has built.
-//! * [`migration`] files → ordered migrations with ids and checksums; the template of `new`.
-//! * [`lint`] migrations + catalog + profile → findings. One rule is one file.
+//! * [`sql`] text → [`sql::Statement`]s, each with a [`sql::Change`]. Total: never fails, loses nothing. Two readers
+//!   look at each statement, our recogniser and sqlparser; where they disagree it is [`sql::Change::Unread`].
+//! * [`catalog`] what the history of changes has built, and what the release that is judged adds to it.
+//! * [`migration`] files → ordered migrations with ids and checksums, whatever tool's layout they lie in; which of
+//!   them a database lacks; the template of `new`.
+//! * [`lint`] history + release + profile → findings. One rule is one file; its docs are its tests.
 //! * [`report`] everything a command may say, and its renderings. Nothing else prints.
-//! * [`config`] `liftlock.yml`. [`secret`] values that print as `***`.
-//! * [`services`] the outside world: Postgres, restore points, the mirror, the webhook, the sandbox.
-//! * [`promote`] plan, gates, journal, apply, outbox. [`sync`] Postgres → mirror.
-//! * [`commands`] the shell: one file per command.
+//! * [`config`] `liftlock.yml`. [`secret`] values that print as `***`. [`exit`] the numbers we leave with.
+//! * [`services`] the outside world: Postgres, schema `liftlock` (bookkeeping), restore points, the mirror, the
+//!   webhook, the sandbox.
+//! * [`promote`] facts (survey, prepare) → gates → plan, all without changing anything; then `run`: a journalled
+//!   loop over the plan's steps. [`promote::outbox`] keeps the audit events.
+//! * [`sync`] source and ledger walked side by side, differences to the mirror, both sides compared.
+//! * [`commands`] the shell: one file per command. [`error`] gathers all modules' errors for it.
+//!
+//! # Where to add
+//!
+//! * A rule: `lint/rules/<name>.rs`, and its line in `lint/rules/mod.rs`. Tests over the list do the rest.
+//! * A statement: `sql/change.rs`, `sql/recognise/`, `sql/shape.rs`; `catalog/replay.rs` when it builds something.
+//! * A command: `cli.rs`, `commands/<name>.rs`. A gate: `promote/gates.rs`. A step: `promote/plan.rs` and
+//!   `promote/perform.rs`, where it must recognise its own work after a kill.
+//! * Another restore point provider, mirror or webhook: beside the local one in `services/`; it must pass the
+//!   contract test in `tests/it/{branches,mirror,webhook}.rs`.
 //!
 //! # Invariants
 //!
-//! * Pure modules do no I/O, have no clock, are not async.
+//! * Pure modules do no I/O, have no clock, are not async. Two files read disks: `config.rs`, `migration/discover.rs`.
 //! * No statement is silently unread: it becomes a [`sql::Change`] we understand or [`sql::Change::Unread`].
-//! * Whatever is done to a database is a journalled step that is safe to repeat.
+//! * Whatever is done to a database is a journalled step that is safe to repeat: each kind of step recognises its
+//!   own finished work, and history, journal and audit event of a change are in the change's own transaction.
 //! * Nothing is applied in production without a verified restore point.
-//! * Progress moves only after the other side says durable.
-//! * Secrets and row values never reach text, logs or events.
+//! * The bytes that were planned are the bytes that are applied: one digest over ids and checksums.
+//! * Progress moves only after the other side says durable. Writes carry a key: twice is once.
+//! * Secrets and row values never reach text, logs or events; server messages are stripped of values.
+//!
+//! # Where this differs from the first design
+//!
+//! * `Exit` stands apart from `Error`: every module leaves with a number, only the shell knows all errors.
+//! * `secret` is pure and at the bottom, because the configuration holds secrets.
+//! * The recogniser makes the `Change`, sqlparser confirms it (`sql/shape.rs`), not the other way round: the
+//!   recogniser reads all statements, and so there is one lowering to get right.
+//! * Schema `liftlock` has its own file in `services/`, because promotion, audit and sync share it.
 
 pub mod catalog;
 pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod error;
+pub mod exit;
 pub mod lint;
 pub mod migration;
 pub mod promote;

@@ -9,7 +9,8 @@ use thiserror::Error as ThisError;
 use super::Shell;
 use crate::{
     cli, config,
-    error::{Error, Exit},
+    error::Error,
+    exit::Exit,
     migration::discover,
     report::{Report, Section},
 };

@@ -29,7 +29,8 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     cli::{Cli, Command, Format, Global},
     config::{self as config_file, Config, Environment},
-    error::{Error, Exit},
+    error::Error,
+    exit::Exit,
     report::{Report, Verdict, json, markdown, progress::Observe, text},
 };
 

@@ -13,7 +13,8 @@ use thiserror::Error as ThisError;
 use super::Shell;
 use crate::{
     cli,
-    error::{Error, Exit},
+    error::Error,
+    exit::Exit,
     migration::{
         MigrationId,
         discover::{self, DiscoverError},

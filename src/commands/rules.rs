@@ -9,7 +9,8 @@ use super::Shell;
 use crate::{
     cli,
     config::ProfileName,
-    error::{Error, Exit},
+    error::Error,
+    exit::Exit,
     lint::{ExampleKind, Rule, Waivable, rules},
     report::{Harm, Report, Section, Severity},
 };

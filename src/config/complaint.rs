@@ -6,7 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use miette::{Diagnostic, NamedSource, SourceSpan};
 use thiserror::Error;
 
-use crate::error::Exit;
+use crate::exit::Exit;
 
 /// More mistakes than anybody reads; a file that has them is none of ours.
 const MOST: usize = 50;

@@ -15,7 +15,7 @@ use thiserror::Error;
 use walkdir::{DirEntry, WalkDir};
 
 use super::{MigrationId, SourceFile, layout};
-use crate::error::Exit;
+use crate::exit::Exit;
 
 /// The largest file that is read, in bytes. The largest hand-written migration that we know of is a tenth.
 pub const LARGEST: u64 = 16 * 1024 * 1024;

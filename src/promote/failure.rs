@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use super::{apply::Retries, journal::Cause, watch::Watch};
 use crate::{
-    error::Exit,
+    exit::Exit,
     migration::Migration,
     services::postgres::{FailureKind, PostgresError, ServerError},
     sql::{LineIndex, Span},

@@ -24,7 +24,7 @@ use super::{
     plan::{Plan, StepId},
 };
 use crate::{
-    error::Exit,
+    exit::Exit,
     services::postgres::{PostgresError, Session, ToSql},
 };
 

@@ -37,7 +37,7 @@ use self::{
     plan::{Plan, Step, StepId},
 };
 use crate::{
-    error::Exit,
+    exit::Exit,
     report::progress::{Event, Observe},
     services::{bookkeeping::BookkeepingError, postgres::PostgresError},
 };

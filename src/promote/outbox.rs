@@ -10,7 +10,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::{
-    error::Exit,
+    exit::Exit,
     promote::event::{self, GENESIS, NewEvent},
     services::{
         postgres::{GenericClient, PostgresError, Row},

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     config::{Config, Environment},
-    error::Exit,
+    exit::Exit,
     migration::Migration,
     report::{SyncReport, TableSync, progress::Observe},
     services::{mirror::LocalMirror, postgres::PostgresError, webhook::AnySink},

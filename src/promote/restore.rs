@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use super::{journal::RestorePointFacts, plan::Plan};
 use crate::{
-    error::Exit,
+    exit::Exit,
     report::progress::Observe,
     services::{
         branches::{self, Branch, BranchError, BranchState, Branches, LocalBranches, NewBranch},

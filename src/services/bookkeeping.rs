@@ -4,7 +4,7 @@ use miette::Diagnostic;
 use thiserror::Error;
 
 use super::postgres::{Client, FailureKind, PostgresError, quote_identifier};
-use crate::error::Exit;
+use crate::exit::Exit;
 
 /// The tables, in blocks `-- version N`.
 const SQL: &str = include_str!("bookkeeping.sql");

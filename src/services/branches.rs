@@ -17,7 +17,7 @@ use super::{
     bookkeeping::BookkeepingError,
     postgres::{OtherSession, PostgresError},
 };
-use crate::error::Exit;
+use crate::exit::Exit;
 
 /// A place that keeps restore points of one database, the source.
 #[expect(async_fn_in_trait, reason = "callers are generic and never spawn these futures")]

@@ -20,7 +20,7 @@ use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 use uuid::Uuid;
 
-use crate::error::Exit;
+use crate::exit::Exit;
 
 /// Where rows are carried to. One writer at a time; reads show what was acknowledged.
 #[expect(async_fn_in_trait, reason = "callers are generic and run on one runtime")]

@@ -27,7 +27,7 @@ use self::account::Account;
 pub use self::binaries::Binaries;
 use super::postgres::{self, Address, Cause, PostgresError};
 use crate::{
-    error::Exit,
+    exit::Exit,
     report::progress::{Observe, Quiet},
     secret::Secret,
 };

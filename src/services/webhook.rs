@@ -18,7 +18,7 @@ use thiserror::Error;
 
 use crate::{
     config,
-    error::Exit,
+    exit::Exit,
     secret::Secret,
     services::http::{self, Advice, Failure, Repeat},
 };

@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use super::value::Malformed;
 use crate::{
-    error::Exit,
+    exit::Exit,
     services::{
         bookkeeping::BookkeepingError,
         mirror::MirrorError,

@@ -1,6 +1,6 @@
 //! Postgres → mirror: read a page, write it, then move the cursor.
 //!
-//! Per table: [`plan`] decides how it is read, [`start`] how the run begins, [`pass`] walks source and ledger side
+//! Per table: [`mod@plan`] decides how it is read, [`start`] how the run begins, [`pass`] walks source and ledger side
 //! by side and sends what differs, [`verify`] compares both sides. Killed at any moment, the next run goes on.
 
 pub mod key;

@@ -2,11 +2,7 @@
 
 use std::time::Duration;
 
-use liftlock::{
-    error::{Error, Exit},
-    promote::line::Line,
-    services::postgres::Address,
-};
+use liftlock::{error::Error, exit::Exit, promote::line::Line, services::postgres::Address};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{UnixListener, UnixStream},

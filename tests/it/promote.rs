@@ -1,7 +1,7 @@
 //! The whole promotion: plan, gates, journal, status, and what a user sees of them.
 
 use liftlock::{
-    error::Exit,
+    exit::Exit,
     promote::{
         journal::{Cause, End, Entry, Facts, FileJournal, Journal, JournalError, PostgresJournal},
         plan::{Plan, StepId},

@@ -10,7 +10,7 @@ use std::{
 
 use futures_util::future::join_all;
 use liftlock::{
-    error::Exit,
+    exit::Exit,
     promote::{
         self,
         journal::{Cause, Entry, Facts, Journal, JournalError, PostgresJournal, Standing},

@@ -13,7 +13,7 @@ use std::{
 use camino::Utf8PathBuf;
 use liftlock::{
     config::Deletes,
-    error::Exit,
+    exit::Exit,
     report::{
         SyncReport, TableSync,
         progress::{Event, Observe},

@@ -28,21 +28,23 @@ const LAYERS: &[(&str, &[&str])] = &[
             "report",
             "config",
             "secret",
+            "exit",
             "error",
         ],
     ),
-    ("promote", &["sync", "services", "lint", "catalog", "migration", "sql", "report", "config", "secret", "error"]),
-    ("sync", &["services", "sql", "report", "config", "secret", "error"]),
-    ("services", &["migration", "sql", "report", "config", "secret", "error"]),
+    ("promote", &["sync", "services", "lint", "catalog", "migration", "sql", "report", "config", "secret", "exit"]),
+    ("sync", &["services", "sql", "report", "config", "secret", "exit"]),
+    ("services", &["migration", "sql", "report", "config", "secret", "exit"]),
     ("lint", &["catalog", "migration", "sql", "report", "config"]),
     ("catalog", &["sql"]),
-    ("migration", &["sql", "error"]),
+    ("migration", &["sql", "exit"]),
     ("sql", &[]),
-    ("report", &["sql", "error"]),
-    ("config", &["report", "secret", "error"]),
+    ("report", &["sql", "exit"]),
+    ("config", &["report", "secret", "exit"]),
     ("secret", &[]),
-    // `Error` gathers the errors of all modules; see `error_gathers_errors_only`.
-    ("error", &["config", "migration", "promote", "sync", "services", "lint", "commands"]),
+    ("exit", &[]),
+    // Part of the shell: `Error` gathers the errors of all modules, and nothing else; see `more_than_errors`.
+    ("error", &["config", "migration", "promote", "sync", "services", "lint", "commands", "exit"]),
 ];
 
 /// Crates and where they may be named, as beginnings of paths below `src/`.
@@ -62,7 +64,7 @@ const CRATES: &[(&str, &[&str])] = &[
 ];
 
 /// Modules without I/O, clock and async, and what would betray one.
-const PURE: &[&str] = &["lint", "catalog", "migration", "sql", "report", "config", "secret", "error"];
+const PURE: &[&str] = &["lint", "catalog", "migration", "sql", "report", "config", "secret", "exit"];
 const IMPURE: &[&str] =
     &["std::fs", "std::net", "std::process", "tokio::", "async fn", "Instant::now", "Timestamp::now", "SystemTime"];
 /// Files of pure modules that read files, as the map says.
@@ -222,20 +224,15 @@ fn wrong_directions(sources: &[Source]) -> Vec<String> {
     wrong
 }
 
-/// `error.rs` stands at the bottom for `Exit` and at the top for `Error`: it may only name errors, and below the
-/// commands only `Exit` may be taken from it.
-fn errors_that_climb(sources: &[Source]) -> Vec<String> {
+/// `error.rs` gathers errors: it may name nothing else of other modules.
+fn more_than_errors(sources: &[Source]) -> Vec<String> {
     let mut wrong = Vec::new();
-    for source in sources {
+    for source in sources.iter().filter(|source| source.path == "src/error.rs") {
         for path in used(&source.text) {
             let last = path.rsplit("::").next().unwrap_or(&path).trim_end_matches('}');
             let names_error = last.ends_with("Error") || last.ends_with("Errors") || path.contains('{');
-            if source.path == "src/error.rs" && !names_error {
+            if !names_error && path != "exit::Exit" {
                 wrong.push(format!("src/error.rs: `{path}` is not an error"));
-            }
-            let takes = first(&path) == "error" && path != "error::Exit";
-            if takes && !["commands", "main", "error"].contains(&module(&source.path)) {
-                wrong.push(format!("{}: only `error::Exit`, not `{path}`", source.path));
             }
         }
     }
@@ -364,6 +361,8 @@ fn modules_use_only_what_is_below_them() {
         ("src/sync/mod.rs", "use crate::promote::plan::Plan;", Some("crate::promote")),
         ("src/promote/mod.rs", "use crate::sync::plan::Plan;", None),
         ("src/promote/mod.rs", "use crate::commands::Shell;", Some("crate::commands")),
+        ("src/services/http.rs", "use crate::error::Error;", Some("crate::error")),
+        ("src/services/http.rs", "use crate::exit::Exit;", None),
         ("src/watch.rs", "", Some("no place")),
     ] {
         complains(wrong_directions, path, text, expected);
@@ -372,17 +371,15 @@ fn modules_use_only_what_is_below_them() {
 }
 
 #[test]
-fn errors_are_gathered_at_the_top_and_exit_codes_known_everywhere() {
+fn the_error_of_the_shell_gathers_errors_and_nothing_else() {
     for (path, text, expected) in [
         ("src/error.rs", "use crate::promote::outbox::OutboxError;", None),
         ("src/error.rs", "use crate::promote::outbox::deliver;", Some("is not an error")),
-        ("src/services/http.rs", "use crate::error::Exit;", None),
-        ("src/services/http.rs", "use crate::error::{Error, Exit};", Some("only `error::Exit`")),
-        ("src/commands/audit.rs", "use crate::error::Error;", None),
+        ("src/error.rs", "use crate::exit::Exit;", None),
     ] {
-        complains(errors_that_climb, path, text, expected);
+        complains(more_than_errors, path, text, expected);
     }
-    check(&errors_that_climb(&code()));
+    check(&more_than_errors(&code()));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fs;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use liftlock::{
-    error::Exit,
+    exit::Exit,
     secret::Secret,
     services::{
         http::Advice,

@@ -107,7 +107,7 @@ async fn a_database_that_goes_away_stops_the_sync_with_4_and_loses_nothing() {
     let mirror = setting.open();
     let cutting = Cutting { inner: &mirror, setting: &setting, writes: AtomicU64::new(0), at: 4 };
     let error = setting.carry(&cutting).await.unwrap_err();
-    assert_eq!(error.exit(), liftlock::error::Exit::Half, "{error:?}");
+    assert_eq!(error.exit(), liftlock::exit::Exit::Half, "{error:?}");
     assert_eq!(error.to_string(), "the sync stopped half-way: 0 of 1 tables are done, and 40 rows of `numbers`");
     let synced = only(setting.carry(&mirror).await.unwrap());
     assert_eq!((outcome(&synced), synced.resumed), ([100, 100, 100, 0, 0, 0], true));
