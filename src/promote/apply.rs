@@ -182,9 +182,7 @@ async fn attempt(
         let sql = text(job.migration, statement);
         watch.run(session, sql, job.cancel).await.map_err(at(Phase::Statement, statement.span))?;
     }
-    // `set local role` and its kind must not keep us from writing our rows.
-    let reset = "reset session authorization; reset role";
-    if transaction(session, reset).await.map_err(at(Phase::Settle, last))? != began {
+    if transaction(session, OURSELVES).await.map_err(at(Phase::Settle, last))? != began {
         return Err(Failure { phase: Phase::Ended, span: last, error: cancelled() });
     }
     settle(session).await.map_err(at(Phase::Settle, last))?;
@@ -193,6 +191,9 @@ async fn attempt(
     }
     session.batch_execute("commit").await.map_err(|it| at(Phase::Commit, last)(session.failure(it)))
 }
+
+/// `set role` and its kind must not keep us from writing our rows; behind them the file's role is back.
+pub const OURSELVES: &str = "set local session authorization default; set local role none";
 
 /// Runs `first`, and tells the transaction that the session is in from every other: by the time of its
 /// beginning, to the microsecond.

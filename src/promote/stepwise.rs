@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use tokio::time;
 
 use super::{
-    apply::{Committed, Job, Retries, in_transaction, text},
+    apply::{Committed, Job, OURSELVES, Retries, in_transaction, text},
     chronicle,
     failure::{ApplyError, Failure, Phase, is_contention, place},
     inspect::{self, Found, Trace},
@@ -20,7 +20,7 @@ use super::{
 use crate::{
     migration::{Checksum, Migration},
     report::progress::Event,
-    services::postgres::{FailureKind, PostgresError, Session},
+    services::postgres::{FailureKind, PostgresError, Session, quote_literal},
     sql::{Change, Statement, change::SetScope},
 };
 
@@ -123,14 +123,17 @@ async fn open(job: &Job<'_>) -> Result<(), PostgresError> {
     .await
 }
 
-/// Runs our own statements in one transaction.
-async fn transaction(
+/// Runs our own statements in one transaction, whatever role the file has set.
+async fn transaction<T>(
     session: &Session,
-    work: impl AsyncFn(&Session) -> Result<(), PostgresError>,
-) -> Result<(), PostgresError> {
-    session.batch_execute("begin").await.map_err(|it| session.failure(it))?;
+    work: impl AsyncFn(&Session) -> Result<T, PostgresError>,
+) -> Result<T, PostgresError> {
+    session.batch_execute(&format!("begin; {OURSELVES}")).await.map_err(|it| session.failure(it))?;
     let ended = match work(session).await {
-        Ok(()) => return session.batch_execute("commit").await.map_err(|it| session.failure(it)),
+        Ok(done) => {
+            session.batch_execute("commit").await.map_err(|it| session.failure(it))?;
+            return Ok(done);
+        }
         Err(error) => error,
     };
     // The first error is the one to tell; a dead connection rolls back by itself.
@@ -163,15 +166,23 @@ async fn finish(job: &Job<'_>, watch: &Watch<'_>, millis: u64) -> Result<(), App
 async fn row(job: &Job<'_>, at: usize) -> Result<Option<Row>, PostgresError> {
     let session = job.line.session();
     let sql = "select state, before from liftlock.statements where migration = $1 and ordinal = $2";
-    let row = session.query_opt(sql, &[&job.planned.id, &ordinal(at)]).await.map_err(|it| session.failure(it))?;
-    Ok(row.map(|row| Row { state: row.get(0), before: row.get(1) }))
+    let row = transaction(&session, async |session| {
+        session.query_opt(sql, &[&job.planned.id, &ordinal(at)]).await.map_err(|it| session.failure(it))
+    });
+    Ok(row.await?.map(|row| Row { state: row.get(0), before: row.get(1) }))
 }
 
 fn ordinal(at: usize) -> i32 {
     i32::try_from(at + 1).unwrap_or(i32::MAX)
 }
 
-/// Marks a statement as done, inside the caller's transaction when there is one.
+/// Marks a statement as done that has run outside of any transaction of ours.
+async fn note_done(job: &Job<'_>, session: &Session, at: usize) -> Result<(), ApplyError> {
+    let noted = transaction(session, async |session| mark_done(job, session, at).await);
+    noted.await.map_err(|source| bookkeeping(job, source))
+}
+
+/// Marks a statement as done, inside the caller's transaction.
 async fn mark_done(job: &Job<'_>, session: &Session, at: usize) -> Result<(), PostgresError> {
     let sql = "
         with done as (
@@ -205,7 +216,7 @@ async fn setting(
     let session = job.line.session();
     let ran = watch.run(&session, text(job.migration, statement), job.cancel).await;
     ran.map_err(|error| ended(job, statement, error, &Retries::new(job.line), watch))?;
-    mark_done(job, &session, at).await.map_err(|source| bookkeeping(job, source))?;
+    note_done(job, &session, at).await?;
     Ok(Committed::Seen)
 }
 
@@ -315,7 +326,7 @@ async fn alone(
         begun = Some(row);
     }
     valid(job, &session, at, &trace, begun.as_ref()).await?;
-    mark_done(job, &session, at).await.map_err(|source| bookkeeping(job, source))?;
+    note_done(job, &session, at).await?;
     Ok(Committed::Seen)
 }
 
@@ -361,7 +372,7 @@ async fn drop_half_built(
     indexes: &[String],
 ) -> Result<(), PostgresError> {
     notice(job, at, &format!("finds {} half-built and drops it", indexes.join(", ")));
-    with_patience(job, session, async {
+    with_patience(job, session, &Settings::default(), async {
         for index in indexes {
             watch.run(session, &format!("drop index concurrently if exists {index}"), job.cancel).await?;
         }
@@ -370,22 +381,24 @@ async fn drop_half_built(
     .await
 }
 
-/// With the long lock timeout of CONCURRENTLY, and no statement timeout.
+/// With the long lock timeout of CONCURRENTLY, and no statement timeout, except where the file says otherwise.
 async fn with_patience(
     job: &Job<'_>,
     session: &Session,
+    settings: &Settings,
     work: impl Future<Output = Result<(), PostgresError>>,
 ) -> Result<(), PostgresError> {
-    let patience = &job.line.patience;
-    let long = format!("set lock_timeout = {}; set statement_timeout = 0", patience.concurrently.as_millis());
-    let usual = format!(
-        "set lock_timeout = {}; set statement_timeout = {}",
-        patience.lock_timeout.as_millis(),
-        patience.statement_timeout.as_millis()
-    );
-    session.batch_execute(&long).await.map_err(|it| session.failure(it))?;
+    let mut back = Vec::new();
+    let lock_timeout = (!settings.lock_timeout).then(|| job.line.patience.concurrently.as_millis().to_string());
+    let statement_timeout = (!settings.statement_timeout).then(|| "0".to_owned());
+    for (name, long) in [("lock_timeout", lock_timeout), ("statement_timeout", statement_timeout)] {
+        let Some(long) = long else { continue };
+        let sql = "select current_setting($1), set_config($1, $2, false)";
+        let row = session.query_one(sql, &[&name, &long]).await.map_err(|it| session.failure(it))?;
+        back.push(format!("set {name} = {};", quote_literal(row.get(0))));
+    }
     let ended = work.await;
-    let back = session.batch_execute(&usual).await.map_err(|it| session.failure(it));
+    let back = session.batch_execute(&back.concat()).await.map_err(|it| session.failure(it));
     ended.and(back)
 }
 
@@ -398,10 +411,10 @@ async fn run(
     sql: &str,
 ) -> Result<(), PostgresError> {
     let work = watch.run(session, sql, job.cancel);
-    if !trace.is_concurrent() || settings.lock_timeout || settings.statement_timeout {
+    if !trace.is_concurrent() {
         return work.await;
     }
-    with_patience(job, session, work).await
+    with_patience(job, session, settings, work).await
 }
 
 async fn mark_running(job: &Job<'_>, session: &Session, at: usize, before: &[String]) -> Result<(), PostgresError> {
@@ -409,9 +422,11 @@ async fn mark_running(job: &Job<'_>, session: &Session, at: usize, before: &[Str
         insert into liftlock.statements (migration, ordinal, checksum, state, before) values ($1, $2, $3, 'running', $4)
         on conflict (migration, ordinal) do update set state = 'running', sqlstate = null, started_at = clock_timestamp()";
     let checksum = checksum(job.migration, &job.migration.to_run()[at]);
-    let row = session.execute(sql, &[&job.planned.id, &ordinal(at), &checksum, &before]).await;
-    row.map_err(|it| session.failure(it))?;
-    Ok(())
+    transaction(session, async |session| {
+        let row = session.execute(sql, &[&job.planned.id, &ordinal(at), &checksum, &before]).await;
+        row.map(|_| ()).map_err(|it| session.failure(it))
+    })
+    .await
 }
 
 /// Notes the failure and takes half-built indexes away at once: until then they cost every write, and a
@@ -429,7 +444,10 @@ async fn failed(
         return;
     }
     let sql = "update liftlock.statements set state = 'failed', sqlstate = $3 where migration = $1 and ordinal = $2";
-    let _ = session.execute(sql, &[&job.planned.id, &ordinal(at), &error.sqlstate()]).await;
+    let noted = transaction(session, async |session| {
+        Ok(session.execute(sql, &[&job.planned.id, &ordinal(at), &error.sqlstate()]).await?)
+    });
+    let _ = noted.await;
     if is_contention(error.kind()) || job.cancel.is_cancelled() {
         return;
     }

@@ -257,9 +257,10 @@ impl Session {
         let _ = driver.await;
     }
 
-    /// Takes back whatever a script has set: role, `search_path`, timeouts and all other settings.
+    /// Takes back whatever a script has set: role, `search_path`, timeouts and all other settings, and drops its
+    /// temporary tables, which would hide what has their names.
     pub async fn reset_settings(&self) -> Result<(), PostgresError> {
-        let sql = format!("reset session authorization; reset role; reset all; {}", self.settings);
+        let sql = format!("reset session authorization; reset role; reset all; discard temp; {}", self.settings);
         self.client.batch_execute(&sql).await.map_err(|it| self.failure(it))
     }
 

@@ -343,6 +343,66 @@ async fn what_a_migration_sets_is_gone_for_the_next_one() {
     assert_eq!(project.database.text(places).await, "other.here public.there");
 }
 
+/// `set role` in a file that runs statement by statement was undone behind the first statement, and the history
+/// was written as that role.
+#[tokio::test]
+async fn a_role_that_a_file_sets_holds_to_its_end_and_needs_no_rights_on_the_history() {
+    let mut project = Project::new("apply_role").await;
+    project.yaml = project.yaml.replace("profile: production", "profile: dev");
+    project.configure();
+    project.database.execute("create schema app; create role app_owner; grant all on schema app to app_owner").await;
+    project.migration(
+        "0001_owned_safe.sql",
+        "set role app_owner;\ncreate table app.a (id bigint primary key);\ncreate table app.b (id bigint primary key);
+         create index concurrently b_idx on app.b (id);",
+    );
+    let ended = project.command().await;
+    let owners = project.database.text("select string_agg(tableowner, ' ') from pg_tables where schemaname = 'app'");
+    let owners = owners.await;
+    project.database.execute("drop owned by app_owner; drop role app_owner").await;
+    ended.unwrap();
+    assert_eq!(owners, "app_owner app_owner");
+}
+
+/// `insert into parcel` went into the temporary table of the file before, and was reported as applied.
+#[tokio::test]
+async fn a_temporary_table_is_gone_for_the_next_migration() {
+    let mut project = Project::new("apply_temporary").await;
+    project.yaml = project.yaml.replace("profile: production", "profile: dev");
+    project.configure();
+    project.database.execute("create table parcel (id bigint primary key)").await;
+    project.migration("0001_a_safe.sql", "create temporary table parcel (id bigint primary key);");
+    project.migration("0002_b_safe.sql", "insert into parcel values (1) on conflict do nothing;");
+    project.command().await.unwrap();
+    assert_eq!(project.database.text("select count(*)::text from parcel").await, "1");
+}
+
+/// With `statement_timeout` set by the file, CONCURRENTLY got the short lock timeout too and never came to its end.
+#[tokio::test]
+async fn a_file_that_sets_one_timeout_leaves_the_other_long_for_concurrently() {
+    let mut project = Project::new("apply_one_timeout").await;
+    project.yaml = project.yaml.replace("profile: production", "profile: dev");
+    project.configure();
+    project.patience.retry_for = Duration::from_secs(1);
+    project.database.execute("create table pole (id bigint primary key, tag text)").await;
+    project.migration(
+        "0001_index_safe.sql",
+        "set statement_timeout = '5min';\ncreate index concurrently pole_tag_idx on pole (tag);",
+    );
+    // A snapshot that is older than the index holds it up for longer than the short timeout.
+    let reader = project.database.session().await;
+    reader.batch_execute("begin isolation level repeatable read; select from pole").await.unwrap();
+    let reading = async {
+        time::sleep(Duration::from_millis(2500)).await;
+        reader.batch_execute("commit").await.unwrap();
+        reader.close().await;
+    };
+    let (ended, ()) = tokio::join!(project.promote(), reading);
+    ended.unwrap();
+    assert!(!project.heard.all().contains("no lock for"), "{}", project.heard.all());
+    project.assert_promoted(&["0001_index_safe.sql"]).await;
+}
+
 #[tokio::test]
 async fn of_two_runners_one_waits_and_finds_nothing_left() {
     let project = Project::new("apply_two").await;
