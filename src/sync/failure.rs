@@ -45,6 +45,12 @@ pub enum SyncError {
         help("two keys have one text, or an index is damaged: `reindex table` may cure it; else leave the table out")
     )]
     KeyOrder { table: String },
+    #[error("a key of `{table}` is too long for the ledger")]
+    #[diagnostic(
+        code(sync::key_too_long),
+        help("about 2,600 bytes fit; give the table a shorter primary key, or leave it out of `sync.tables`")
+    )]
+    KeyTooLong { table: String, source: PostgresError },
     #[error("another sync has taken this table over")]
     #[diagnostic(code(sync::taken_over), help("nothing was lost: let the other one finish"))]
     TakenOver,
@@ -64,16 +70,31 @@ impl SyncError {
             Self::Connect(error) => error.exit(),
             Self::Bookkeeping(error) => error.exit(),
             Self::Mirror(error) => error.exit(),
-            Self::Read { .. } | Self::Value { .. } | Self::KeyOrder { .. } | Self::TakenOver => Exit::Service,
+            Self::Read { .. }
+            | Self::Value { .. }
+            | Self::KeyOrder { .. }
+            | Self::KeyTooLong { .. }
+            | Self::TakenOver => Exit::Service,
             Self::NotConfigured => Exit::Usage,
             Self::Cancelled | Self::Stopped { .. } => Exit::Half,
+        }
+    }
+
+    /// The same, when it is a key that the ledger's index cannot hold: the trouble of this table alone.
+    pub(super) fn of_key(self, table: &str) -> Self {
+        match self {
+            // program_limit_exceeded; nothing else that is written to the ledger is large.
+            Self::Connect(source) if source.sqlstate() == Some("54000") => {
+                Self::KeyTooLong { table: table.to_owned(), source }
+            }
+            other => other,
         }
     }
 
     /// Whether the other tables can go on.
     pub(super) fn is_of_one_table(&self) -> bool {
         match self {
-            Self::Value { .. } | Self::KeyOrder { .. } | Self::TakenOver => true,
+            Self::Value { .. } | Self::KeyOrder { .. } | Self::KeyTooLong { .. } | Self::TakenOver => true,
             Self::Read { source, .. } => {
                 !matches!(source.kind(), FailureKind::ConnectionLost | FailureKind::Transient | FailureKind::Resources)
             }

@@ -1,7 +1,7 @@
 //! A primary key as one string that orders as the key does: compared byte by byte, the strings stand in the
 //! order in which the table is read. All ASCII, so that every comparison of strings anywhere agrees.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use super::value::Malformed;
 
@@ -54,13 +54,43 @@ fn push_part(out: &mut String, part: Part, raw: &[u8]) -> Result<(), Malformed> 
             write!(out, "i{:016x}", number.cast_unsigned() ^ (1 << 63))
         }
         Part::Uuid => raw.iter().try_for_each(|byte| write!(out, "{byte:02x}")),
-        Part::Text => raw.iter().try_for_each(|byte| match byte {
-            0..0x7e => out.write_char(char::from(*byte)),
-            _ => write!(out, "~{byte:02x}"),
-        }),
+        Part::Text => push_escaped(out, raw),
     };
     written.expect("writing to a string does not fail");
     Ok(())
+}
+
+fn push_escaped(out: &mut String, raw: &[u8]) -> fmt::Result {
+    raw.iter().try_for_each(|byte| match byte {
+        0..0x7e => out.write_char(char::from(*byte)),
+        _ => write!(out, "~{byte:02x}"),
+    })
+}
+
+fn unescaped(piece: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(piece.len());
+    let mut rest = piece;
+    while let Some((plain, escaped)) = rest.split_once('~') {
+        bytes.extend(plain.as_bytes());
+        let (hex, behind) = escaped.split_at_checked(2)?;
+        bytes.push(u8::from_str_radix(hex, 16).ok()?);
+        rest = behind;
+    }
+    bytes.extend(rest.as_bytes());
+    Some(bytes)
+}
+
+/// The key in fewer bytes that stand in the same order: what was escaped is one byte again. About as long as the
+/// key is at the source, whose index must hold it as well.
+pub fn packed(key: &str) -> Vec<u8> {
+    unescaped(key).unwrap_or_else(|| key.as_bytes().to_vec())
+}
+
+/// The key that [`packed`] was given.
+pub fn unpacked(bytes: &[u8]) -> String {
+    let mut key = String::with_capacity(bytes.len());
+    push_escaped(&mut key, bytes).expect("writing to a string does not fail");
+    key
 }
 
 /// The values of a key, as text that Postgres casts back; `None` when the key was not written by [`push_key`].
@@ -82,18 +112,7 @@ fn value(part: Part, piece: &str) -> Option<String> {
             Some((biased ^ (1 << 63)).cast_signed().to_string())
         }
         Part::Uuid => Some(piece.to_owned()),
-        Part::Text => {
-            let mut bytes = Vec::with_capacity(piece.len());
-            let mut rest = piece;
-            while let Some((plain, escaped)) = rest.split_once('~') {
-                bytes.extend(plain.as_bytes());
-                let (hex, behind) = escaped.split_at_checked(2)?;
-                bytes.push(u8::from_str_radix(hex, 16).ok()?);
-                rest = behind;
-            }
-            bytes.extend(rest.as_bytes());
-            String::from_utf8(bytes).ok()
-        }
+        Part::Text => String::from_utf8(unescaped(piece)?).ok(),
     }
 }
 
@@ -101,7 +120,7 @@ fn value(part: Part, piece: &str) -> Option<String> {
 mod tests {
     use proptest::{collection::vec, prelude::any, proptest};
 
-    use super::{Part, push_key, values};
+    use super::{Part, packed, push_key, unpacked, values};
 
     fn key(parts: &[Part], values: &[&[u8]]) -> String {
         let mut out = String::new();
@@ -150,6 +169,9 @@ mod tests {
             let parts = [Part::Text, Part::Integer];
             let written = key(&parts, &[one.1.as_bytes(), &one.0.to_be_bytes()]);
             assert_eq!(values(&parts, &written), Some(vec![one.1.clone(), one.0.to_string()]));
+            let (packed, others) = (packed(&written), packed(&key(&parts, &[other.1.as_bytes(), &other.0.to_be_bytes()])));
+            assert_eq!(packed.cmp(&others), (&one.1, one.0).cmp(&(&other.1, other.0)));
+            assert_eq!(unpacked(&packed), written);
         }
     }
 }

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{SyncError, plan::Standing};
+use super::{SyncError, key, plan::Standing};
 use crate::services::{
     mirror::{Held, KeyRange, Receipt, TableState, Tally},
     postgres::{PostgresError, Row, Session, Statement, ToSql},
@@ -175,11 +175,11 @@ impl Ledger {
         held: &[Held],
         gone: &[String],
     ) -> Result<(), SyncError> {
-        let gone: Vec<&[u8]> = gone.iter().map(|it| it.as_bytes()).collect();
-        let keys: Vec<&[u8]> = held.iter().map(|it| it.key.as_bytes()).collect();
+        let gone: Vec<Vec<u8>> = gone.iter().map(|it| key::packed(it)).collect();
+        let keys: Vec<Vec<u8>> = held.iter().map(|it| key::packed(&it.key)).collect();
         let hashes: Vec<i64> = held.iter().map(|it| it.hash.cast_signed()).collect();
         let counters = serde_json::to_string(&entry.counters).expect("numbers are JSON");
-        let (through, number, fence) = (receipt.through.as_bytes(), signed(receipt.number), signed(entry.fence));
+        let (through, number, fence) = (key::packed(&receipt.through), signed(receipt.number), signed(entry.fence));
         let values: [&(dyn ToSql + Sync); 9] =
             [&entry.id, &gone, &keys, &hashes, &receipt.table, &through, &number, &counters, &fence];
         let moved = self.session.execute(&self.acknowledge, &values).await.map_err(|it| self.session.failure(it))?;
@@ -230,8 +230,8 @@ impl Ledger {
             )
             insert into liftlock.sync_ledger (sync, key, hash) select $1, * from unnest($4::bytea[], $5::int8[])
             on conflict (sync, key) do update set hash = excluded.hash";
-        let (after, through) = (bytes(range.after.as_deref()), bytes(range.through.as_deref()));
-        let keys: Vec<&[u8]> = held.iter().map(|it| it.key.as_bytes()).collect();
+        let (after, through) = (range.after.as_deref().map(key::packed), range.through.as_deref().map(key::packed));
+        let keys: Vec<Vec<u8>> = held.iter().map(|it| key::packed(&it.key)).collect();
         let hashes: Vec<i64> = held.iter().map(|it| it.hash.cast_signed()).collect();
         self.execute(sql, &[&id, &after, &through, &keys, &hashes]).await
     }
@@ -244,7 +244,7 @@ impl Ledger {
     async fn page(&self, id: i32, after: Option<&str>) -> Result<Vec<Held>, PostgresError> {
         let rows = match after {
             None => self.session.query(&self.first_page, &[&id]).await,
-            Some(after) => self.session.query(&self.next_page, &[&id, &after.as_bytes()]).await,
+            Some(after) => self.session.query(&self.next_page, &[&id, &key::packed(after)]).await,
         };
         Ok(rows.map_err(|it| self.session.failure(it))?.iter().map(held).collect())
     }
@@ -260,17 +260,8 @@ pub async fn standing(session: &Session, place: &str) -> Result<Vec<Standing>, P
     Ok(rows.iter().map(standing).collect())
 }
 
-fn bytes(key: Option<&str>) -> Option<&[u8]> {
-    key.map(str::as_bytes)
-}
-
 fn held(row: &Row) -> Held {
-    Held { key: key(row.get(0)), hash: row.get::<_, i64>(1).cast_unsigned() }
-}
-
-/// Keys are ASCII by construction.
-fn key(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+    Held { key: key::unpacked(row.get(0)), hash: row.get::<_, i64>(1).cast_unsigned() }
 }
 
 fn signed(number: u64) -> i64 {
@@ -289,7 +280,7 @@ fn entry(row: &Row) -> Entry {
         unset: row.get(4),
         run: run(row.get(5)),
         fence: unsigned(row.get(6)),
-        cursor: row.get::<_, Option<&[u8]>>(7).map(key),
+        cursor: row.get::<_, Option<&[u8]>>(7).map(key::unpacked),
         batch: unsigned(row.get(8)),
         acknowledged: row.get::<_, Option<&str>>(9).map(run).zip(acknowledged_batch.map(unsigned)),
         // Counters of another version count from zero: they are for people.

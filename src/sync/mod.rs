@@ -227,7 +227,7 @@ async fn carry<M: Mirror>(
         count(entry, synced);
     }
     synced.duration_ms = millis(began);
-    let seen = entry.and(outcome)?;
+    let seen = entry.and(outcome).map_err(|error| error.of_key(&table.name))?;
     carrier.ledger.session.unlock(lock).await?;
     recommendations.extend(remarks(table, &seen));
     let (table, rows, millis) = (table.name.clone(), seen.source.live, synced.duration_ms);

@@ -468,6 +468,32 @@ async fn what_cannot_be_carried_is_told_and_the_rest_is_carried() {
     setting.database.execute(&format!("drop owned by {role}; drop role {role}")).await;
 }
 
+// Keys used to be three times as long in the ledger as at the source, and the first that was too long ended it all.
+#[tokio::test]
+async fn a_key_as_long_as_postgres_holds_is_carried_and_a_longer_one_stops_its_table_only() {
+    let mut setting = Setting::new(
+        "a_key_as_long_as_postgres_holds",
+        "select setseed(0.5); create table long (k text primary key, v int);
+        insert into long select string_agg(chr(192 + (random() * 6000)::int), ''), it
+          from generate_series(1, 30) it, generate_series(1, 850) group by it;
+        insert into long values (repeat('é', 100000), 0), ('', -1), ('~', -2);
+        create table bytes (k bytea primary key);
+        insert into bytes select decode(string_agg(md5(random()::text), ''), 'hex') from generate_series(1, 160);
+        create table short (k int primary key); insert into short values (1);",
+    )
+    .await;
+    for _ in 0..2 {
+        let report = setting.sync().await;
+        let [bytes, long, short] = report.tables.as_slice() else { panic!("{report:?}") };
+        assert!(bytes.errors[0].message.contains("a key of `bytes` is too long"), "{bytes:?}");
+        assert_eq!((outcome(long)[0], outcome(short)[0]), (33, 1));
+        assert!(!sync::is_whole(&report));
+    }
+    setting.request.tables = vec!["long".to_owned()];
+    setting.database.execute("drop schema liftlock cascade; update long set v = 7 where v = 5").await;
+    assert_eq!(outcome(&setting.sync_table().await), [33, 33, 0, 1, 32, 0]);
+}
+
 #[tokio::test]
 async fn a_lost_ledger_is_rebuilt_from_the_mirror() {
     let setting = Setting::new("a_lost_ledger_is_rebuilt", NUMBERS).await;
