@@ -60,8 +60,8 @@ const SAFE: [(&str, &str); 5] = [
 struct Stage {
     /// Stopped first.
     receiver: Receiver,
+    /// The project lies in its folder, so that all goes with it, also when this process is killed.
     sandbox: Sandbox,
-    _folder: tempfile::TempDir,
     project: Utf8PathBuf,
     variables: BTreeMap<String, String>,
 }
@@ -69,7 +69,11 @@ struct Stage {
 /// Runs the main job on a throw-away Postgres and shows each part as it happens.
 pub async fn demo(shell: &Shell, arguments: &cli::Demo) -> Result<Report, Error> {
     let stage = stage(shell).await?;
-    play(shell, &stage).await?;
+    let played = match fill(shell, &stage).await {
+        Ok(()) => play(shell, &stage).await,
+        failed => failed,
+    };
+    played.map_err(|error| in_short(shell, &stage, error))?;
     let report = closing(&stage, arguments.keep);
     if arguments.keep {
         shell.show(&report)?;
@@ -80,8 +84,16 @@ pub async fn demo(shell: &Shell, arguments: &cli::Demo) -> Result<Report, Error>
     Ok(report)
 }
 
-/// Starts Postgres and the webhook receiver, writes the project, and brings both environments to where a
-/// real project is before its next release: schema applied, tables full.
+/// What came to an end when the demo did: advice on how to go on would name databases that are gone.
+fn in_short(shell: &Shell, stage: &Stage, error: Error) -> Error {
+    match stage.sandbox.is_out_of_room() {
+        _ if shell.cancel.is_cancelled() => Error::Interrupted,
+        Some(full) => full.into(),
+        None => error,
+    }
+}
+
+/// Starts Postgres and the webhook receiver, and writes the project.
 async fn stage(shell: &Shell) -> Result<Stage, Error> {
     say(shell, "starting a throw-away PostgreSQL")?;
     let options = SandboxOptions { observe: Arc::clone(&shell.observe), ..SandboxOptions::default() };
@@ -91,18 +103,10 @@ async fn stage(shell: &Shell) -> Result<Stage, Error> {
             path: "the start of PostgreSQL".to_owned(),
             source: std::io::Error::other(panic),
         })??;
-    for database in ["fibre_staging", "fibre_production"] {
-        sandbox.create_database(database).await?;
-    }
-    let folder = tempfile::Builder::new().prefix("liftlock-demo-").tempdir().map_err(|source| Error::File {
+    let root = sandbox.make_folder("demo").map_err(|source| Error::File {
         action: "make a folder in",
-        path: std::env::temp_dir().display().to_string(),
+        path: sandbox.folder().to_string(),
         source,
-    })?;
-    let root = Utf8PathBuf::from_path_buf(folder.path().to_owned()).map_err(|path| Error::File {
-        action: "use the temporary folder",
-        path: path.display().to_string(),
-        source: std::io::Error::other("its name is not UTF-8; set TMPDIR to another"),
     })?;
     let project = root.join("fibre");
     write(&project.join("liftlock.yml"), CONFIG)?;
@@ -116,16 +120,23 @@ async fn stage(shell: &Shell) -> Result<Stage, Error> {
         ("AUDIT_WEBHOOK_URL".to_owned(), receiver.url.clone()),
         ("AUDIT_WEBHOOK_SECRET".to_owned(), secret),
     ]);
-    let stage = Stage { receiver, sandbox, _folder: folder, project, variables };
+    Ok(Stage { receiver, sandbox, project, variables })
+}
+
+/// Brings both environments to where a real project is before its next release: schema applied, tables full.
+async fn fill(shell: &Shell, stage: &Stage) -> Result<(), Error> {
     say(shell, "making what production looks like before the release: 7 tables, 59,500 rows")?;
-    let silent = actor(shell, &stage, true);
+    for database in ["fibre_staging", "fibre_production"] {
+        stage.sandbox.create_database(database).await?;
+    }
+    let silent = actor(shell, stage, true);
     promote::promote(&silent, &promotion("staging")).await?;
     promote::promote(&silent, &promotion("production")).await?;
     let address = Address::parse(&stage.sandbox.url("fibre_production"))?;
     let session = postgres::connect(&address, &postgres::Options::default()).await?;
     session.batch_execute(SEED).await.map_err(|error| session.failure(error))?;
     session.close().await;
-    Ok(stage)
+    Ok(())
 }
 
 /// The story: a dangerous migration is refused, safe ones go all the way.

@@ -21,6 +21,7 @@ use std::{
 
 use camino::{Utf8Path, Utf8PathBuf};
 use miette::Diagnostic;
+use nix::unistd::geteuid;
 use thiserror::Error;
 
 use self::account::Account;
@@ -115,7 +116,7 @@ pub enum SandboxError {
     Root { source: Cause },
 
     #[error("cannot prepare the sandbox's folder `{path}`")]
-    #[diagnostic(code(sandbox::folder), help("set TMPDIR to a folder that you can write to"))]
+    #[diagnostic(code(sandbox::folder), help("set TMPDIR to a folder that you can write to{}", if geteuid().is_root() { ", and that every account can enter" } else { "" }))]
     Folder { path: Utf8PathBuf, source: io::Error },
 
     #[error("cannot keep the fetched server in `{path}`")]
@@ -123,7 +124,10 @@ pub enum SandboxError {
     Cache { path: Utf8PathBuf, source: io::Error },
 
     #[error("the disk that holds the sandbox is full")]
-    #[diagnostic(code(sandbox::disk_full), help("free about 100 MB there, or set TMPDIR to another disk: {path}"))]
+    #[diagnostic(
+        code(sandbox::disk_full),
+        help("free about 300 MB there, or set TMPDIR to a folder on another disk; this one holds {path}")
+    )]
     DiskFull { path: Utf8PathBuf, source: Cause },
 
     #[error("{step} failed")]
@@ -158,6 +162,9 @@ impl SandboxError {
 
 /// The server's superuser.
 const SUPERUSER: &str = "postgres";
+
+/// What the operating system says when the disk is full.
+const NO_ROOM: &str = "No space left on device";
 
 /// A loaded machine may take long; one that takes longer has another problem.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -216,6 +223,20 @@ impl Sandbox {
         &self.folder
     }
 
+    /// Makes a folder that goes when the sandbox goes, whoever ends it; only this account can look into it.
+    pub fn make_folder(&self, name: &str) -> io::Result<Utf8PathBuf> {
+        let path = self.folder.join(name);
+        fs::create_dir(&path)?;
+        fs::set_permissions(&path, Permissions::from_mode(0o700))?;
+        Ok(path)
+    }
+
+    /// Whether the server has met a full disk: what its clients see is only that it is gone.
+    pub fn is_out_of_room(&self) -> Option<SandboxError> {
+        let said = self.log_tail();
+        said.contains(NO_ROOM).then(|| SandboxError::DiskFull { path: self.folder.clone(), source: Cause(said) })
+    }
+
     /// The end of what the server logged.
     pub fn log_tail(&self) -> String {
         log_tail(&self.folder)
@@ -261,9 +282,14 @@ impl Drop for Sandbox {
 
 /// A socket's path must stay under about 100 bytes, and root's server runs as somebody else, who must get there.
 fn base() -> Utf8PathBuf {
-    let temporary = Utf8PathBuf::from_path_buf(std::env::temp_dir()).unwrap_or_else(|_| "/tmp".into());
-    let usable = temporary.as_str().len() <= 60 && !nix::unistd::geteuid().is_root();
-    if usable { temporary } else { "/tmp".into() }
+    let temporary = std::path::absolute(std::env::temp_dir()).ok().and_then(|it| Utf8PathBuf::from_path_buf(it).ok());
+    let is_usable = |it: &Utf8PathBuf| it.as_str().len() <= 60 && (!geteuid().is_root() || is_open_to_all(it));
+    temporary.filter(is_usable).unwrap_or_else(|| "/tmp".into())
+}
+
+/// Whether every account can pass through the folder and all above it.
+fn is_open_to_all(folder: &Utf8Path) -> bool {
+    folder.ancestors().all(|it| fs::metadata(it).is_ok_and(|it| it.permissions().mode() & 0o001 != 0))
 }
 
 /// `data` and `run` belong to the server's account; nobody else can look into them.
@@ -316,7 +342,7 @@ fn serve(
 }
 
 fn start_failed(step: &'static str, folder: &Utf8Path, said: String) -> SandboxError {
-    match said.contains("No space left on device") {
+    match said.contains(NO_ROOM) {
         true => SandboxError::DiskFull { path: folder.to_owned(), source: Cause(said) },
         false => SandboxError::Start { step, source: Cause(said) },
     }

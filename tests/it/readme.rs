@@ -96,7 +96,6 @@ fn normal(text: &str) -> String {
         (r"oid \d+, system \d+", "SYSTEM"),
         (r"\b[0-9A-F]+/[0-9A-F]{3,}\b", "LSN"),
         (r"liftlock_backup_\w+", "BACKUP"),
-        (r"[^\s`(\[]*/liftlock-demo-\w+", "PROJECT"),
         (r"[^\s`(\[]*/liftlock-pg-\w+", "SERVER"),
         (r"\d+ min \d+ s|\d+\.\d s|\d+ ms", "DURATION"),
         (r"DURATION [\d,]+", "DURATION RATE"),

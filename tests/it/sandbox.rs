@@ -182,3 +182,74 @@ fn an_installation_that_does_not_work_is_told_apart() {
     let error = Sandbox::start(&SandboxOptions { binaries, ..SandboxOptions::default() }).unwrap_err();
     assert_eq!(error.code().unwrap().to_string(), "sandbox::configured");
 }
+
+/// A demo, its folder for temporary files, and its sandbox in there, once the project is written.
+fn running_demo(temporary: &TempDir) -> (Child, Utf8PathBuf) {
+    // Root's server runs as another account, which must get there.
+    std::fs::set_permissions(temporary.path(), Permissions::from_mode(0o711)).unwrap();
+    let mut demo = support::liftlock();
+    demo.arg("demo").env("TMPDIR", temporary.path()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let child = demo.spawn().unwrap();
+    let temporary = Utf8Path::from_path(temporary.path()).unwrap();
+    let mut sandbox = None;
+    until("the demo writes its project", || {
+        let folders = temporary.read_dir_utf8().unwrap().map(|it| it.unwrap().into_path());
+        sandbox = folders.into_iter().find(|it| it.join("demo/fibre/mirror/mirror.json").exists());
+        sandbox.is_some()
+    });
+    (child, sandbox.unwrap())
+}
+
+// The project used to lie beside the sandbox, where nobody removed it.
+#[test]
+fn a_demo_that_was_killed_leaves_neither_server_nor_project() {
+    let temporary = TempDir::new().unwrap();
+    let (mut child, sandbox) = running_demo(&temporary);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    until("the folder is removed", || temporary.path().read_dir().unwrap().next().is_none());
+    until("the server is gone", || processes(&sandbox).is_empty());
+}
+
+// It used to advise to go on with a promotion whose database was gone.
+#[test]
+fn a_demo_that_is_stopped_says_that_nothing_is_left_and_leaves_nothing() {
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        let temporary = TempDir::new().unwrap();
+        let (child, sandbox) = running_demo(&temporary);
+        kill(Pid::from_raw(child.id().cast_signed()), signal).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(3), "{said}");
+        assert!(said.contains("nothing is left behind") && !said.contains("go on with"), "{said}");
+        assert!(temporary.path().read_dir().unwrap().next().is_none());
+        assert!(processes(&sandbox).is_empty());
+    }
+}
+
+// The server runs elsewhere, so a relative TMPDIR meant two folders.
+#[test]
+fn a_sandbox_starts_in_a_relative_folder_and_in_one_with_a_space() {
+    let place = TempDir::new().unwrap();
+    std::fs::set_permissions(place.path(), Permissions::from_mode(0o711)).unwrap();
+    for name in ["relative", "with space"] {
+        let folder = place.path().join(name);
+        std::fs::create_dir(&folder).unwrap();
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "sandbox::a_process_with_a_sandbox", "--nocapture"]);
+        let mut child = command
+            .env(VICTIM, "1")
+            .env("TMPDIR", name)
+            .current_dir(place.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let started = lines.map(Result::unwrap).find_map(|it| it.strip_prefix("folder ").map(Utf8PathBuf::from));
+        let started = started.expect("the sandbox starts");
+        assert!(started.starts_with(&folder), "{started}");
+        child.kill().unwrap();
+        child.wait().unwrap();
+        until("the folder is removed", || folder.read_dir().unwrap().next().is_none());
+    }
+}
