@@ -137,8 +137,9 @@ pub async fn in_transaction(
                 job.observe.event(Event::Notice {
                     message: format!("the connection broke in the commit of {place}; looking"),
                 });
-                job.line.reconnect(job.observe).await.map_err(|it| lost(&place, it))?;
-                if landed(&job.line.session()).await? {
+                let unknown = |source| ApplyError::CommitUnknown { place: place.clone(), source };
+                job.line.reconnect(job.observe).await.map_err(unknown)?;
+                if landed(&job.line.session()).await.map_err(unknown)? {
                     return Ok(Committed::FoundAfterReconnect);
                 }
             }

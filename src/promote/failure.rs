@@ -33,6 +33,12 @@ pub enum ApplyError {
         help("what was not committed is rolled back; run the same command again, it finds out how far this got")
     )]
     Lost { place: String, source: PostgresError },
+    #[error("the connection broke in the commit of {place}, and the server does not answer")]
+    #[diagnostic(
+        code(apply::commit_unknown),
+        help("whether it was kept cannot be seen from here; run the same command again, it looks")
+    )]
+    CommitUnknown { place: String, source: PostgresError },
     #[error("stopped on request in {place}")]
     #[diagnostic(code(apply::cancelled), help("what was under way is rolled back; run the same command to go on"))]
     Cancelled { place: String },
@@ -101,7 +107,10 @@ impl ApplyError {
     /// The number that the process leaves with when nothing was changed yet.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Cancelled { .. } | Self::UnknownOutcome { .. } | Self::TransactionEnded { .. } => Exit::Half,
+            Self::Cancelled { .. }
+            | Self::UnknownOutcome { .. }
+            | Self::CommitUnknown { .. }
+            | Self::TransactionEnded { .. } => Exit::Half,
             Self::Postgres(error) => error.exit(),
             Self::Refused(_)
             | Self::LockTimeout { .. }
@@ -118,6 +127,7 @@ impl ApplyError {
             Self::Refused(_) | Self::Changed { .. } | Self::TransactionEnded { .. } => true,
             Self::LockTimeout { .. }
             | Self::Lost { .. }
+            | Self::CommitUnknown { .. }
             | Self::Cancelled { .. }
             | Self::UnknownOutcome { .. }
             | Self::InvalidIndex { .. }
@@ -132,7 +142,9 @@ impl ApplyError {
         let (sqlstate, place) = match self {
             Self::Refused(it) => (Some(it.server.sqlstate.clone()), Some(it.place.clone())),
             Self::LockTimeout { place, sqlstate, .. } => (Some(sqlstate.clone()), Some(place.clone())),
-            Self::Lost { place, source } => (source.sqlstate().map(str::to_owned), Some(place.clone())),
+            Self::Lost { place, source } | Self::CommitUnknown { place, source } => {
+                (source.sqlstate().map(str::to_owned), Some(place.clone()))
+            }
             Self::Cancelled { place } | Self::UnknownOutcome { place, .. } | Self::InvalidIndex { place, .. } => {
                 (None, Some(place.clone()))
             }

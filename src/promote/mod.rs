@@ -35,6 +35,7 @@ use self::{
     journal::{End, Entry, Facts, Journal, JournalError, Standing, standing},
     perform::{Perform, StepError},
     plan::{Plan, Step, StepId},
+    restore::RestoreError,
 };
 use crate::{
     exit::Exit,
@@ -201,7 +202,7 @@ async fn resume(
     );
     asker.observe.event(Event::Notice { message });
     let at = StepId("resume".to_owned());
-    let told = performer.resumed(standing.resumed + 1, asker.actor).await;
+    let told = performer.resumed(standing, asker.actor).await;
     told.map_err(|error| stopped(plan, standing, &at, error))?;
     let entry = Entry::Resumed { actor: asker.actor.to_owned(), tool_version: asker.tool_version.to_owned() };
     write(journal, plan, standing, entry).await
@@ -264,10 +265,14 @@ async fn write(
     standing: &mut Standing,
     entry: Entry,
 ) -> Result<(), PromoteError> {
-    let broke = |source| PromoteError::JournalBroke { done: applied(plan, standing), command: command(plan), source };
-    journal.append(plan.run, &entry).await.map_err(broke)?;
+    let written = journal.append(plan.run, &entry).await;
+    // It has happened, whether or not it could be written down.
     standing.take(entry);
-    Ok(())
+    written.map_err(|source| PromoteError::JournalBroke {
+        done: applied(plan, standing),
+        command: command(plan),
+        source,
+    })
 }
 
 /// Migrations that this run has applied, in order.
@@ -287,13 +292,20 @@ fn stopped(plan: &Plan, standing: &Standing, step: &StepId, error: StepError) ->
     let done = applied(plan, standing);
     let half = !done.is_empty() || error.exit() == Exit::Half;
     let so_far = match done.as_slice() {
-        [] if half => "some of it is done, see above".to_owned(),
+        [] if half => "none of its migrations is known to be applied whole".to_owned(),
         [] => "nothing was changed".to_owned(),
         _ => format!("applied: {}", done.join(", ")),
     };
     let restore_point = standing.finished.values().find_map(|it| it.restore_point.as_ref());
-    let way_back = restore_point.map(|it| format!("; restore point `{}` is from before", it.name)).unwrap_or_default();
+    let gone = matches!(error, StepError::Restore(RestoreError::Gone { .. }));
+    let way_back = restore_point
+        .filter(|_| !gone)
+        .map(|it| format!("; restore point `{}` is from before", it.name))
+        .unwrap_or_default();
     let (then, command) = match error.ends() {
+        None if gone => {
+            ("give it up and plan anew with", format!("liftlock promote --to {} --abandon", plan.environment))
+        }
         None => ("go on with", command(plan)),
         Some(End::Finished) => ("the promotion is done; carry the mirror on with", "liftlock sync".to_owned()),
         Some(End::Failed | End::Abandoned) => ("when that is put right, promote the rest with", command(plan)),

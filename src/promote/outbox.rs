@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::{
     exit::Exit,
-    promote::event::{self, GENESIS, NewEvent},
+    promote::event::{self, GENESIS, Kind, NewEvent},
     services::{
         postgres::{GenericClient, PostgresError, Row},
         webhook::WebhookError,
@@ -187,9 +187,37 @@ const SILENT: &str = "
 
 /// Walks the whole chain. What is found is an answer; an error means that it could not be read.
 pub async fn verify(client: &impl GenericClient) -> Result<Chain, PostgresError> {
-    let mut chain = Chain { sound: 0, head: GENESIS.to_owned(), broken: None };
+    let mut chain = walk(client, i64::MIN, 1, GENESIS.to_owned()).await?;
+    if chain.broken.is_none()
+        && let Some(row) = client.query_opt(SILENT, &[]).await?
+    {
+        let last = i64::try_from(chain.sound).unwrap_or(i64::MAX);
+        chain.broken = Some(Break::CutOff { last, run: row.get(0), kind: row.get(1) });
+    }
+    Ok(chain)
+}
+
+/// Walks the chain from the first event of a run on, whatever was done to the events before it.
+pub async fn verify_run(client: &impl GenericClient, run: Uuid) -> Result<Chain, PostgresError> {
+    let first = "select sequence, previous_hash from liftlock.audit_outbox
+        where run = $1::text::uuid and kind = $2 order by sequence limit 1";
+    let kind = Kind::PromotionStarted.name();
+    let Some(row) = client.query_opt(first, &[&run.to_string(), &kind]).await? else {
+        let broken = Some(Break::CutOff { last: 0, run: run.to_string(), kind: kind.to_owned() });
+        return Ok(Chain { sound: 0, head: GENESIS.to_owned(), broken });
+    };
+    let first: i64 = row.get(0);
+    walk(client, first - 1, first, row.get(1)).await
+}
+
+async fn walk(
+    client: &impl GenericClient,
+    mut after: i64,
+    mut expected: i64,
+    head: String,
+) -> Result<Chain, PostgresError> {
+    let mut chain = Chain { sound: 0, head, broken: None };
     let sql = format!("select {COLUMNS} from liftlock.audit_outbox where sequence > $1 order by sequence limit $2");
-    let (mut after, mut expected) = (i64::MIN, 1);
     loop {
         let rows = client.query(&sql, &[&after, &PAGE]).await?;
         for event in rows.iter().map(stored) {
@@ -200,13 +228,9 @@ pub async fn verify(client: &impl GenericClient) -> Result<Chain, PostgresError>
             (after, expected, chain.head) = (event.sequence, event.sequence + 1, event.hash);
         }
         if rows.len() < usize::try_from(PAGE).unwrap_or_default() {
-            break;
+            return Ok(chain);
         }
     }
-    if let Some(row) = client.query_opt(SILENT, &[]).await? {
-        chain.broken = Some(Break::CutOff { last: expected - 1, run: row.get(0), kind: row.get(1) });
-    }
-    Ok(chain)
 }
 
 fn holds(event: &Event, expected: i64, head: &str) -> Result<(), Break> {

@@ -31,8 +31,8 @@ use crate::{
 pub trait Perform {
     /// Does a step, or finds that it is done.
     async fn perform(&mut self, step: &Step, standing: &Standing) -> Result<Facts, StepError>;
-    /// Records that somebody goes on, for the `attempt`th time.
-    async fn resumed(&mut self, attempt: usize, actor: &str) -> Result<(), StepError>;
+    /// Records that somebody goes on with what stands so far; fails when that cannot be relied on any more.
+    async fn resumed(&mut self, standing: &Standing, actor: &str) -> Result<(), StepError>;
     /// Records that a step failed; `what` tells this failure from others of the run.
     async fn failed(&mut self, what: &str, cause: &Cause) -> Result<(), StepError>;
     /// Records that the promotion was given up.
@@ -52,6 +52,15 @@ pub enum StepError {
         migration: String,
         done: i32,
         total: i32,
+        #[source]
+        #[diagnostic_source]
+        source: ApplyError,
+    },
+    /// The connection is gone, and its statements commit one by one.
+    #[error("how far {migration} got cannot be seen from here")]
+    #[diagnostic(code(promote::unseen))]
+    Unseen {
+        migration: String,
         #[source]
         #[diagnostic_source]
         source: ApplyError,
@@ -95,7 +104,9 @@ impl StepError {
             Self::Apply(error) => error.exit(),
             Self::Restore(error) => error.exit(),
             Self::Postgres(error) => error.exit(),
-            Self::Partly { .. } | Self::Cancelled | Self::Sync(_) | Self::MirrorDiffers(_) => Exit::Half,
+            Self::Partly { .. } | Self::Unseen { .. } | Self::Cancelled | Self::Sync(_) | Self::MirrorDiffers(_) => {
+                Exit::Half
+            }
             Self::NotRecorded(_) | Self::Chain(_) | Self::NoFile(_) => Exit::Service,
         }
     }
@@ -104,7 +115,9 @@ impl StepError {
     /// itself is done, and must not be in the way of the next one.
     pub fn ends(&self) -> Option<End> {
         match self {
-            Self::Apply(error) | Self::Partly { source: error, .. } => error.is_final().then_some(End::Failed),
+            Self::Apply(error) | Self::Partly { source: error, .. } | Self::Unseen { source: error, .. } => {
+                error.is_final().then_some(End::Failed)
+            }
             Self::Sync(_) | Self::MirrorDiffers(_) => Some(End::Finished),
             Self::Restore(_)
             | Self::Postgres(_)
@@ -118,7 +131,9 @@ impl StepError {
     /// For journal and audit: codes and places only.
     pub fn cause(&self) -> Cause {
         match self {
-            Self::Apply(error) | Self::Partly { source: error, .. } => error.cause(),
+            Self::Apply(error) | Self::Partly { source: error, .. } | Self::Unseen { source: error, .. } => {
+                error.cause()
+            }
             Self::Postgres(error) => Cause { sqlstate: error.sqlstate().map(str::to_owned), ..self.coded() },
             Self::Restore(_)
             | Self::NotRecorded(_)
@@ -192,9 +207,10 @@ impl<P: Provider> Perform for Performer<'_, P> {
         }
     }
 
-    async fn resumed(&mut self, attempt: usize, actor: &str) -> Result<(), StepError> {
+    async fn resumed(&mut self, standing: &Standing, actor: &str) -> Result<(), StepError> {
         self.line.prove_lock().await?;
-        self.append(&chronicle::resumed(self.plan, attempt, actor, Timestamp::now())).await
+        self.still_restorable(standing).await?;
+        self.append(&chronicle::resumed(self.plan, standing.resumed + 1, actor, Timestamp::now())).await
     }
 
     async fn failed(&mut self, what: &str, cause: &Cause) -> Result<(), StepError> {
@@ -247,6 +263,21 @@ impl<P: Provider> Performer<'_, P> {
         Ok(Facts { detail, restore_point: Some(point), ..Facts::default() })
     }
 
+    /// What an earlier process has made may have been removed, or have expired: then nothing more is applied.
+    async fn still_restorable(&self, standing: &Standing) -> Result<(), StepError> {
+        let left = |it: &Step| matches!(it, Step::Apply { .. }) && !standing.finished.contains_key(&it.id());
+        if !self.plan.steps.iter().any(left) {
+            return Ok(());
+        }
+        let session = self.line.session();
+        for step in self.plan.steps.iter().filter(|it| standing.finished.contains_key(&it.id())) {
+            if let Step::RestorePoint { name, nonce, .. } = step {
+                restore::still_there(&self.restore_points.branches(&session), name, nonce).await?;
+            }
+        }
+        Ok(())
+    }
+
     async fn apply(&self, id: &str) -> Result<Facts, StepError> {
         let planned = self.plan.migrations.iter().find(|it| it.id == id);
         let file = self.files.iter().find(|it| it.id.0 == id);
@@ -273,6 +304,9 @@ impl<P: Provider> Performer<'_, P> {
             Ok(Some(row)) => {
                 StepError::Partly { migration: id.to_owned(), done: row.get(0), total: row.get(1), source: error }
             }
+            Err(_) if self.plan.migrations.iter().any(|it| it.id == id && !it.transactional) => {
+                StepError::Unseen { migration: id.to_owned(), source: error }
+            }
             Ok(None) | Err(_) => error.into(),
         }
     }
@@ -289,15 +323,22 @@ impl<P: Provider> Performer<'_, P> {
             return Err(StepError::NotRecorded((*missing).to_owned()));
         }
         let chain = outbox::verify(&**session).await?;
-        if let Some(place) = chain.broken {
-            return Err(StepError::Chain(place));
-        }
         let mut warnings = Vec::new();
+        if let Some(place) = chain.broken {
+            // What somebody did to older events is told, and must not keep production from ever being promoted.
+            if let Some(place) = outbox::verify_run(&**session, self.plan.run).await?.broken {
+                return Err(StepError::Chain(place));
+            }
+            warnings.push(format!(
+                "the audit chain was broken before this promotion: {place}; look at it with `liftlock audit verify --env {}`",
+                self.plan.environment
+            ));
+        }
         for step in &self.plan.steps {
             if let Step::RestorePoint { name, nonce, .. } = step {
                 let branches = self.restore_points.branches(&session);
                 restore::still_there(&branches, name, nonce).await?;
-                warnings = restore::prune(&branches, Timestamp::now()).await;
+                warnings.extend(restore::prune(&branches, Timestamp::now()).await);
             }
         }
         let detail = format!("{} migrations recorded, {} events chained", ids.len(), chain.sound);

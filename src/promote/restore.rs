@@ -50,7 +50,7 @@ pub enum RestoreError {
     #[error("restore point `{name}` is gone")]
     #[diagnostic(
         code(restore::gone),
-        help("somebody removed it after it was made; make another with `liftlock backup create`")
+        help("somebody removed it after it was made, or it has expired; nothing more is applied without one")
     )]
     Gone { name: String },
 }

@@ -242,6 +242,46 @@ async fn a_connection_that_breaks_in_the_commit_is_resolved_by_looking() {
     project.assert_promoted(&["0001_cut_safe.sql", "0002_next_safe.sql"]).await;
 }
 
+/// It said that nothing was changed, and left with 3; the migration was applied.
+#[tokio::test]
+async fn a_server_that_is_gone_behind_a_commit_leaves_half_way_and_claims_nothing() {
+    for (test, sql, marker) in [
+        ("apply_gone_commit", "create table cut (id bigint primary key);", "create table cut"),
+        ("apply_gone_alone", "create table cut (id bigint primary key);\nvacuum cut;", "create table cut"),
+    ] {
+        let mut project = Project::new(test).await;
+        project.yaml = project.yaml.replace("profile: production", "profile: dev");
+        let folder = tempfile::Builder::new().prefix("ll").tempdir().unwrap();
+        let server = support::sandbox().folder().join("run/.s.PGSQL.5432");
+        let through = project.database.url.clone();
+        let url = format!("postgres://postgres@/{}?host={}", project.database.name, folder.path().display());
+        project.variables.insert("DATABASE_URL_PROD".to_owned(), url);
+        project.configure();
+        project.migration("0001_cut_safe.sql", sql);
+        let socket = folder.path().join(".s.PGSQL.5432");
+        let gone = async {
+            let listener = UnixListener::bind(&socket).unwrap();
+            loop {
+                let (client, _) = listener.accept().await.unwrap();
+                if relay(client, UnixStream::connect(&server).await.unwrap(), Some(marker)).await {
+                    break;
+                }
+            }
+            drop(listener);
+            std::fs::remove_file(&socket).unwrap();
+        };
+        let (ended, ()) = tokio::join!(project.command(), gone);
+        let error = ended.unwrap_err();
+        assert_eq!(error.exit(), Exit::Half, "{error:?}");
+        let shown = shown(error);
+        assert!(!shown.contains("nothing was changed"), "{shown}");
+        assert!(shown.contains("go on with `liftlock promote --to"), "{shown}");
+        project.variables.insert("DATABASE_URL_PROD".to_owned(), through.expose().to_owned());
+        project.command().await.unwrap();
+        project.assert_promoted(&["0001_cut_safe.sql"]).await;
+    }
+}
+
 #[tokio::test]
 async fn a_lock_that_somebody_holds_for_a_while_is_waited_for_and_they_are_named() {
     let project = Project::new("apply_lock").await;

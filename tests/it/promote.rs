@@ -114,6 +114,28 @@ async fn a_file_that_changed_or_went_after_it_was_applied_is_named() {
     assert_eq!(migrations(&status), states.map(|(id, state)| (id.to_owned(), state)));
 }
 
+/// The promotion applied everything, stopped at its last check, and stopped there again for ever.
+#[tokio::test]
+async fn events_that_somebody_edited_long_ago_are_told_and_block_no_promotion() {
+    let project = Project::new("promote_tampered").await;
+    project.migration("0001_a_safe.sql", "create table a (id bigint primary key);");
+    project.command().await.unwrap();
+    project.database.execute("update liftlock.audit_outbox set body = body || ' ' where sequence = 2").await;
+    project.migration("0002_b_safe.sql", "create table b (id bigint primary key);");
+    let report = format!("{:?}", project.command().await.unwrap());
+    assert!(report.contains("was broken before this promotion: event 2 was changed"), "{report}");
+    let open = "select count(*)::text from liftlock.promotions where state = 'running'";
+    assert_eq!(project.database.text(open).await, "0");
+    // Its own events are another matter.
+    project.database.execute("create table own (); create function edit() returns trigger language plpgsql as $$
+        begin update liftlock.audit_outbox set body = body || ' ' where sequence = (select max(sequence) from liftlock.audit_outbox); return new; end $$;
+        create trigger edit after insert on liftlock.migrations for each row execute function edit()").await;
+    project.migration("0003_c_safe.sql", "create table c (id bigint primary key);");
+    let error = project.command().await.unwrap_err();
+    assert_eq!(error.exit(), Exit::Half);
+    assert!(format!("{:?}", miette::Report::new(error)).contains("the audit chain does not hold"));
+}
+
 #[tokio::test]
 async fn line_ends_do_not_count_as_a_change() {
     let project = Project::new("promote_crlf").await;

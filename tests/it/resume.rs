@@ -75,8 +75,8 @@ impl<P: Perform> Perform for MortalPerformer<P> {
         if self.1.lives() { done } else { Err(StepError::Cancelled) }
     }
 
-    async fn resumed(&mut self, attempt: usize, actor: &str) -> Result<(), StepError> {
-        if self.1.lives() { self.0.resumed(attempt, actor).await } else { Err(StepError::Cancelled) }
+    async fn resumed(&mut self, standing: &Standing, actor: &str) -> Result<(), StepError> {
+        if self.1.lives() { self.0.resumed(standing, actor).await } else { Err(StepError::Cancelled) }
     }
 
     async fn failed(&mut self, what: &str, cause: &Cause) -> Result<(), StepError> {
@@ -211,6 +211,70 @@ async fn once_the_restore_point_is_made_the_application_may_be_back() {
     let application = project.database.session().await;
     project.command().await.unwrap();
     application.close().await;
+    assert_same_end(&project).await;
+}
+
+/// A resumed promotion applied the rest without any way back, and noticed that afterwards.
+#[tokio::test]
+async fn nothing_more_is_applied_when_the_restore_point_is_gone() {
+    let project = project("resume_gone").await;
+    let mortal = Mortal { left: Rc::new(Cell::new(14)) };
+    let line = project.line().await;
+    let plan = project.decide(&line).await.plan.unwrap();
+    let (files, restore_points) = (project.files(), project.restore_points());
+    let performer = project.performer(&line, &plan, &files, &restore_points);
+    let mut performer = MortalPerformer(performer, mortal.clone());
+    let mut journal = MortalJournal(PostgresJournal::new(&line), mortal);
+    promote::run(&mut journal, &plan, &mut performer, &project.asker()).await.unwrap_err();
+    drop(line);
+    let Some(Step::RestorePoint { name, .. }) = plan.steps.get(1) else { panic!("{:?}", plan.steps) };
+    project.database.execute(&format!("drop database \"{name}\"")).await;
+    let error = project.command().await.unwrap_err();
+    assert_eq!(error.exit(), Exit::Service);
+    let shown = format!("{:?}", miette::Report::new(error)).replace('│', " ");
+    let shown = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(shown.contains("is gone") && shown.contains("nothing was changed"), "{shown}");
+    assert!(shown.contains("--abandon") && !shown.contains("is from before"), "{shown}");
+    assert_eq!(project.database.text("select (to_regclass('pole') is null)::text").await, "true");
+    project.abandon().await.unwrap();
+    project.command().await.unwrap();
+    project.assert_promoted(&IDS).await;
+}
+
+/// Loses the connection when it is to write that a migration is applied.
+struct BreaksBehindApply<J>(J);
+
+impl<J: Journal> Journal for BreaksBehindApply<J> {
+    async fn append(&mut self, run: Uuid, entry: &Entry) -> Result<(), JournalError> {
+        match entry {
+            Entry::Finished { step, .. } if step.0.starts_with("apply:") => Err(dead()),
+            _ => self.0.append(run, entry).await,
+        }
+    }
+
+    async fn entries(&mut self, run: Uuid) -> Result<Vec<Entry>, JournalError> {
+        self.0.entries(run).await
+    }
+
+    async fn unfinished(&mut self) -> Result<Option<Uuid>, JournalError> {
+        self.0.unfinished().await
+    }
+}
+
+/// It said that nothing was applied, and left with 3.
+#[tokio::test]
+async fn a_journal_that_breaks_behind_a_commit_says_what_is_applied() {
+    let project = project("resume_journal").await;
+    let line = project.line().await;
+    let plan = project.decide(&line).await.plan.unwrap();
+    let (files, restore_points) = (project.files(), project.restore_points());
+    let mut performer = project.performer(&line, &plan, &files, &restore_points);
+    let mut journal = BreaksBehindApply(PostgresJournal::new(&line));
+    let error = promote::run(&mut journal, &plan, &mut performer, &project.asker()).await.unwrap_err();
+    drop(line);
+    assert_eq!(error.exit(), Exit::Half);
+    assert!(error.to_string().contains(&format!("applied are {}", IDS[0])), "{error}");
+    project.command().await.unwrap();
     assert_same_end(&project).await;
 }
 
