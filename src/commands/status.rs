@@ -87,7 +87,10 @@ fn migrations(files: &[Migration], records: &Records, pending: &Pending) -> Vec<
         id: id.0.clone(),
         state: MigrationState::Missing,
         applied_at: records.history.iter().find(|it| it.id == id.0).and_then(|it| it.applied_at.clone()),
-        note: Some("applied, and no file has this id".to_owned()),
+        note: Some(match records.history.iter().find(|it| it.id == id.0 && !it.done) {
+            Some(row) => format!("{}, and no file has this id", progress(row)),
+            None => "applied, and no file has this id".to_owned(),
+        }),
     };
     files.iter().map(known).chain(pending.missing.iter().map(gone)).collect()
 }

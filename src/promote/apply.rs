@@ -84,7 +84,13 @@ async fn history(session: &Session, id: &str) -> Result<Option<Row>, PostgresErr
 const APPLIED: &str = "
     insert into liftlock.migrations
       (id, checksum, transactional, state, total, applied, run, started_at, applied_at, duration_ms)
-    values ($1, $2, true, 'done', $3, $3, $4::text::uuid, now(), clock_timestamp(), $5)";
+    values ($1, $2, true, 'done', $3, $3, $4::text::uuid, now(), clock_timestamp(), $5)
+    on conflict (id) do update set checksum = excluded.checksum, transactional = true, state = 'done',
+      total = excluded.total, applied = excluded.applied, run = excluded.run, applied_at = excluded.applied_at,
+      duration_ms = excluded.duration_ms";
+
+/// Of a file that was begun statement by statement and failed at the first; it has been written anew since.
+const NOT_BEGUN: &str = "delete from liftlock.statements where migration = $1";
 
 /// All of it in one transaction.
 async fn whole(job: &Job<'_>, watch: &Watch<'_>) -> Result<u64, ApplyError> {
@@ -95,6 +101,7 @@ async fn whole(job: &Job<'_>, watch: &Watch<'_>) -> Result<u64, ApplyError> {
         let total = i32::try_from(job.migration.to_run().len()).unwrap_or(i32::MAX);
         let duration = i64::try_from(millis()).unwrap_or(i64::MAX);
         let run = job.plan.run.to_string();
+        session.execute(NOT_BEGUN, &[id]).await?;
         session.execute(APPLIED, &[id, &job.planned.checksum, &total, &run, &duration]).await?;
         let event = chronicle::migration_applied(job.plan, job.planned, millis(), Timestamp::now());
         outbox::append(&**session, &event).await?;

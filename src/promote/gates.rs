@@ -4,6 +4,8 @@
 //! A gate that cannot know says no: an environment that is not reachable was not staged.
 
 use super::{
+    failure::place,
+    own,
     plan::{self, GateAnswer, Request, Target, Wanted},
     survey::{Bookkeeping, HistoryRow},
 };
@@ -128,6 +130,14 @@ fn runs(count: usize) -> String {
 
 /// Are the applied files still what was applied, and the promotion that goes on still what was planned?
 fn history(request: &Request<'_>) -> Answer {
+    let own = request.to_apply().into_iter().filter_map(|it| Some(place(it, own::written_by(it)?)));
+    let own: Vec<String> = own.collect();
+    if !own.is_empty() {
+        return failed(
+            format!("writes to liftlock's own tables: {}", list(own.into_iter())),
+            "they prove what was applied, so no migration may change them; take the statement out of the file",
+        );
+    }
     let pending = request.pending();
     let mut wrong = Vec::new();
     if let Some(plan) = request.resumes {
@@ -146,9 +156,19 @@ fn history(request: &Request<'_>) -> Answer {
         }
     }
     let edited = |id: &str| request.files.iter().find(|it| it.id.0 == id).is_some_and(|it| edited_behind(request, it));
+    let begun = |id: &str| request.survey.records.history.iter().find(|it| it.id == id && !it.done);
     let changed = pending.changed.iter().filter(|id| !edited(&id.0));
-    wrong.extend(changed.map(|id| format!("{id} was changed after it was applied")));
-    wrong.extend(pending.missing.iter().map(|id| format!("{id} was applied and its file is gone")));
+    wrong.extend(changed.map(|id| match begun(&id.0) {
+        Some(_) => format!("{id} was changed in those of its statements that are applied"),
+        None => format!("{id} was changed after it was applied"),
+    }));
+    wrong.extend(pending.missing.iter().filter_map(|id| match begun(&id.0) {
+        Some(row) if row.done_statements.is_empty() => None,
+        Some(row) => {
+            Some(format!("{} of {} statements of {id} are applied and its file is gone", row.applied, row.total))
+        }
+        None => Some(format!("{id} was applied and its file is gone")),
+    }));
     if !wrong.is_empty() {
         return failed(
             list(wrong.into_iter()),
@@ -168,12 +188,12 @@ fn history(request: &Request<'_>) -> Answer {
     )
 }
 
-/// The file was begun and then edited, but only behind the statements that are done.
+/// The file was begun and then edited, but only behind the statements that are done: anywhere, when none are.
 fn edited_behind(request: &Request<'_>, file: &Migration) -> bool {
     let Some(row) = request.survey.records.history.iter().find(|it| it.id == file.id.0 && !it.done) else {
         return false;
     };
-    file.transaction == TransactionMode::PerStatement && begins_as(row, file)
+    row.done_statements.is_empty() || (file.transaction == TransactionMode::PerStatement && begins_as(row, file))
 }
 
 /// The statements that are done are the file's first ones.

@@ -16,6 +16,7 @@ pub mod inspect;
 pub mod journal;
 pub mod line;
 pub mod outbox;
+pub mod own;
 pub mod perform;
 pub mod plan;
 pub mod prepare;

@@ -114,6 +114,40 @@ async fn a_file_that_changed_or_went_after_it_was_applied_is_named() {
     assert_eq!(migrations(&status), states.map(|(id, state)| (id.to_owned(), state)));
 }
 
+/// Nothing of it was applied, and it was said to be changed, or gone, "after it was applied": nothing more could be
+/// promoted but with the bytes that fail.
+#[tokio::test]
+async fn a_file_that_failed_at_its_first_statement_may_be_written_anew_or_taken_away() {
+    let project = Project::new("promote_anew").await;
+    let setup = "create table pole (id bigint primary key, tag text); insert into pole values (1, 'a'), (2, 'a')";
+    project.database.execute(setup).await;
+    let failing = "create unique index concurrently pole_tag_idx on pole (tag);";
+    project.migration("0001_unique_safe.sql", failing);
+    project.command().await.unwrap_err();
+    project.migration("0001_unique_safe.sql", "alter table pole add column note text;");
+    project.command().await.unwrap();
+    project.assert_promoted(&["0001_unique_safe.sql"]).await;
+    project.migration("0002_unique_safe.sql", failing);
+    project.command().await.unwrap_err();
+    project.remove("0002_unique_safe.sql");
+    project.migration("0003_c_safe.sql", "create table c (id bigint primary key);");
+    project.command().await.unwrap();
+    let status = format!("{:?}", project.status().await.unwrap());
+    assert!(status.contains("0 of 1 statements are done, and no file has this id"), "{status}");
+}
+
+/// Such an insert has `ON CONFLICT DO NOTHING`, so no rule refused it, and a file counted as applied that never ran.
+#[tokio::test]
+async fn a_migration_that_writes_the_history_itself_is_refused() {
+    let project = Project::new("promote_own").await;
+    project.migration(
+        "0001_a_safe.sql",
+        "insert into liftlock.migrations (id, checksum, transactional, state, total)
+         values ('0002_b_safe.sql', '', true, 'done', 1) on conflict do nothing;",
+    );
+    refused(&project, &[("history", "0001_a_safe.sql:6:1")]).await;
+}
+
 /// The promotion applied everything, stopped at its last check, and stopped there again for ever.
 #[tokio::test]
 async fn events_that_somebody_edited_long_ago_are_told_and_block_no_promotion() {
