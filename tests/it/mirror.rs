@@ -320,6 +320,8 @@ async fn damage_is_named_with_file_and_line() {
         (format!("{}\nnot json\n", lines[0]), "line 2: not JSON at column 2"),
         (format!("{}\n{}\n", lines[1], lines[0]), "line 2: `neon.key` is not above the one before"),
         ("{\"id\":\"a\"}\n".to_owned(), "line 1: it has no `neon` with `key` and `hash`"),
+        // What lay outside its file's range was counted and could not be removed any more.
+        (format!("{text}{}\n", lines[2].replace("\"c\"", "\"d\"")), "line 4: `neon.key` is not between"),
     ] {
         fs::write(folder.table().join("000001.jsonl"), damaged).unwrap();
         let mirror = folder.open();

@@ -167,7 +167,7 @@ impl Folder {
             if range.ends_before(&segment.first) {
                 break;
             }
-            let mut reader = Reader::open(folder.join(&segment.file))?;
+            let mut reader = Reader::open(&folder, segment)?;
             while reader.advance()? {
                 if range.ends_before(reader.key()) {
                     break;
@@ -273,7 +273,7 @@ impl Rewrite<'_> {
 
     fn merge(&mut self, segment: &Segment, changes: &[Change]) -> Result<Vec<Segment>, MirrorError> {
         let before = self.tally;
-        let mut reader = Reader::open(self.folder.join(&segment.file))?;
+        let mut reader = Reader::open(self.folder, segment)?;
         let mut output = Output::default();
         let mut changes: slice::Iter<'_, Change> = changes.iter();
         let mut change = changes.next();
@@ -324,7 +324,7 @@ impl Rewrite<'_> {
     }
 
     /// A change of the document that the reader stands on.
-    fn put_known(&mut self, output: &mut Output, change: &Change, reader: &Reader) -> Result<(), MirrorError> {
+    fn put_known(&mut self, output: &mut Output, change: &Change, reader: &Reader<'_>) -> Result<(), MirrorError> {
         let old = reader.document()?;
         let was_live = old.stamp.deleted_at.is_none();
         match &change.action {

@@ -20,9 +20,11 @@ use super::{Mapping, MirrorError, document_hash, manifest::Segment};
 /// The field that holds what we know about a document. No column is ever named like it.
 pub(super) const STAMP: &str = "neon";
 
-/// Reads a segment line by line and checks the order of its keys.
-pub(super) struct Reader {
+/// Reads a segment line by line and checks the order of its keys, and that they lie where the manifest says: a key
+/// elsewhere would be counted and never be found again.
+pub(super) struct Reader<'a> {
     path: Utf8PathBuf,
+    segment: &'a Segment,
     lines: BufReader<File>,
     text: String,
     line: u64,
@@ -30,14 +32,16 @@ pub(super) struct Reader {
     started: bool,
 }
 
-impl Reader {
-    pub fn open(path: Utf8PathBuf) -> Result<Self, MirrorError> {
+impl<'a> Reader<'a> {
+    pub fn open(folder: &Utf8Path, segment: &'a Segment) -> Result<Self, MirrorError> {
+        let path = folder.join(&segment.file);
         let file = File::open(&path).map_err(|source| match source.kind() {
             io::ErrorKind::NotFound => MirrorError::Missing { file: path.clone() },
             _ => inaccessible("read", &path, source),
         })?;
         Ok(Self {
             path,
+            segment,
             lines: BufReader::with_capacity(128 * 1024, file),
             text: String::new(),
             line: 0,
@@ -60,6 +64,11 @@ impl Reader {
         let stamped: Stamped<'_> = serde_json::from_str(&self.text).map_err(|reason| self.corrupt(blame(&reason)))?;
         if self.started && *stamped.neon.key <= *self.key {
             return Err(self.corrupt("`neon.key` is not above the one before"));
+        }
+        if *stamped.neon.key < *self.segment.first || *stamped.neon.key > *self.segment.last {
+            return Err(
+                self.corrupt("`neon.key` is not between the first and the last that the manifest has for this file")
+            );
         }
         self.started = true;
         let Self { key, .. } = self;
