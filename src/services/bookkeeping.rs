@@ -82,6 +82,32 @@ pub async fn ensure(client: &mut Client) -> Result<(), BookkeepingError> {
     }
 }
 
+/// Makes the sync's tables again when somebody dropped one; says whether it had to. They hold nothing that the
+/// mirror does not tell as well, unlike the others.
+pub async fn remake_ledger(client: &mut Client) -> Result<bool, PostgresError> {
+    const TABLES: [&str; 2] = ["sync_tables", "sync_ledger"];
+    let transaction = client.transaction().await?;
+    transaction.query_one("select pg_advisory_xact_lock($1)", &[&LOCK]).await?;
+    let sql = "select count(*) from pg_class where relnamespace = 'liftlock'::regnamespace and relname = any ($1)";
+    let found: i64 = transaction.query_one(sql, &[&TABLES.as_slice()]).await?.get(0);
+    if found == 2 {
+        return Ok(false);
+    }
+    // One without the other is worth nothing.
+    let mut sql = String::from("drop table if exists liftlock.sync_tables, liftlock.sync_ledger;");
+    TABLES.iter().for_each(|it| sql.push_str(definition(it)));
+    transaction.batch_execute(&sql).await?;
+    transaction.commit().await?;
+    Ok(true)
+}
+
+/// The statement of [`SQL`] that makes a table.
+fn definition(table: &str) -> &'static str {
+    let start = SQL.find(&format!("create table liftlock.{table} (")).expect("every table is made there");
+    let length = SQL[start..].find("\n);").expect("every table's definition ends so");
+    &SQL[start..start + length + 3]
+}
+
 /// The schema is there and readable, so that `status` and `plan` may ask it. Changes nothing.
 pub async fn exists(client: &Client) -> Result<bool, BookkeepingError> {
     Ok(version(client).await?.is_some())

@@ -123,6 +123,10 @@ pub async fn run<M: Mirror>(
     let plan = plan::plan(&source::relations(&reading).await?, &request.tables);
     let mut writing = open(request, Access::ReadWrite).await?;
     bookkeeping::ensure(&mut writing).await?;
+    if bookkeeping::remake_ledger(&mut writing).await? {
+        let message = "the sync's own tables in schema `liftlock` were dropped and are made again".to_owned();
+        observe.event(Event::Notice { message });
+    }
     let database = database_name(&writing.identity().await?);
     let carrier = Carrier {
         request,
@@ -239,7 +243,7 @@ async fn carry<M: Mirror>(
 async fn begin<M: Mirror>(carrier: &Carrier<'_, M>, table: &Table, synced: &mut TableSync) -> Result<Entry, SyncError> {
     let Carrier { ledger, identity, .. } = carrier;
     if ledger.forget_others(&identity.id, &identity.place, &table.name).await? {
-        carrier.notice(format!("the mirror of `{}` was replaced since the last sync: every row is sent", table.name));
+        carrier.notice(format!("the mirror of `{}` was replaced since the last sync", table.name));
     }
     let entry = ledger.entry(&identity.id, &table.name).await?;
     let state = carrier.mirror.table(&table.name).await?;
@@ -333,10 +337,13 @@ fn agree(seen: &Seen, mirrored: &Digest) -> bool {
 
 fn repair(table: &Table, found: Differences) -> String {
     let Differences { rows, first, last } = found;
-    format!(
-        "`{}` differs in the mirror in {rows} rows, between row {first} and row {last}: they are sent again",
-        table.name
-    )
+    match rows {
+        1 => format!("`{}` differs in the mirror in row {first}: it is put right", table.name),
+        _ => format!(
+            "`{}` differs in the mirror in {rows} rows, between row {first} and row {last}: they are put right",
+            table.name
+        ),
+    }
 }
 
 fn count(entry: &Entry, synced: &mut TableSync) {

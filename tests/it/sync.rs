@@ -505,6 +505,17 @@ async fn a_lost_ledger_is_rebuilt_from_the_mirror() {
     setting.assert_numbers().await;
     setting.sync().await;
     assert_eq!(setting.notices(), "");
+    // Only one of its tables: it used to stop every sync for good.
+    for lost in ["sync_ledger", "sync_tables"] {
+        setting
+            .database
+            .execute(&format!("drop table liftlock.{lost}; update numbers set name = '{lost}' where id = 5"))
+            .await;
+        assert_eq!(outcome(&setting.sync_table().await), [99, 99, 0, 1, 98, 0]);
+        let notices = setting.notices();
+        assert!(notices.contains("are made again") && notices.contains("has no record of it"), "{notices}");
+        setting.assert_numbers().await;
+    }
 }
 
 #[tokio::test]
