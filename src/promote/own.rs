@@ -53,8 +53,8 @@ fn names(text: &str) -> bool {
 /// In a body or in dynamic SQL, which is looked at as text; prose that mentions `liftlock.yml` is none.
 fn in_string(text: &str, about_path: bool) -> bool {
     let text = text.to_ascii_lowercase().replace('"', "");
-    let named = |table: &&str| text.contains(&format!("{SCHEMA}.{table}"));
-    TABLES.iter().any(|it| named(&it)) || text.contains("schema liftlock") || (about_path && text.contains(SCHEMA))
+    let named = |table: &str| text.contains(&format!("{SCHEMA}.{table}"));
+    TABLES.iter().any(|it| named(it)) || text.contains("schema liftlock") || (about_path && text.contains(SCHEMA))
 }
 
 #[cfg(test)]
