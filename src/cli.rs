@@ -37,7 +37,7 @@ pub struct Global {
     /// No colours (also: NO_COLOR=1)
     #[arg(long, global = true)]
     pub no_color: bool,
-    /// Output as text for people or JSON for programs
+    /// Output as text or Markdown for people, as JSON for programs
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
     pub format: Format,
 }
@@ -89,6 +89,7 @@ pub enum Command {
     )]
     Sync(Sync),
     /// Check configuration, connections and privileges; every complaint has its fix
+    #[command(after_help = "Examples:\n  liftlock doctor\n  liftlock doctor --format json")]
     Doctor,
     /// The rules; or one rule with its reasons and examples
     #[command(after_help = "Examples:\n  liftlock rules\n  liftlock rules index-without-concurrently")]
@@ -97,6 +98,7 @@ pub enum Command {
     #[command(after_help = "Examples:\n  liftlock demo\n  liftlock demo --keep")]
     Demo(Demo),
     /// About the configuration file
+    #[command(after_help = "Example:\n  liftlock config schema > liftlock.schema.json")]
     Config(ConfigCommand),
     /// Print a completion script for a shell
     #[command(after_help = "Example:\n  liftlock completions bash > /etc/bash_completion.d/liftlock")]
@@ -261,10 +263,13 @@ pub struct Backup {
 #[derive(Debug, Subcommand)]
 pub enum BackupCommand {
     /// Restore points that exist
+    #[command(after_help = "Example:\n  liftlock backup list --env prod")]
     List(Env),
     /// Make one now
+    #[command(after_help = "Example:\n  liftlock backup create --env prod")]
     Create(Env),
     /// Compare one with what was recorded when it was made
+    #[command(after_help = "Examples:\n  liftlock backup verify --env prod\n  liftlock backup verify NAME --env prod")]
     Verify {
         /// Name, as `backup list` shows it [default: the newest]
         name: Option<String>,
@@ -272,6 +277,9 @@ pub enum BackupCommand {
         env: Env,
     },
     /// Put an environment back to a restore point; what it holds now is kept under another name
+    #[command(
+        after_help = "Examples:\n  liftlock backup restore NAME --env staging\n  liftlock backup restore NAME --env staging --yes"
+    )]
     Restore {
         /// Name, as `backup list` shows it
         name: String,
@@ -292,10 +300,13 @@ pub struct Audit {
 #[derive(Debug, Subcommand)]
 pub enum AuditCommand {
     /// Events, oldest first
+    #[command(after_help = "Example:\n  liftlock audit list --env prod")]
     List(Env),
     /// Walk the hash chain
+    #[command(after_help = "Example:\n  liftlock audit verify --env prod")]
     Verify(Env),
     /// Deliver what is still waiting
+    #[command(after_help = "Example:\n  liftlock audit flush --env prod")]
     Flush(Env),
 }
 
@@ -337,5 +348,31 @@ pub struct Completions {
 #[derive(Debug, Subcommand)]
 pub enum ConfigSubcommand {
     /// JSON Schema of liftlock.yml, for editors
+    #[command(after_help = "Example:\n  liftlock config schema > liftlock.schema.json")]
     Schema,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, Parser};
+
+    use super::Cli;
+
+    /// Every command below this one has examples, and each of them can be typed.
+    fn check(command: &clap::Command) {
+        for command in command.get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.starts_with("Example"), "`{}` has no examples", command.get_name());
+            for example in help.lines().filter(|line| line.starts_with("  ")) {
+                let typed = example.split('>').next().unwrap_or_default().split_whitespace();
+                assert!(Cli::try_parse_from(typed).is_ok(), "{example}");
+            }
+            check(command);
+        }
+    }
+
+    #[test]
+    fn every_command_has_examples_that_can_be_typed() {
+        check(&Cli::command());
+    }
 }
