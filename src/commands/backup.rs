@@ -133,7 +133,7 @@ fn chosen(found: Vec<Branch>, name: Option<&str>) -> Result<Branch, BranchError>
         Some(name) => it.name == name,
         None => it.state == BranchState::Ready,
     };
-    let missing = || BranchError::NotFound { name: name.unwrap_or("(the newest)").to_owned() };
+    let missing = || name.map_or(BranchError::None, |name| BranchError::NotFound { name: name.to_owned() });
     found.into_iter().find(wanted).ok_or_else(missing)
 }
 

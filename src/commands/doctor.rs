@@ -44,6 +44,11 @@ pub async fn doctor(shell: &Shell) -> Result<Report, Error> {
 
 fn migrations(config: &Config) -> Check {
     match discover::ids(&config.migrations) {
+        Ok(ids) if ids.is_empty() => warning(
+            "migrations",
+            format!("`{}` holds none yet", config.migrations),
+            "make the first with `liftlock new NAME`, or correct `migrations:`",
+        ),
         Ok(ids) => ok("migrations", format!("{} in `{}`", counted(ids.len(), "migration"), config.migrations)),
         Err(error) => failed("migrations", &Error::from(error)),
     }

@@ -1,5 +1,6 @@
 //! `liftlock plan`: what `promote` would do; changes nothing.
 
+use nix::unistd::{User, getuid};
 use uuid::Uuid;
 
 use super::Shell;
@@ -67,6 +68,7 @@ pub fn actor(shell: &Shell) -> String {
     named
         .into_iter()
         .find_map(|name| shell.variable(name).filter(|it| !it.is_empty()))
+        .or_else(|| User::from_uid(getuid()).ok().flatten().map(|user| user.name))
         .unwrap_or_else(|| "unknown".to_owned())
 }
 

@@ -134,7 +134,8 @@ impl Job<'_> {
         };
         let report = report.with(Section::Promotion(view(plan, &promoted)));
         let report = performer.synced.take().into_iter().fold(report, |report, it| report.with(Section::Sync(it)));
-        Ok(next(report, plan, &promoted))
+        let receiver = self.sink.as_ref();
+        Ok(next(report, plan, &promoted, receiver))
     }
 
     fn performer<'b>(&'b self, line: &'b Line, plan: &'b Plan, restore_points: &'b Local) -> Performer<'b, Local> {
@@ -252,10 +253,11 @@ fn waiting(plan: &Plan, promoted: &Promoted) -> usize {
     seen.unwrap_or_default()
 }
 
-fn next(report: Report, plan: &Plan, promoted: &Promoted) -> Report {
+/// Without a receiver there is nowhere to deliver to.
+fn next(report: Report, plan: &Plan, promoted: &Promoted, receiver: Option<&AnySink>) -> Report {
     let name = &plan.environment;
     let mut report = report.then(format!("liftlock status --to {name}"), "what is applied there");
-    if waiting(plan, promoted) > 0 {
+    if waiting(plan, promoted) > 0 && receiver.is_some() {
         report = report.then(format!("liftlock audit flush --env {name}"), "deliver the events that wait");
     }
     if promoted.standing.finished.values().any(|it| it.restore_point.is_some()) {

@@ -45,7 +45,7 @@ pub async fn status(shell: &Shell, arguments: &cli::To) -> Result<Report, Error>
     if !pending.to_apply.is_empty() {
         report = report.then(format!("liftlock plan --to {name}"), "what promoting them would do");
     }
-    if records.undelivered > 0 {
+    if records.undelivered > 0 && config.audit.is_some() {
         report = report.then(format!("liftlock audit flush --env {name}"), "deliver the events that wait");
     }
     Ok(report)

@@ -107,6 +107,9 @@ impl DiscoverError {
 
 /// The ids of all up migrations of a folder, in order, without reading them.
 pub fn ids(root: &Utf8Path) -> Result<Vec<MigrationId>, DiscoverError> {
+    if root.symlink_metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
+        return Err(DiscoverError::NoFolder { path: root.to_owned() });
+    }
     Ok(up_scripts(walk(root, usize::MAX)?).into_iter().map(MigrationId).collect())
 }
 

@@ -101,9 +101,18 @@ fn validated(request: &Request<'_>) -> Answer {
     let refused: Vec<&Finding> =
         validation.findings.iter().filter(|it| it.waived.is_none() && it.severity == Severity::Error).collect();
     let shown = refused.iter().map(|it| format!("{} at {}:{}", it.rule, it.file, it.line));
+    // The files are named because without them those that are applied would be judged, too, as one release.
+    let mut files: Vec<&str> = refused.iter().map(|it| it.file.as_str()).collect();
+    files.dedup();
+    files.truncate(5);
     failed(
         format!("{} refused: {}", counted(refused.len(), "finding"), list(shown)),
-        format!("`liftlock validate --to {}` shows each place and what to write instead", request.environment.name),
+        format!(
+            "`liftlock validate --to {} --type {} {}` shows each place and what to write instead",
+            request.environment.name,
+            request.promotion_type.name(),
+            files.join(" ")
+        ),
     )
 }
 
@@ -398,7 +407,7 @@ fn named(application: &str) -> &str {
     if application.is_empty() { "unnamed" } else { application }
 }
 
-fn counted(count: usize, what: &str) -> String {
+pub(super) fn counted(count: usize, what: &str) -> String {
     counted_u64(count as u64, what)
 }
 

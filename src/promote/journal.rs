@@ -41,7 +41,7 @@ pub enum JournalError {
     #[diagnostic(code(journal::file), help("check that the folder exists, is writable and has room"))]
     File { action: &'static str, path: String, source: std::io::Error },
     #[error("another liftlock went on with promotion {run}")]
-    #[diagnostic(code(journal::overtaken), help("let it finish; `liftlock status` shows how far it is"))]
+    #[diagnostic(code(journal::overtaken), help("let it finish; `liftlock status --to ENV` shows how far it is"))]
     Overtaken { run: Uuid },
     #[error("promotion {run} was written by a newer liftlock (journal version {version})")]
     #[diagnostic(code(journal::newer), help("finish it with the liftlock that began it, or a newer one"))]

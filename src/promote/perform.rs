@@ -11,6 +11,7 @@ use super::{
     chronicle,
     event::{NewEvent, TableFacts},
     failure::ApplyError,
+    gates::counted,
     journal::{Cause, End, Facts, Standing},
     line::Line,
     outbox::{self, Break, Terms},
@@ -74,13 +75,13 @@ pub enum StepError {
     #[error("{0} is not recorded as applied")]
     #[diagnostic(
         code(promote::not_recorded),
-        help("somebody changed liftlock.migrations; `liftlock status` shows what it says")
+        help("somebody changed liftlock.migrations; `liftlock status --to ENV` shows what it says")
     )]
     NotRecorded(String),
     #[error("the audit chain does not hold: {0}")]
     #[diagnostic(
         code(promote::chain_broken),
-        help("`liftlock audit verify` shows the place; somebody edited the outbox")
+        help("`liftlock audit verify --env ENV` shows the place; somebody edited the outbox")
     )]
     Chain(Break),
     #[error("no file has the bytes of {0} that were planned")]
@@ -341,7 +342,7 @@ impl<P: Provider> Performer<'_, P> {
                 warnings.extend(restore::prune(&branches, Timestamp::now()).await);
             }
         }
-        let detail = format!("{} migrations recorded, {} events chained", ids.len(), chain.sound);
+        let detail = format!("{} recorded, {} chained", counted(ids.len(), "migration"), counted(chain.sound, "event"));
         Ok(Facts { detail, warnings, ..Facts::default() })
     }
 
@@ -359,7 +360,7 @@ impl<P: Provider> Performer<'_, P> {
             report.tables.iter().filter(|it| it.verified != Some(true)).map(|it| it.table.as_str()).collect();
         let error = (!whole).then(|| StepError::MirrorDiffers(differing.join(", ")));
         let tables: Vec<TableFacts> = report.tables.iter().map(table_facts).collect();
-        let detail = format!("{} tables are in the mirror, verified", tables.len());
+        let detail = format!("{} in the mirror, verified", counted(tables.len(), "table"));
         let attempt = standing.started.get(&Step::Sync { tables: Vec::new() }.id()).copied().unwrap_or_default();
         self.synced = Some(report);
         self.append(&chronicle::synced(self.plan, &attempt.to_string(), tables, Timestamp::now())).await?;

@@ -206,9 +206,8 @@ fn of_status<'a>(status: &StatusView) -> Vec<Block<'a>> {
     }
     if status.undelivered_events > 0 {
         blocks.push(Block::Paragraph(format!(
-            "{} not delivered yet: `liftlock audit flush --env {}`",
-            counted(status.undelivered_events, "audit event"),
-            status.environment
+            "{} not delivered to a webhook yet",
+            counted(status.undelivered_events, "audit event")
         )));
     }
     let of = |state| status.migrations.iter().filter(|it| it.state == state).count();
@@ -295,24 +294,7 @@ fn of_audit<'a>(audit: &AuditView) -> Vec<Block<'a>> {
 fn of_sync<'a>(sync: &SyncReport) -> Vec<Block<'a>> {
     let verb = if sync.planned { "Would sync" } else { "Synced" };
     let mut blocks = vec![Block::Heading(format!("{verb} {} to {}", sync.source, sync.mirror))];
-    let rows = sync.tables.iter().map(sync_row);
-    blocks.push(Block::Table(Table {
-        headers: vec![
-            "table",
-            "source",
-            "mirror",
-            "inserted",
-            "updated",
-            "unchanged",
-            "deleted",
-            "retries",
-            "time",
-            "rows/s",
-            "verified",
-        ],
-        right: vec![false, true, true, true, true, true, true, true, true, true, false],
-        rows: rows.collect(),
-    }));
+    blocks.push(Block::Table(if sync.planned { planned_tables(sync) } else { synced_tables(sync) }));
     let mut notes = Vec::new();
     for table in &sync.tables {
         for error in &table.errors {
@@ -332,6 +314,34 @@ fn of_sync<'a>(sync: &SyncReport) -> Vec<Block<'a>> {
         blocks.push(sync_verdict(sync));
     }
     blocks
+}
+
+fn planned_tables(sync: &SyncReport) -> Table {
+    Table {
+        headers: vec!["table", "rows, about"],
+        right: vec![false, true],
+        rows: sync.tables.iter().map(|it| vec![it.table.clone(), number(it.source_rows)]).collect(),
+    }
+}
+
+fn synced_tables(sync: &SyncReport) -> Table {
+    Table {
+        headers: vec![
+            "table",
+            "source",
+            "mirror",
+            "inserted",
+            "updated",
+            "unchanged",
+            "deleted",
+            "retries",
+            "time",
+            "rows/s",
+            "verified",
+        ],
+        right: vec![false, true, true, true, true, true, true, true, true, true, false],
+        rows: sync.tables.iter().map(sync_row).collect(),
+    }
 }
 
 fn sync_row(table: &TableSync) -> Vec<String> {
@@ -371,6 +381,10 @@ fn sync_verdict<'a>(sync: &SyncReport) -> Block<'a> {
         milliseconds(sync.duration_ms)
     );
     match wrong {
+        0 if sync.tables.is_empty() => Block::Verdict(
+            Verdict::Pass,
+            "nothing was carried: there is no table with a primary key in the source".to_owned(),
+        ),
         0 => Block::Verdict(Verdict::Pass, format!("{what}; every count and digest agrees on both sides")),
         _ => Block::Verdict(Verdict::Fail, format!("{what}; {} not verified", counted(wrong, "table"))),
     }

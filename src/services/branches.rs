@@ -156,18 +156,24 @@ pub enum BranchError {
     #[error("`{name}` exists and is not the restore point that was asked for")]
     #[diagnostic(
         code(branches::taken),
-        help("nothing was changed; look at it with `liftlock backup list`, and choose another name or remove it")
+        help(
+            "nothing was changed; look at it with `liftlock backup list --env ENV`, and choose another name or remove it"
+        )
     )]
     Taken { name: String },
 
     #[error("there is no restore point `{name}`")]
-    #[diagnostic(code(branches::not_found), help("list them with `liftlock backup list`"))]
+    #[diagnostic(code(branches::not_found), help("list them with `liftlock backup list --env ENV`"))]
     NotFound { name: String },
+
+    #[error("there is no restore point yet")]
+    #[diagnostic(code(branches::none), help("make one with `liftlock backup create --env ENV`"))]
+    None,
 
     #[error("restore point `{name}` was never finished")]
     #[diagnostic(
         code(branches::incomplete),
-        help("the process that made it died; make another with `liftlock backup create`")
+        help("the process that made it died; make another with `liftlock backup create --env ENV`")
     )]
     Incomplete { name: String },
 
@@ -179,7 +185,7 @@ pub enum BranchError {
     #[diagnostic(
         code(branches::interrupted),
         help(
-            "`{database}` is whole: either still as it was, or already put back. `liftlock status` shows which; if it is \
+            "`{database}` is whole: either still as it was, or already put back. `liftlock status --to ENV` shows which; if it is \
              as it was, run the same command again"
         )
     )]
@@ -198,7 +204,9 @@ impl BranchError {
             Self::Bookkeeping(error) => error.exit(),
             Self::Busy { .. } | Self::CannotDisconnect { .. } | Self::Permission { .. } => Exit::Service,
             Self::Interrupted { .. } => Exit::Half,
-            Self::Taken { .. } | Self::NotFound { .. } | Self::Incomplete { .. } | Self::Name { .. } => Exit::Usage,
+            Self::Taken { .. } | Self::NotFound { .. } | Self::None | Self::Incomplete { .. } | Self::Name { .. } => {
+                Exit::Usage
+            }
         }
     }
 }

@@ -2,13 +2,18 @@
 
 use std::{fs, path::Path, process::Output};
 
-use crate::support::liftlock;
+use crate::support::{database, liftlock};
 
 /// Runs the binary in a folder; exit code, stdout, stderr.
 fn run(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
     let Output { status, stdout, stderr } = liftlock().current_dir(folder).args(arguments).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (status.code().unwrap(), text(stdout), text(stderr))
+}
+
+/// Without the places where lines break.
+fn unwrapped(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[test]
@@ -111,4 +116,68 @@ fn data_for_other_programs_is_data() {
         let (code, stdout, _) = run(folder.path(), &["completions", shell]);
         assert!(code == 0 && stdout.contains("liftlock") && stdout.contains("promote"), "{shell}");
     }
+}
+
+#[test]
+fn doctor_says_where_migrations_come_from() {
+    let folder = tempfile::tempdir().unwrap();
+    run(folder.path(), &["init"]);
+    let (code, stdout, _) = run(folder.path(), &["doctor"]);
+    assert!(code == 1 && stdout.contains("no folder `db/migrations`"), "{stdout}");
+    assert!(unwrapped(&stdout).contains("`liftlock new NAME` makes it"), "{stdout}");
+    fs::create_dir_all(folder.path().join("db/migrations")).unwrap();
+    let (_, stdout, _) = run(folder.path(), &["doctor"]);
+    assert!(stdout.contains("! migrations") && unwrapped(&stdout).contains("liftlock new"), "{stdout}");
+}
+
+#[tokio::test]
+async fn what_is_advised_can_be_done() {
+    let database = database("newcomer").await;
+    let folder = tempfile::tempdir().unwrap();
+    let yaml = format!(
+        "migrations: m\nenvironments:\n  production: {{ database: \"{}\", profile: production }}\n\
+         sync: {{ from: production, to: {{ folder: mirror }} }}\n",
+        database.url.expose()
+    );
+    fs::write(folder.path().join("liftlock.yml"), yaml).unwrap();
+    let run = |arguments: &[&str]| run(folder.path(), arguments);
+    let header = "-- Description: Poles\n-- Created: 2026-01-01\n-- Type: TYPE\n-- Rollback:\n--   drop table poles;\n";
+    let migration = |name: &str, kind: &str, sql: &str| {
+        fs::create_dir_all(folder.path().join("m")).unwrap();
+        fs::write(folder.path().join("m").join(name), header.replace("TYPE", kind) + sql).unwrap();
+    };
+    migration("1_poles_safe.sql", "schema_safe", "create table poles (id bigint primary key, n int);\n");
+
+    // Nothing is there yet, and nothing is praised.
+    let (code, stdout, _) = run(&["sync"]);
+    assert!(code == 0 && stdout.contains("no table with a primary key") && !stdout.contains("agrees"), "{stdout}");
+    let (code, _, stderr) = run(&["backup", "verify", "--env", "prod"]);
+    assert!(code == 2 && stderr.contains("liftlock backup create --env"), "{stderr}");
+    let (code, _, stderr) = run(&["backup", "restore", "nope", "--env", "prod"]);
+    assert!(code == 2 && stderr.contains("liftlock backup list --env"), "{stderr}");
+
+    // Without a webhook nobody is told to flush to it, and who did it is known.
+    let promoted = liftlock()
+        .current_dir(folder.path())
+        .args(["promote", "--to", "prod", "--yes"])
+        .env_remove("USER")
+        .env_remove("LOGNAME")
+        .output()
+        .unwrap();
+    let said = String::from_utf8(promoted.stdout).unwrap() + &String::from_utf8(promoted.stderr).unwrap();
+    assert!(promoted.status.success() && !said.contains("audit flush"), "{said}");
+    assert!(said.contains("1 migration recorded") && said.contains("1 table in the mirror"), "{said}");
+    let (_, stdout, _) = run(&["status", "--to", "prod"]);
+    assert!(!stdout.contains("audit flush") && !stdout.contains("by unknown"), "{stdout}");
+
+    // A plan says what it knows, and no more.
+    let (_, stdout, _) = run(&["sync", "--plan"]);
+    assert!(stdout.contains("rows, about") && !stdout.contains("inserted"), "{stdout}");
+
+    // What the plan refuses is what the command it names shows.
+    migration("2_fill_safe.sql", "data_migration", "update poles set n = 1 where id between 1 and 9;\n");
+    let (code, stdout, _) = run(&["plan", "--to", "prod"]);
+    let advised = "validate --to production --type schema_safe m/2_fill_safe.sql";
+    assert!(code == 1 && unwrapped(&stdout).contains(advised), "{stdout}");
+    assert_eq!(run(&advised.split(' ').collect::<Vec<_>>()).0, 1);
 }
