@@ -49,10 +49,13 @@ pub async fn promote(shell: &Shell, arguments: &cli::Promote) -> Result<Report, 
     }
     let elsewhere = prepare::elsewhere(&config, environment).await;
     let shown = match job.show(&elsewhere, arguments.yes).await? {
-        Shown::Agreed(digest) => digest,
+        Shown::Agreed(plan) => plan,
         Shown::Ended(report) => return Ok(*report),
     };
-    job.go(&elsewhere, &shown).await
+    match shown {
+        Some(agreed) => job.go(&elsewhere, &agreed).await,
+        None => job.nothing_pending().await,
+    }
 }
 
 /// What the command works with.
@@ -65,8 +68,8 @@ struct Job<'a> {
 }
 
 enum Shown {
-    /// The digest of the plan that was agreed to; `None` when nothing is pending.
-    Agreed(Option<String>),
+    /// The plan that was agreed to; `None` when nothing is pending.
+    Agreed(Option<Box<Plan>>),
     Ended(Box<Report>),
 }
 
@@ -92,7 +95,7 @@ impl Job<'_> {
                 Report::fail("promote").with(text("Not promoted", "Nothing was changed.")),
             )));
         }
-        Ok(Shown::Agreed(Some(plan.digest)))
+        Ok(Shown::Agreed(Some(Box::new(plan))))
     }
 
     async fn open(&self) -> Result<Line, PromoteError> {
@@ -101,10 +104,7 @@ impl Job<'_> {
     }
 
     /// Takes the lock, looks again, and does it.
-    async fn go(&self, elsewhere: &Elsewhere, agreed: &Option<String>) -> Result<Report, Error> {
-        if agreed.is_none() {
-            return self.nothing_pending().await;
-        }
+    async fn go(&self, elsewhere: &Elsewhere, agreed: &Plan) -> Result<Report, Error> {
         let line = self.open().await?;
         let prepared = prepare::prepare(self.question, elsewhere, &line.session()).await.map_err(PromoteError::from)?;
         let decision = planning::plan(&prepared.request());
@@ -116,7 +116,9 @@ impl Job<'_> {
             Ok(plan) => plan,
             Err(_) => return Ok(showing::report("promote", &prepared, &decision)),
         };
-        if Some(&plan.digest) != agreed.as_ref() {
+        // Another run of the same bytes, stopped meanwhile, may be gone on with: its steps are its own.
+        let other_steps = plan.run == agreed.run && plan.steps != agreed.steps;
+        if plan.digest != agreed.digest || other_steps {
             return Err(PromoteError::ChangedMeanwhile {
                 environment: self.environment.name.clone(),
                 command: format!("liftlock plan --to {}", self.environment.name),

@@ -1,5 +1,7 @@
 //! The whole promotion: plan, gates, journal, status, and what a user sees of them.
 
+use std::time::Duration;
+
 use liftlock::{
     exit::Exit,
     promote::{
@@ -9,7 +11,9 @@ use liftlock::{
     report::{MigrationState, Report, Section, Verdict},
 };
 
-use crate::project::Project;
+use tokio::time;
+
+use crate::project::{PLAIN, Project};
 
 #[tokio::test]
 async fn pending_migrations_are_promoted_and_a_second_promotion_finds_nothing() {
@@ -134,6 +138,31 @@ async fn a_file_that_failed_at_its_first_statement_may_be_written_anew_or_taken_
     project.command().await.unwrap();
     let status = format!("{:?}", project.status().await.unwrap());
     assert!(status.contains("0 of 1 statements are done, and no file has this id"), "{status}");
+}
+
+/// The plan promised a restore point; then somebody connected, and the run went on without one.
+#[tokio::test]
+async fn steps_that_are_not_those_that_were_shown_are_not_done() {
+    let yaml = PLAIN.replace("profile: production", "profile: staging");
+    let project = Project::with("promote_steps", &yaml).await;
+    project.migration("0001_a_safe.sql", "create table a (id bigint primary key);");
+    let other = project.line().await;
+    let meanwhile = async {
+        while !project.heard.all().contains("waiting for another liftlock") {
+            time::sleep(Duration::from_millis(20)).await;
+        }
+        let application = project.database.session().await;
+        drop(other);
+        application
+    };
+    let (ended, application) = tokio::join!(project.command(), meanwhile);
+    let error = ended.unwrap_err();
+    assert_eq!(error.exit(), Exit::No);
+    assert!(error.to_string().contains("is not what it was when the plan was shown"), "{error}");
+    assert_eq!(project.database.text("select count(*)::text from liftlock.promotions").await, "0");
+    application.close().await;
+    project.command().await.unwrap();
+    project.assert_promoted(&["0001_a_safe.sql"]).await;
 }
 
 /// Such an insert has `ON CONFLICT DO NOTHING`, so no rule refused it, and a file counted as applied that never ran.
