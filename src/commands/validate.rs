@@ -61,7 +61,7 @@ pub async fn validate(shell: &Shell, arguments: &cli::Validate) -> Result<Report
     let request = Request { history: &[], judged: &[], profile, promotion, config_tables };
     let judged = folders.into_iter().map(|folder| folder.judge(&request));
     let validation = judged.reduce(together).ok_or(ValidateError::NothingNamed)?;
-    let report = report(validation, config.is_some());
+    let report = report(validation, config.as_ref().and_then(|it| next(it, arguments)));
     if let Some(path) = &arguments.save {
         std::fs::write(path, json::render(&report)).map_err(|source| Error::File {
             action: "write",
@@ -190,17 +190,23 @@ fn together(mut all: Validation, next: Validation) -> Validation {
     all
 }
 
-fn report(validation: Validation, configured: bool) -> Report {
+/// The plan of the environment that was judged for, with the type that was judged for; needs a configured one.
+fn next(config: &Config, arguments: &cli::Validate) -> Option<String> {
+    let meant = arguments.to.as_deref().map_or("production", |name| config.full_name(name));
+    let name = config.names().find(|it| *it == meant)?;
+    let kind = arguments.promotion_type.map(|it| format!(" --type {}", PromotionType::from(it).name()));
+    Some(format!("liftlock plan --to {name}{}", kind.unwrap_or_default()))
+}
+
+fn report(validation: Validation, next: Option<String>) -> Report {
     let verdict = validation.verdict();
     let errors = validation.findings.iter().filter(|it| it.waived.is_none() && it.severity == Severity::Error);
     let worst = errors.min_by_key(|it| it.kind);
     let why = worst.map(|it| format!("liftlock rules {}", it.rule));
     let report = Report { verdict, ..Report::pass("validate") }.with(Section::Validation(validation));
-    match (verdict, why) {
-        (Verdict::Fail, Some(why)) => report.then(why, "says why this is refused, with examples of what is not"),
-        (Verdict::Pass, _) if configured => {
-            report.then("liftlock plan --to production", "shows what a promotion would do, and changes nothing")
-        }
+    match (verdict, why, next) {
+        (Verdict::Fail, Some(why), _) => report.then(why, "says why this is refused, with examples of what is not"),
+        (Verdict::Pass, _, Some(plan)) => report.then(plan, "shows what a promotion would do, and changes nothing"),
         _ => report,
     }
 }
