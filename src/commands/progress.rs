@@ -2,12 +2,13 @@
 
 use std::{
     collections::HashMap,
+    fmt,
     io::{IsTerminal, Write},
     sync::Mutex,
     time::{Duration, Instant},
 };
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanCount, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use crate::report::{
     clean::clean,
@@ -64,10 +65,10 @@ impl Terminal {
     fn start_table(&self, running: &mut Running, table: String, total: Option<u64>) {
         let bar = match total {
             Some(total) => {
-                ProgressBar::new(total).with_style(style("  {msg:28} {bar:24} {human_pos}/{human_len} {per_sec} {eta}"))
+                ProgressBar::new(total).with_style(style("  {msg:28} {bar:24} {human_pos}/{human_len} {rate} {eta}"))
             }
             None => ProgressBar::new_spinner()
-                .with_style(style("  {msg:28} {spinner} {human_pos} rows, total unknown {per_sec}")),
+                .with_style(style("  {msg:28} {spinner} {human_pos} rows, total unknown {rate}")),
         };
         let bar = self.bars.add(bar.with_message(table.clone()));
         let now = Instant::now();
@@ -122,5 +123,29 @@ impl Observe for Terminal {
 }
 
 fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━╸ ")
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("━╸ ")
+        .with_key("rate", |state: &ProgressState, out: &mut dyn fmt::Write| {
+            // A terminal that cannot be written to has no reader.
+            let _ = out.write_str(&rate(state.per_sec()));
+        })
+}
+
+/// `14,522/s`: nobody needs fractions of a row.
+fn rate(per_second: f64) -> String {
+    format!("{}/s", HumanCount(per_second as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rate;
+
+    #[test]
+    fn a_rate_is_in_whole_rows() {
+        let check = |per_second: f64, expected: &str| assert_eq!(rate(per_second), expected);
+        check(14_522.7007, "14,522/s");
+        check(0.4, "0/s");
+        check(f64::NAN, "0/s");
+    }
 }
