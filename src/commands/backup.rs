@@ -189,6 +189,13 @@ async fn restore(
         shell.observe.event(Event::Notice { message: format!("the restore has no audit event: {error}") });
     }
     let report = restored_report(COMMAND, environment, &branch, &restored);
+    // Without a webhook there is nowhere to deliver to.
+    let report = match &config.audit {
+        Some(_) => {
+            report.then(format!("liftlock audit flush --env {}", environment.name), "deliver the event of this restore")
+        }
+        None => report,
+    };
     Ok(match mirrored {
         true => report.then("liftlock sync", "bring the mirror to the same state"),
         false => report,
@@ -212,7 +219,6 @@ fn restored_report(command: &'static str, environment: &Environment, branch: &Br
     Report::pass(command)
         .with(text("Restored", &lines))
         .then(format!("liftlock status --to {name}"), "which migrations are pending again")
-        .then(format!("liftlock audit flush --env {name}"), "deliver the event of this restore")
 }
 
 /// What has changed since the restore point, table by table, and how far the log has moved.

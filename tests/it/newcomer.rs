@@ -170,6 +170,13 @@ async fn what_is_advised_can_be_done() {
     let (_, stdout, _) = run(&["status", "--to", "prod"]);
     assert!(!stdout.contains("audit flush") && !stdout.contains("by unknown"), "{stdout}");
 
+    let (_, stdout, _) = run(&["backup", "list", "--env", "prod", "--format", "json"]);
+    let listed: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    let name = listed["backups"][0]["name"].as_str().unwrap();
+    let (code, stdout, stderr) = run(&["backup", "restore", name, "--env", "prod", "--yes"]);
+    assert!(code == 0 && !stdout.contains("audit flush"), "{stdout}{stderr}");
+    assert_eq!(run(&["promote", "--to", "prod", "--yes"]).0, 0);
+
     // A plan says what it knows, and no more.
     let (_, stdout, _) = run(&["sync", "--plan"]);
     assert!(stdout.contains("rows, about") && !stdout.contains("inserted"), "{stdout}");
@@ -180,4 +187,25 @@ async fn what_is_advised_can_be_done() {
     let advised = "validate --to production --type schema_safe m/2_fill_safe.sql";
     assert!(code == 1 && unwrapped(&stdout).contains(advised), "{stdout}");
     assert_eq!(run(&advised.split(' ').collect::<Vec<_>>()).0, 1);
+}
+
+#[test]
+fn what_passes_for_an_environment_is_planned_for_that_environment() {
+    let folder = tempfile::tempdir().unwrap();
+    run(folder.path(), &["init"]);
+    run(folder.path(), &["new", "create_poles", "--kind", "table"]);
+    let check = |arguments: &[&str], expected: Option<&str>| {
+        let (code, stdout, stderr) = run(folder.path(), arguments);
+        assert_eq!(code, 0, "{stdout}{stderr}");
+        match expected {
+            Some(next) => assert!(stdout.contains(&format!("- {next}  ")), "{stdout}"),
+            None => assert!(!stdout.contains("liftlock plan"), "{stdout}"),
+        }
+    };
+    check(&["validate"], Some("liftlock plan --to production"));
+    check(&["validate", "--to", "stage"], Some("liftlock plan --to staging"));
+    check(&["validate", "--type", "schema_safe"], Some("liftlock plan --to production --type schema_safe"));
+    check(&["validate", "--no-config", "db/migrations"], None);
+    fs::write(folder.path().join("liftlock.yml"), "migrations: db/migrations\nenvironments: {}\n").unwrap();
+    check(&["validate"], None);
 }
