@@ -316,15 +316,15 @@ fn of_sync<'a>(sync: &SyncReport) -> Vec<Block<'a>> {
     blocks
 }
 
+/// Nothing is known yet but about how many rows there are; nothing is shown where not even that is.
 fn planned_tables(sync: &SyncReport) -> Table {
-    Table {
-        headers: vec!["table", "rows, about"],
-        right: vec![false, true],
-        rows: sync.tables.iter().map(|it| vec![it.table.clone(), number(it.source_rows)]).collect(),
-    }
+    let about = |rows| if rows == 0 { String::new() } else { format!("about {}", number(rows)) };
+    let rows = sync.tables.iter().map(|it| vec![it.table.clone(), about(it.source_rows)]);
+    Table { headers: vec!["table", "rows"], right: vec![false, true], rows: rows.collect() }
 }
 
 fn synced_tables(sync: &SyncReport) -> Table {
+    let rows = sync.tables.iter().map(sync_row);
     Table {
         headers: vec![
             "table",
@@ -340,7 +340,7 @@ fn synced_tables(sync: &SyncReport) -> Table {
             "verified",
         ],
         right: vec![false, true, true, true, true, true, true, true, true, true, false],
-        rows: sync.tables.iter().map(sync_row).collect(),
+        rows: rows.collect(),
     }
 }
 
@@ -374,8 +374,8 @@ fn sync_verdict<'a>(sync: &SyncReport) -> Block<'a> {
     let rows: u64 = sync.tables.iter().map(|it| it.source_rows).sum();
     let written: u64 = sync.tables.iter().map(|it| it.inserted + it.updated + it.deleted).sum();
     let what = format!(
-        "{} rows in {}, {} written, in {}",
-        number(rows),
+        "{} in {}, {} written, in {}",
+        counted(usize::try_from(rows).unwrap_or(usize::MAX), "row"),
         counted(sync.tables.len(), "table"),
         number(written),
         milliseconds(sync.duration_ms)

@@ -87,7 +87,8 @@ pub async fn plan(request: &Request) -> Result<Plan, SyncError> {
 pub async fn planned(request: &Request, mirror: &str) -> Result<SyncReport, SyncError> {
     let began = Instant::now();
     let reading = open(request, Access::ReadOnly).await?;
-    let plan = plan::plan(&source::relations(&reading).await?, &request.tables);
+    let relations = source::relations(&reading).await?;
+    let plan = plan::plan(&relations, &request.tables);
     let standing = match bookkeeping::exists(&reading).await? {
         true => ledger::standing(&reading, mirror).await?,
         false => Vec::new(),
@@ -106,6 +107,7 @@ pub async fn planned(request: &Request, mirror: &str) -> Result<SyncReport, Sync
         duration_ms: 0,
         recommendations: plan::recommendations(&plan),
     };
+    report.recommendations.extend(plan::orphans(&relations, &standing));
     report.recommendations.splice(..0, plan::outlook(&plan, &standing, request.batch_rows));
     report.duration_ms = millis(began);
     Ok(report)
@@ -120,7 +122,8 @@ pub async fn run<M: Mirror>(
 ) -> Result<SyncReport, SyncError> {
     let began = Instant::now();
     let mut reading = open(request, Access::ReadOnly).await?;
-    let plan = plan::plan(&source::relations(&reading).await?, &request.tables);
+    let relations = source::relations(&reading).await?;
+    let plan = plan::plan(&relations, &request.tables);
     let mut writing = open(request, Access::ReadWrite).await?;
     bookkeeping::ensure(&mut writing).await?;
     if bookkeeping::remake_ledger(&mut writing).await? {
@@ -145,6 +148,8 @@ pub async fn run<M: Mirror>(
         duration_ms: 0,
         recommendations: plan::recommendations(&plan),
     };
+    let standing = ledger::standing(&carrier.ledger.session, &carrier.identity.place).await?;
+    report.recommendations.extend(plan::orphans(&relations, &standing));
     for table in &plan.tables {
         let mut synced = TableSync { table: table.name.clone(), ..TableSync::default() };
         let carried = carry(&carrier, &reading, table, &mut synced, &mut report.recommendations).await;

@@ -292,6 +292,19 @@ pub fn outlook(plan: &Plan, standing: &[Standing], batch_rows: usize) -> Vec<Str
     said
 }
 
+/// Tables that were synced to this mirror and are not at the source any more: dropped or renamed.
+pub fn orphans(relations: &[Relation], standing: &[Standing]) -> Vec<String> {
+    let mut names: Vec<&str> = standing.iter().map(|it| it.table.as_str()).collect();
+    names.retain(|name| !relations.iter().any(|it| it.shown() == *name));
+    names.dedup();
+    let told = |it: &str| {
+        format!(
+            "`{it}` is in the mirror from an earlier sync, but not at the source any more: its folder stays as it is"
+        )
+    };
+    names.into_iter().map(told).collect()
+}
+
 /// What to tell about a plan, beside the tables.
 pub fn recommendations(plan: &Plan) -> Vec<String> {
     let mut said = Vec::new();

@@ -518,6 +518,25 @@ async fn a_lost_ledger_is_rebuilt_from_the_mirror() {
     }
 }
 
+// A renamed table used to leave its old documents behind without a word.
+#[tokio::test]
+async fn a_table_that_left_the_source_is_named() {
+    let setting = Setting::new("a_table_that_left_the_source", NUMBERS).await;
+    setting.sync().await;
+    setting.database.execute("alter table numbers rename to figures; create view seen as select 1").await;
+    let told = "`numbers` is in the mirror from an earlier sync, but not at the source any more";
+    let place = fs::canonicalize(setting.path()).unwrap();
+    let planned = sync::planned(&setting.request, place.to_str().unwrap()).await.unwrap();
+    // What nobody knows yet is not shown as nothing.
+    let shown = liftlock::report::Report::pass("sync").with(liftlock::report::Section::Sync(planned.clone()));
+    let shown = liftlock::report::text::render(&shown, &liftlock::report::text::Look::of_terminal(false));
+    assert!(shown.contains("figures") && !shown.contains("inserted") && !shown.contains("ms"), "{shown}");
+    for report in [planned, setting.sync().await] {
+        assert_eq!(report.recommendations.iter().filter(|it| it.starts_with(told)).count(), 1, "{report:?}");
+        assert_eq!(report.tables.len(), 1);
+    }
+}
+
 #[tokio::test]
 async fn a_lost_mirror_is_filled_again() {
     let setting = Setting::new("a_lost_mirror_is_filled_again", NUMBERS).await;
