@@ -224,6 +224,9 @@ fn closing(stage: &Stage, keep: bool) -> Report {
     }
     body += "\nIn another terminal:\n\n";
     body += &format!("  cd {}\n", stage.project);
+    if let Some(folder) = own_folder() {
+        body += &format!("  export PATH='{folder}':\"$PATH\"\n");
+    }
     for (name, value) in &stage.variables {
         body += &format!("  export {name}='{value}'\n");
     }
@@ -233,6 +236,15 @@ fn closing(stage: &Stage, keep: bool) -> Report {
         .then("liftlock status --to production", "what is applied")
         .then("liftlock backup list --env production", "the restore points")
         .then("liftlock new add_drop_note --kind column", "write a migration of your own")
+}
+
+/// Where `liftlock` is, when the shell would not find it: run by cargo it is in no folder of PATH.
+fn own_folder() -> Option<Utf8PathBuf> {
+    let program = std::env::current_exe().ok()?;
+    let folder = program.parent()?;
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_found = std::env::split_paths(&path).any(|it| it == folder);
+    if is_found { None } else { Utf8PathBuf::from_path_buf(folder.to_owned()).ok() }
 }
 
 fn chapter(shell: &Shell, title: &str, command: &str) -> Result<(), Error> {
