@@ -173,7 +173,8 @@ pub enum Break {
 }
 
 /// Promotions that have no event of how far they are. A hash chain cannot see that its end is gone; the promotions
-/// beside it can, each of whose states is written together with or after its event.
+/// beside it can, each of whose states is written together with or after its event. One that was under way when a
+/// restore point was made is abandoned by going back to it: how it ended in truth, or that restore, is its event.
 const SILENT: &str = "
     select run::text, kind from (
       select *, case state
@@ -183,6 +184,11 @@ const SILENT: &str = "
         else 'dev.liftlock.promotion.started.v1' end as kind
       from liftlock.promotions where state <> 'refused') p
     where not exists (select from liftlock.audit_outbox o where o.run = p.run and o.kind = p.kind)
+      and not (state = 'abandoned' and exists (
+        select from liftlock.audit_outbox o
+        where o.run = p.run
+            and o.kind in ('dev.liftlock.promotion.finished.v1', 'dev.liftlock.promotion.failed.v1')
+          or o.kind = 'dev.liftlock.restore_point.restored.v1' and o.created_at >= p.ended_at))
     order by started_at limit 1";
 
 /// Walks the whole chain. What is found is an answer; an error means that it could not be read.

@@ -165,6 +165,10 @@ impl Project {
         command::promote(&self.shell(), &asked("prod", true)).await
     }
 
+    pub async fn backup(&self, command: cli::BackupCommand) -> Result<Report, Error> {
+        liftlock::commands::backup::backup(&self.shell(), &cli::Backup { command }).await
+    }
+
     pub async fn status(&self) -> Result<Report, Error> {
         liftlock::commands::status::status(&self.shell(), &cli::To { environment: "prod".to_owned() }).await
     }

@@ -3,15 +3,18 @@
 use std::time::Duration;
 
 use liftlock::{
+    cli,
     exit::Exit,
     promote::{
         journal::{Cause, End, Entry, Facts, FileJournal, Journal, JournalError, PostgresJournal},
+        outbox,
         plan::{Plan, StepId},
     },
     report::{MigrationState, Report, Section, Verdict},
 };
 
 use tokio::time;
+use tokio_util::sync::CancellationToken;
 
 use crate::project::{PLAIN, Project};
 
@@ -163,6 +166,37 @@ async fn steps_that_are_not_those_that_were_shown_are_not_done() {
     application.close().await;
     project.command().await.unwrap();
     project.assert_promoted(&["0001_a_safe.sql"]).await;
+}
+
+async fn restore(project: &Project) {
+    let env = || cli::Env { environment: "prod".to_owned() };
+    let listed = project.backup(cli::BackupCommand::List(env())).await.unwrap();
+    let Some(Section::Backups(found)) = listed.sections.first() else { panic!("{listed:#?}") };
+    let name = found[0].name.clone();
+    project.backup(cli::BackupCommand::Restore { name, env: env(), yes: true }).await.unwrap();
+}
+
+/// After going back to the restore point of a promotion, its events were said to be cut off, by "somebody".
+#[tokio::test]
+async fn the_chain_holds_after_going_back_to_the_restore_point_of_a_promotion() {
+    let mut project = Project::new("promote_back").await;
+    project.migration("0001_a_safe.sql", "create table a (id bigint primary key);");
+    project.command().await.unwrap();
+    restore(&project).await;
+    let session = project.database.session().await;
+    assert_eq!(outbox::verify(&*session).await.unwrap().broken, None);
+    session.close().await;
+    // One that never came to its end has no event of it.
+    project.cancel.cancel();
+    project.command().await.unwrap_err();
+    project.cancel = CancellationToken::new();
+    project.backup(cli::BackupCommand::Create(cli::Env { environment: "prod".to_owned() })).await.unwrap();
+    restore(&project).await;
+    let session = project.database.session().await;
+    assert_eq!(outbox::verify(&*session).await.unwrap().broken, None);
+    session.close().await;
+    let report = format!("{:?}", project.command().await.unwrap());
+    assert!(!report.contains("broken"), "{report}");
 }
 
 /// Such an insert has `ON CONFLICT DO NOTHING`, so no rule refused it, and a file counted as applied that never ran.
