@@ -10,7 +10,7 @@ use super::Shell;
 use crate::{
     config::{Audit, Config, Incomplete, Part, ProfileName},
     error::{Error, explained},
-    migration::discover,
+    migration::discover::{self, DiscoverError},
     report::{Check, CheckState, Report, Section, Verdict},
     services::{postgres::same_database, webhook},
     sync::{self, Request},
@@ -43,13 +43,14 @@ pub async fn doctor(shell: &Shell) -> Result<Report, Error> {
 }
 
 fn migrations(config: &Config) -> Check {
-    match discover::ids(&config.migrations) {
-        Ok(ids) if ids.is_empty() => warning(
+    // Read whole: a file that `promote` could not read is better known now.
+    match discover::folder(&config.migrations) {
+        Ok(files) => ok("migrations", format!("{} in `{}`", counted(files.len(), "migration"), config.migrations)),
+        Err(DiscoverError::None { .. }) => warning(
             "migrations",
             format!("`{}` holds none yet", config.migrations),
             "make the first with `liftlock new NAME`, or correct `migrations:`",
         ),
-        Ok(ids) => ok("migrations", format!("{} in `{}`", counted(ids.len(), "migration"), config.migrations)),
         Err(error) => failed("migrations", &Error::from(error)),
     }
 }

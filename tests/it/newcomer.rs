@@ -128,6 +128,14 @@ fn doctor_says_where_migrations_come_from() {
     fs::create_dir_all(folder.path().join("db/migrations")).unwrap();
     let (_, stdout, _) = run(folder.path(), &["doctor"]);
     assert!(stdout.contains("! migrations") && unwrapped(&stdout).contains("liftlock new"), "{stdout}");
+    // What `promote` could not read is found beforehand.
+    fs::write(folder.path().join("db/migrations/1_x.sql"), b"\xff\xfe").unwrap();
+    let (code, stdout, _) = run(folder.path(), &["doctor"]);
+    assert!(code == 1 && stdout.contains("✗ migrations") && stdout.contains("is not UTF-8"), "{stdout}");
+    fs::remove_dir_all(folder.path().join("db/migrations")).unwrap();
+    fs::write(folder.path().join("db/migrations"), "").unwrap();
+    let (code, stdout, _) = run(folder.path(), &["doctor"]);
+    assert!(code == 1 && stdout.contains("`db/migrations` is not a folder"), "{stdout}");
 }
 
 #[tokio::test]
@@ -179,7 +187,7 @@ async fn what_is_advised_can_be_done() {
 
     // A plan says what it knows, and no more.
     let (_, stdout, _) = run(&["sync", "--plan"]);
-    assert!(stdout.contains("rows, about") && !stdout.contains("inserted"), "{stdout}");
+    assert!(stdout.contains("poles") && !stdout.contains("inserted"), "{stdout}");
 
     // What the plan refuses is what the command it names shows.
     migration("2_fill_safe.sql", "data_migration", "update poles set n = 1 where id between 1 and 9;\n");
