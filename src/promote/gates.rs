@@ -287,15 +287,22 @@ fn staged_first(request: &Request<'_>) -> Answer {
         }
     };
     let row = |file: &Migration| history.iter().find(|row| row.id == file.id.0 && row.done);
-    let mut lacking = Vec::new();
+    let (mut lacking, mut differing) = (Vec::new(), Vec::new());
     for file in request.to_apply() {
         match row(file) {
             None => lacking.push(format!("{} is not applied there", file.id)),
             Some(row) if row.checksum != file.checksum.0 => {
-                lacking.push(format!("{} has other bytes there", file.id));
+                differing.push(format!("{} has other bytes there", file.id));
             }
             Some(_) => {}
         }
+    }
+    // Haste is no reason for this one: what was tried is not what would run.
+    if !differing.is_empty() {
+        return failed(
+            format!("`{}`: {}", staged.environment, list(differing.into_iter())),
+            "put the applied bytes back, and write what should be different as a new migration",
+        );
     }
     if lacking.is_empty() {
         return passed(format!("the same bytes are applied in `{}`", staged.environment));

@@ -200,6 +200,13 @@ fn settings(address: &Address, options: &Options) -> String {
 /// The driver's own form of an address, without credentials checks: refused when a parameter's value is wrong.
 fn driver_config(address: &Address) -> Result<Config, PostgresError> {
     let mut config = Config::new();
+    // A host that vanishes without a word is noticed within two minutes, not after the two hours that operating
+    // systems wait; the URL's own parameters win.
+    config
+        .keepalives_idle(Duration::from_secs(30))
+        .keepalives_interval(Duration::from_secs(15))
+        .keepalives_retries(4)
+        .tcp_user_timeout(Duration::from_secs(90));
     for (name, value) in &address.parameters {
         let pair = format!("{name}='{}'", value.replace('\\', "\\\\").replace('\'', "\\'"));
         let one: Config = pair.parse().map_err(|_| PostgresError::ParameterValue { name: name.clone() })?;

@@ -211,6 +211,11 @@ fn each_gate_answers_with_evidence_and_a_fix() {
         it.staged = staged(Vec::new());
         it.promotion_type = PromotionType::Hotfix;
     });
+    check("staged-first", Failed, "0001_a.sql has other bytes there", |it| {
+        let other = HistoryRow { checksum: "other".to_owned(), ..row(&it.files[0]) };
+        it.staged = staged(vec![other, row(&it.files[1])]);
+        it.promotion_type = PromotionType::Hotfix;
+    });
     check("staged-first", Failed, "cannot look at `staging`: no answer", |it| {
         it.staged = Some(Staged { environment: "staging".to_owned(), history: Err("no answer".to_owned()) });
     });
