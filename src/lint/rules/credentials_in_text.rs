@@ -45,7 +45,7 @@ const PATTERNS: &[(&str, &str)] = &[
         r"(?s)-----BEGIN [A-Z0-9 ]*PRIVATE KEY( BLOCK)?-----.*?(-----END [A-Z0-9 ]*PRIVATE KEY( BLOCK)?-----|\z)",
     ),
     ("a URL with a password", r#"\b[a-zA-Z][a-zA-Z0-9+.-]*://(?<user>[^\s:@/'"]*):(?<secret>[^\s@/'"]+)@"#),
-    ("a password", r"(?i)\bpassword\s+(?:E|U&)?'(?<secret>(?:[^']|'')+)'"),
+    ("a password", r"(?i)\bpassword(?:\s|/\*[^*]*\*/|--[^\n]*\n)+(?:E|U&)?'(?<secret>(?:[^']|'')+)'"),
     ("a password", r"(?i)\bpassword\s+\$(?<tag>\w*)\$(?<secret>[^$]+)\$"),
     (
         "a password",
@@ -155,6 +155,7 @@ mod tests {
             "select dblink_connect('postgresql://admin:password@prod/app')".to_owned(),
             "create role r login password 'x1'".to_owned(),
             "alter role r PASSWORD  E'abc'".to_owned(),
+            "alter role r password /* once: not seen */ 'abc'".to_owned(),
             "create user mapping for u server s options (user 'u', password 'abc')".to_owned(),
             "create subscription s connection 'host=h password=abc user=u' publication p".to_owned(),
             glued(&["-- AK", "IA", "ABCDEFGHIJKLMNOP"]),
