@@ -5,7 +5,7 @@
 
 use std::cmp::Ordering;
 
-use crate::sql::Statement;
+use crate::sql::{Statement, scan};
 
 /// What a path below the migrations folder says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -155,13 +155,18 @@ pub fn asks_for_no_transaction(text: &str) -> bool {
 /// Leaves out the statements of a file's down sections, as goose, dbmate and sql-migrate mark them. They undo
 /// the others and are never applied, so they are not judged either.
 pub fn without_down_sections(text: &str, statements: Vec<Statement>) -> Vec<Statement> {
+    let lower = text.to_ascii_lowercase();
+    if !["+goose", "+migrate", "migrate:"].iter().any(|it| lower.contains(it)) {
+        return statements;
+    }
+    // Only a comment that starts its line is a marker, and it ends a statement, so none is inside one.
+    let comments = scan::scan(text).comments.into_iter().filter(|it| scan::starts_line(text, it.start));
+    let mut markers = comments.filter_map(|it| Some((it.start, section(&text[it.start..it.end])?))).peekable();
     let mut direction = Direction::Up;
-    let mut end = 0;
     let is_up = |statement: &Statement| {
-        // A marker ends a statement, so it stands between two of them.
-        let between = text.get(end..statement.span.start).unwrap_or_default();
-        direction = between.lines().filter_map(section).next_back().unwrap_or(direction);
-        end = end.max(statement.span.end);
+        while let Some((_, marked)) = markers.next_if(|(at, _)| *at < statement.span.start) {
+            direction = marked;
+        }
         direction == Direction::Up
     };
     statements.into_iter().filter(is_up).collect()

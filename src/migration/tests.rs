@@ -131,6 +131,10 @@ fn down_sections_are_left_out() {
     check("select '\n-- +goose Down\n'; select 2;", &["select '\n-- +goose Down\n'", "select 2"]);
     check("do $$ begin\n-- migrate:down\nend $$; select 2;", &["do $$ begin\n-- migrate:down\nend $$", "select 2"]);
     check("-- a goose went down\nselect 1;", &["select 1"]);
+    // Other tools read markers at the start of a line only.
+    check("select 1; -- +goose Down\nselect 2;", &["select 1", "select 2"]);
+    check("select 1 -- migrate:down\n, 2;", &["select 1 -- migrate:down\n, 2"]);
+    check("/*\n-- +goose Down\n*/ select 2;", &["select 2"]);
 }
 
 /// `name:text` per file, `name:text:state` per applied row; the result as one line per list that is not empty.

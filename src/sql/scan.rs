@@ -275,17 +275,27 @@ impl Cutter<'_> {
 
     /// Whether one of the comments from index `first` on is a marker that ends a statement.
     fn border_among(&self, first: usize) -> bool {
-        self.lexer.comments[first..].iter().any(|span| is_border(self.lexer.slice(*span)))
+        self.lexer.comments[first..].iter().any(|span| {
+            let comment = self.lexer.slice(*span);
+            is_breakpoint(comment) || (is_section(comment) && starts_line(self.lexer.text, span.start))
+        })
     }
 }
 
-/// Whether a comment is another tool's statement or section marker: Drizzle's breakpoint, goose's and dbmate's
-/// sections.
-fn is_border(comment: &str) -> bool {
+/// Whether nothing but blanks stands before a place on its line. Section markers count only there: other tools
+/// read them line by line.
+pub fn starts_line(text: &str, at: usize) -> bool {
+    text[..at].rsplit(['\n', '\r']).next().is_none_or(|before| before.trim().is_empty())
+}
+
+/// Drizzle's separator, which mostly stands behind a statement.
+fn is_breakpoint(comment: &str) -> bool {
+    comment.strip_prefix("-->").is_some_and(|rest| rest.trim_start().starts_with("statement-breakpoint"))
+}
+
+/// Whether a comment is another tool's section marker: goose's, sql-migrate's or dbmate's.
+fn is_section(comment: &str) -> bool {
     let Some(rest) = comment.strip_prefix("--") else { return false };
-    if let Some(rest) = rest.strip_prefix('>') {
-        return rest.trim_start().starts_with("statement-breakpoint");
-    }
     let rest = rest.trim_start();
     let starts = |marker: &str| rest.get(..marker.len()).is_some_and(|head| head.eq_ignore_ascii_case(marker));
     starts("+goose ") || starts("+migrate ") || starts("migrate:up") || starts("migrate:down")
