@@ -20,6 +20,9 @@ use super::{
 /// How many tokens may follow each other without a comma, nested ones added, before sqlparser is not asked.
 const LONGEST_CHAIN: usize = 1_500;
 
+/// How many tokens a statement may have before sqlparser is not asked: its tree takes half a kilobyte for each.
+const MOST_TOKENS: usize = 500_000;
+
 /// A piece of a text as a statement.
 pub(super) fn statement(source: &Source<'_>, piece: &Piece, depth: u8, place: &Place) -> Statement {
     let span = source.span(piece.span);
@@ -87,7 +90,8 @@ fn parse(cursor: Cursor<'_>) -> Option<ast::Statement> {
     (parser.peek_token().token == Theirs::EOF).then_some(statement)
 }
 
-/// Whether the tree would be so deep that dropping it could overflow the stack: an overflow aborts the process.
+/// Whether the tree would be so large that it fills the memory, or so deep that dropping it could overflow the stack:
+/// an overflow aborts the process.
 /// Every level of a tree takes a token without a comma, or a set operation.
 fn is_too_deep(cursor: &Cursor<'_>) -> bool {
     let mut open: Vec<(usize, usize)> = Vec::new();
@@ -113,7 +117,7 @@ fn is_too_deep(cursor: &Cursor<'_>) -> bool {
             _ => {}
         }
     }
-    deepest.max(run) > LONGEST_CHAIN || sets > LONGEST_CHAIN / 4
+    cursor.end - cursor.at > MOST_TOKENS || deepest.max(run) > LONGEST_CHAIN || sets > LONGEST_CHAIN / 4
 }
 
 /// The statement's text with a space for every byte between tokens but a line's end, so that every offset fits.
