@@ -8,7 +8,10 @@ mod replay;
 
 pub use replay::replay;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use crate::sql::{
     Statement,
@@ -62,6 +65,8 @@ pub struct Table {
     pub columns: Vec<Column>,
     pub constraints: Vec<Constraint>,
     pub temporary: bool,
+    /// `ON COMMIT DROP`.
+    pub until_commit: bool,
     pub foreign: bool,
     pub unlogged: bool,
     /// `PARTITION BY`.
@@ -213,6 +218,49 @@ impl Catalog {
     /// A type, domain or enum that the files created.
     pub fn data_type(&self, name: &ObjectName) -> Option<&Type> {
         self.types.get(&self.resolve(name))
+    }
+
+    /// The table, its partitions and the tables that inherit from it, at any depth: where rows of that name are.
+    pub fn family(&self, name: &ObjectName) -> BTreeSet<ObjectName> {
+        let mut family = BTreeSet::new();
+        let mut open = vec![self.resolve(name)];
+        while let Some(next) = open.pop() {
+            let heirs = self.tables.values().filter(|it| it.inherits.contains(&next)).map(|it| &it.name);
+            let partitions = self.tables.get(&next).map_or(&[][..], |it| &it.partitions);
+            if !family.contains(&next) {
+                open.extend(heirs.chain(partitions).cloned());
+                family.insert(next);
+            }
+        }
+        family
+    }
+
+    /// All rows that a write to this name reaches came with the release: it is no view and no foreign table, whose
+    /// rows are elsewhere, and has no partition or heir that was there before. `is_new` says how sure that must be.
+    pub fn holds_only_new_rows(&self, name: &ObjectName, is_new: fn(Origin) -> bool) -> bool {
+        self.family(name).iter().all(|member| match (self.tables.get(member), self.views.get(member)) {
+            (Some(table), _) => is_new(table.origin) && !table.foreign,
+            (None, Some(view)) => is_new(view.origin) && view.materialized,
+            (None, None) => false,
+        })
+    }
+
+    /// What was the session's alone goes with it: temporary tables and views, and the search path.
+    pub fn end_session(&mut self) {
+        self.search_path.clear();
+        self.drop_temporary();
+    }
+
+    fn drop_temporary(&mut self) {
+        self.tables.retain(|name, _| name.schema() != TEMPORARY);
+        self.views.retain(|name, _| name.schema() != TEMPORARY);
+        self.indexes.retain(|_, it| it.table.schema() != TEMPORARY);
+        self.triggers.retain(|it| it.table.schema() != TEMPORARY);
+    }
+
+    /// Temporary tables made with `ON COMMIT DROP` go with their transaction.
+    pub fn end_transaction(&mut self) {
+        self.tables.retain(|_, it| !it.until_commit);
     }
 
     /// A table or materialized view that the judged release creates, or a temporary table.

@@ -7,7 +7,7 @@ use crate::sql::{
     change::{
         ActionKind, AlterObject, AlterTable, Column as NewColumn, Constraint as NewConstraint, ConstraintKind,
         CreateIndex, CreateRoutine, CreateTable, CreateView, Drop, Generated, ObjectAction, ObjectKind, SetScope,
-        TypeKind,
+        TypeKind, Volatility,
     },
     names::{Ident, ObjectName},
 };
@@ -55,7 +55,10 @@ pub fn replay(catalog: &mut Catalog, statement: &Statement, origin: Origin) {
             let key = (ObjectKind::Policy, plain(name), Some(catalog.resolve(table)));
             catalog.others.insert(key, origin);
         }
-        Change::CreateOther { kind, name: Some(name), or_replace } => {
+        Change::CreateOther { kind, name: Some(name), or_replace, on } => {
+            if let Some(table) = on {
+                create_rule(catalog, name, table, &statement.inner, origin);
+            }
             let key = (*kind, name.clone(), None);
             let origin = origin.unless(*or_replace);
             catalog.others.entry(key).or_insert(origin);
@@ -64,6 +67,8 @@ pub fn replay(catalog: &mut Catalog, statement: &Statement, origin: Origin) {
             let value = if set.scope == SetScope::Reset { None } else { set.value.as_deref() };
             catalog.search_path = value.map(search_path).unwrap_or_default();
         }
+        Change::Harmless { verb } if verb == "DISCARD ALL" => catalog.end_session(),
+        Change::Harmless { verb } if verb.starts_with("DISCARD TEMP") => catalog.drop_temporary(),
         // Neither data nor settings change what exists.
         _ => {}
     }
@@ -95,6 +100,7 @@ fn create_table(catalog: &mut Catalog, new: &CreateTable, origin: Origin) {
     let origin = Origin { release, ..origin.unless(new.if_not_exists) };
     let mut table = Table {
         temporary: new.temporary,
+        until_commit: new.until_commit,
         foreign: new.foreign,
         unlogged: new.unlogged,
         partitioned: new.partitioned,
@@ -131,6 +137,7 @@ fn unknown_table(name: &ObjectName, origin: Origin) -> Table {
         columns: Vec::new(),
         constraints: Vec::new(),
         temporary: false,
+        until_commit: false,
         foreign: false,
         unlogged: false,
         partitioned: false,
@@ -491,6 +498,24 @@ fn create_routine(catalog: &mut Catalog, new: &CreateRoutine, inner: &[Statement
         origin: origin.unless(new.or_replace),
     };
     catalog.routines.entry(name).or_default().push(routine);
+}
+
+/// A rule is a trigger whose routine is its actions; that routine has a name that no other has.
+fn create_rule(catalog: &mut Catalog, name: &ObjectName, table: &ObjectName, actions: &[Statement], origin: Origin) {
+    let table = catalog.resolve(table);
+    let actions_of = in_schema(name, &format!("rule on {table}"));
+    let routine = Routine {
+        kind: ObjectKind::Rule,
+        volatility: Volatility::Volatile,
+        language: "sql".to_owned(),
+        body: Arc::from(actions),
+        inlined: false,
+        origin,
+    };
+    catalog.routines.insert(actions_of.clone(), vec![routine]);
+    catalog.triggers.retain(|it| it.name != name.last() || it.table != table);
+    let name = name.last().to_owned();
+    catalog.triggers.push(Trigger { name, table, routine: Some(actions_of), origin });
 }
 
 fn alter_object(catalog: &mut Catalog, alter: &AlterObject) {

@@ -1,6 +1,9 @@
 //! The walk over all statements that run, and what becomes of each problem.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use crate::{
     catalog::{self, Catalog, Origin, Release},
@@ -8,7 +11,8 @@ use crate::{
     migration::{Migration, TransactionMode},
     report::{Finding, Validation},
     sql::{
-        Change, Directive, DirectiveKind, LineIndex, Place, Span, Statement, change::Transaction, names::ObjectName,
+        self, Change, Directive, DirectiveKind, LineIndex, Place, Span, Statement, Token, change::Transaction,
+        names::ObjectName,
     },
 };
 
@@ -40,6 +44,8 @@ struct Visit<'m> {
     uses: BTreeMap<Span, usize>,
     /// Parts of the text that no excerpt may show.
     concealed: Vec<Span>,
+    /// Routines whose bodies were judged, and the place of the call that led there.
+    called: BTreeSet<(Span, ObjectName)>,
 }
 
 /// How a statement came to run.
@@ -79,7 +85,7 @@ impl<'a> Engine<'a> {
         let origin = Origin { release, migration: self.count, certain: true };
         self.count += 1;
         // Each migration runs in a session of its own.
-        self.catalog.search_path.clear();
+        self.catalog.end_session();
         match release {
             Release::History => {
                 let start = self.undo_of(migration);
@@ -143,6 +149,7 @@ impl<'a> Engine<'a> {
             origin,
             uses: BTreeMap::new(),
             concealed: Vec::new(),
+            called: BTreeSet::new(),
         };
         let before = self.validation.findings.len();
         let directives = all_directives(&migration.statements);
@@ -166,6 +173,9 @@ impl<'a> Engine<'a> {
                 }
                 _ => visit.transaction,
             };
+            if visit.transaction.is_none() {
+                self.catalog.end_transaction();
+            }
         }
         self.judge_directives(&mut visit, &directives);
         self.validation.files += 1;
@@ -213,7 +223,8 @@ impl<'a> Engine<'a> {
             Around::Nothing | Around::Do => (statement.span, [].as_slice()),
             Around::Call { at, routines } => (at, routines),
         };
-        if outer.contains(routine) {
+        // Once for each place is enough, and ends recursion: nothing new would be found.
+        if !visit.called.insert((at, routine.clone())) {
             return;
         }
         let routines = outer.iter().chain([routine]).cloned().collect::<Vec<_>>();
@@ -229,12 +240,17 @@ impl<'a> Engine<'a> {
         let fired = |table: &ObjectName| {
             let table = self.catalog.resolve(table);
             let triggers = self.catalog.triggers.iter().filter(|it| it.table == table && it.origin.is_new());
-            triggers.filter_map(|it| it.routine.clone()).collect()
+            triggers.filter_map(|it| it.routine.clone()).collect::<Vec<_>>()
         };
         match &statement.change {
             Change::Query { routines } => routines.iter().map(|it| self.catalog.resolve(it)).collect(),
             Change::Call { routine } => vec![self.catalog.resolve(routine)],
-            Change::Insert(insert) => fired(&insert.table),
+            Change::Insert(insert) => {
+                let columns = self.catalog.table(&insert.table).map_or(&[][..], |it| &it.columns);
+                let defaults = columns.iter().filter(|it| it.origin.is_new()).filter_map(|it| it.default.as_ref());
+                let calls = defaults.flat_map(|it| &it.calls).map(|it| self.catalog.resolve(it));
+                calls.chain(fired(&insert.table)).collect()
+            }
             Change::Update(dml) | Change::Delete(dml) => fired(&dml.table),
             Change::Merge { table, .. } => fired(table),
             _ => Vec::new(),
@@ -291,7 +307,8 @@ impl<'a> Engine<'a> {
     }
 
     fn judge_directives(&mut self, visit: &mut Visit, directives: &[&Directive]) {
-        for directive in directives {
+        let astray = astray(visit.migration);
+        for directive in directives.iter().copied().chain(&astray) {
             let name = match &directive.kind {
                 DirectiveKind::Allow { rule, .. } => rule.as_str(),
                 DirectiveKind::Safe | DirectiveKind::Unknown { .. } => "",
@@ -337,6 +354,20 @@ fn rolls_back(statement: &Statement) -> bool {
 fn all_directives(statements: &[Statement]) -> Vec<&Directive> {
     let here = statements.iter().filter(|it| !matches!(it.place, Place::Routine(_)));
     here.flat_map(|it| it.directives.iter().chain(all_directives(&it.inner))).collect()
+}
+
+/// Directives behind the last statement, which are nobody's. Behind it there may also be a section that undoes the
+/// migration, which is not judged.
+fn astray(migration: &Migration) -> Vec<Directive> {
+    let end = migration.statements.last().map_or(0, |it| it.span.end);
+    let behind = &migration.text[end..];
+    let is_end = |token: &Token| behind[token.span.start..token.span.end] == *";";
+    if !behind.to_ascii_lowercase().contains("liftlock") || !sql::tokens(behind).iter().all(is_end) {
+        return Vec::new();
+    }
+    let known = migration.statements.iter().flat_map(|it| &it.directives).map(|it| it.span).collect::<Vec<_>>();
+    let all = sql::directives(&migration.text).into_iter();
+    all.filter(|it| it.span.start >= end && !known.contains(&it.span)).collect()
 }
 
 /// The text with the given parts masked, byte for byte, so that all places stay.

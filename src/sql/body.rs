@@ -166,6 +166,9 @@ fn plpgsql(source: &Source<'_>, depth: u8, place: &Place) -> Vec<Statement> {
         walk.step();
     }
     let mut found = walk.found;
+    // Of a template that fills in statements, what was walked says nothing.
+    found.extend(recognise::template(cursor).map(|(span, reason)| unread(span, reason, place)));
+    found.sort_by_key(|it| it.span);
     comments::attach(source, &comments, &mut found);
     found
 }
@@ -294,7 +297,15 @@ impl<'a> Walk<'a> {
         let start = self.cursor.at;
         let words: &[&str] = if self.declares { &["BEGIN"] } else { &["THEN", "ELSE", "LOOP", "BEGIN"] };
         let part = self.part(words);
-        self.found.extend(called(part, self.place));
+        let mut query = part;
+        if self.declares && query.has("CURSOR") && query.skip_to(&["FOR", "IS"]) {
+            query.at += 1;
+        }
+        if query.at > part.at && query.is_one_of(0, &["INSERT", "UPDATE", "DELETE", "MERGE", "WITH"]) {
+            self.found.push(confirm::within_body(query, self.place));
+        } else {
+            self.found.extend(called(part, self.place));
+        }
         if self.cursor.at == start {
             self.cursor.at += 1;
         }

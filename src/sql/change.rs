@@ -65,6 +65,8 @@ pub enum Change {
         kind: ObjectKind,
         name: Option<ObjectName>,
         or_replace: bool,
+        /// The table of a rule.
+        on: Option<ObjectName>,
     },
     Grant {
         revoke: bool,
@@ -219,6 +221,8 @@ pub struct CreateTable {
     pub name: ObjectName,
     pub if_not_exists: bool,
     pub temporary: bool,
+    /// `ON COMMIT DROP`.
+    pub until_commit: bool,
     pub unlogged: bool,
     pub foreign: bool,
     pub columns: Vec<Column>,

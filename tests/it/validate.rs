@@ -191,3 +191,14 @@ fn every_rule_can_be_read_about() {
         assert!(one.stdout.contains(part), "{part}: {}", one.stdout);
     }
 }
+
+#[test]
+fn a_temporary_table_is_gone_in_the_next_migration() {
+    let files = [
+        ("m/0001_create_safe.sql", "create table orders (id bigint primary key);"),
+        ("m/0002_copy_safe.sql", "create temp table orders (id bigint);"),
+        ("m/0003_drop_safe.sql", "drop table orders;"),
+    ];
+    let arguments = ["validate", "--no-config", "m/0002_copy_safe.sql", "m/0003_drop_safe.sql"];
+    assert_eq!(found(&files, &arguments), ["m/0003_drop_safe.sql:5 drop-table"]);
+}

@@ -2,8 +2,8 @@
 //!
 //! A restore point brings rows back only together with the whole database as it was then. Whether a row may go
 //! is also a question that nobody can answer from the file: it depends on what production holds when it runs.
-//! Marking rows (`deleted_at`) keeps them. A promotion of type `data_migration` may delete with a `WHERE`;
-//! tables that the same release creates may be emptied.
+//! Marking rows (`deleted_at`) keeps them. A promotion of type `data_migration` may delete with a `WHERE`,
+//! which is then `bounded-delete`; tables that the same release creates may be emptied.
 //!
 //! ```sql setup
 //! create table orders (id bigint primary key, state text);
@@ -41,10 +41,6 @@
 //! delete from orders;
 //! ```
 //!
-//! ```sql good type=data_migration locks=orders:RowExclusiveLock
-//! delete from orders where state = 'cancelled';
-//! ```
-//!
 //! ```sql good
 //! create table scratch (id bigint primary key);
 //! delete from scratch;
@@ -55,6 +51,7 @@
 //! ```
 
 use crate::{
+    catalog::Origin,
     config::PromotionType,
     lint::{Check, Context, Problem, Rule, Severities, Waivable},
     report::Harm,
@@ -77,7 +74,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
         _ => return Vec::new(),
     };
     let meant = context.promotion == Some(PromotionType::DataMigration) && filter != Filter::None;
-    if meant || context.catalog.is_surely_new(table) {
+    if meant || context.catalog.holds_only_new_rows(table, Origin::is_surely_new) {
         return Vec::new();
     }
     let (message, help) = match filter {

@@ -28,6 +28,7 @@
 //! ```
 
 use crate::{
+    catalog::Origin,
     lint::{Check, Context, Problem, Rule, Severities, Waivable},
     report::Harm,
     sql::{
@@ -63,13 +64,16 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
 
 fn of_table(context: &Context, alter: &AlterTable) -> Vec<Problem> {
     let table = &alter.table;
-    if context.catalog.is_surely_new(table) {
+    if context.catalog.holds_only_new_rows(table, Origin::is_surely_new) {
         return Vec::new();
     }
     // `ADD COLUMN x, DROP COLUMN x` in one statement: Postgres drops first, so it is the old one that goes.
+    // Heirs and partitions lose theirs with it.
+    let family = context.catalog.family(table);
     let is_new = |column: &Ident| {
         let known = context.catalog.table(table).and_then(|it| it.column(column));
-        known.is_some_and(|it| it.origin.is_surely_new())
+        let mut below = family.iter().filter_map(|it| context.catalog.table(it)?.column(column));
+        known.is_some() && below.all(|it| it.origin.is_surely_new())
     };
     let dropped = alter.actions.iter().filter_map(|action| match &action.kind {
         ActionKind::DropColumn { column, .. } if !is_new(column) => Some((action.span, column)),

@@ -89,10 +89,12 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
 
 /// Everything that goes is of this release: the table, its partitions, and with `CASCADE` what inherits from it.
 fn is_expendable(catalog: &Catalog, name: &ObjectName, cascade: bool) -> bool {
-    if !catalog.is_surely_new(name) {
-        return false;
-    }
-    let Some(table) = catalog.table(name) else { return true };
-    let children = catalog.tables.values().filter(|it| cascade && it.inherits.contains(&table.name));
-    table.partitions.iter().chain(children.map(|it| &it.name)).all(|it| is_expendable(catalog, it, cascade))
+    let family = catalog.family(name);
+    let goes = |member: &ObjectName| cascade || *member == catalog.resolve(name) || is_partition(catalog, member);
+    let mut going = family.iter().filter(|it| goes(it));
+    going.all(|it| catalog.is_surely_new(it))
+}
+
+fn is_partition(catalog: &Catalog, name: &ObjectName) -> bool {
+    catalog.table(name).is_some_and(|it| it.partition_of.is_some())
 }

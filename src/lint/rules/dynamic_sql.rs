@@ -19,6 +19,12 @@
 //! end $$;
 //! ```
 //!
+//! A function that executes the text it is given is no better:
+//!
+//! ```sql bad
+//! select query_to_xml('select 1', true, true, '');
+//! ```
+//!
 //! ```sql good
 //! create function partition_of(day date) returns void language plpgsql as $$ begin
 //!   execute format('create table %I (id bigint)', 'orders_' || day);
@@ -28,7 +34,7 @@
 use crate::{
     lint::{Check, Context, Problem, Rule, Severities, Waivable},
     report::Harm,
-    sql::{Change, Statement, change::Unread},
+    sql::{Change, Statement, change::Unread, names::ObjectName},
 };
 
 pub static RULE: Rule = Rule {
@@ -40,8 +46,28 @@ pub static RULE: Rule = Rule {
     check: Check::Statement(check),
 };
 
+/// Functions of Postgres and of its own extensions that execute the text they are given, here or elsewhere.
+const RUNS_A_TEXT: &[&str] = &[
+    "dblink",
+    "dblink_exec",
+    "dblink_open",
+    "dblink_send_query",
+    "query_to_xml",
+    "query_to_xml_and_xmlschema",
+    "query_to_xmlschema",
+    "ts_stat",
+];
+
 fn check(_context: &Context, statement: &Statement) -> Vec<Problem> {
-    let Change::Unread { reason: Unread::DynamicSql } = &statement.change else { return Vec::new() };
+    let runs_a_text = |name: &ObjectName| RUNS_A_TEXT.contains(&name.last());
+    let dynamic = match &statement.change {
+        Change::Unread { reason: Unread::DynamicSql } => true,
+        Change::Query { routines } => routines.iter().any(runs_a_text),
+        _ => false,
+    };
+    if !dynamic {
+        return Vec::new();
+    }
     vec![
         Problem::at(statement.span)
             .says("what this executes is put together when it runs, and cannot be read before")

@@ -1,5 +1,6 @@
 //! All rules, one file each.
 
+pub mod bounded_delete;
 pub mod check_without_not_valid;
 pub mod concurrently_if_not_exists;
 pub mod constrained_domain_column;
@@ -77,6 +78,7 @@ use crate::config::nearest;
 
 /// The one list, by name.
 pub static ALL: &[&Rule] = &[
+    &bounded_delete::RULE,
     &check_without_not_valid::RULE,
     &concurrently_if_not_exists::RULE,
     &constrained_domain_column::RULE,

@@ -22,8 +22,10 @@
 //! truncate scratch;
 //! ```
 
+use std::collections::BTreeSet;
+
 use crate::{
-    catalog::Catalog,
+    catalog::{Catalog, Origin},
     lint::{Check, Context, Problem, Rule, Severities, Waivable},
     report::Harm,
     sql::{Change, Statement, names::ObjectName},
@@ -40,10 +42,11 @@ pub static RULE: Rule = Rule {
 
 fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     let Change::Truncate(truncate) = &statement.change else { return Vec::new() };
+    let is_new = |name: &ObjectName| context.catalog.holds_only_new_rows(name, Origin::is_surely_new);
     let mut problems = Vec::new();
     for name in &truncate.tables {
         let emptied = emptied(context.catalog, name, truncate.cascade);
-        let lost = emptied.iter().filter(|it| !context.catalog.is_surely_new(it)).collect::<Vec<_>>();
+        let lost = emptied.iter().filter(|it| !is_new(it)).collect::<Vec<_>>();
         if lost.is_empty() {
             continue;
         }
@@ -61,11 +64,11 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
 /// The table as written, and with `CASCADE` all known ones that reference it, directly or through others.
 fn emptied(catalog: &Catalog, name: &ObjectName, cascade: bool) -> Vec<ObjectName> {
     let mut emptied = vec![name.clone()];
+    let mut known = BTreeSet::from([catalog.resolve(name)]);
     let mut next = 0;
     while cascade && next < emptied.len() {
         let found = catalog.referencing(&emptied[next]).map(|it| it.name.clone()).collect::<Vec<_>>();
-        let new = found.into_iter().filter(|it| !emptied.iter().any(|known| catalog.resolve(known) == *it));
-        emptied.extend(new.collect::<Vec<_>>());
+        emptied.extend(found.into_iter().filter(|it| known.insert(it.clone())));
         next += 1;
     }
     emptied

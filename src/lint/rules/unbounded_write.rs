@@ -37,6 +37,7 @@
 //! ```
 
 use crate::{
+    catalog::Origin,
     config::PromotionType,
     lint::{Check, Context, Problem, Rule, Severities, Waivable},
     report::Harm,
@@ -68,7 +69,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     };
     let meant =
         context.promotion == Some(PromotionType::DataMigration) || (context.is_config_table(table) && !schema_safe);
-    if meant || context.is_new(table) {
+    if meant || context.catalog.holds_only_new_rows(table, Origin::is_new) {
         return Vec::new();
     }
     vec![

@@ -35,6 +35,7 @@
 //! ```
 
 use crate::{
+    catalog::Origin,
     config::PromotionType,
     lint::{Check, Context, Problem, Rule, Severities, Waivable},
     report::{Harm, Severity},
@@ -65,7 +66,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
         Some(PromotionType::DataMigration | PromotionType::ConfigOnly) => true,
         None | Some(PromotionType::SchemaSafe | PromotionType::Hotfix) => false,
     };
-    if meant || context.is_new(table) || context.is_config_table(table) {
+    if meant || context.catalog.holds_only_new_rows(table, Origin::is_new) || context.is_config_table(table) {
         return Vec::new();
     }
     vec![

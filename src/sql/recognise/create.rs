@@ -98,7 +98,7 @@ fn other(mut cursor: Cursor<'_>, kind: ObjectKind, before: Before) -> Result<Rea
         }
         _ => Some(cursor.name()?),
     };
-    Ok(Change::CreateOther { kind, name, or_replace: before.or_replace }.into())
+    Ok(Change::CreateOther { kind, name, or_replace: before.or_replace, on: None }.into())
 }
 
 fn create_table(mut cursor: Cursor<'_>, before: Before, foreign: bool) -> Result<Reading> {
@@ -186,7 +186,9 @@ fn table_tail(mut cursor: Cursor<'_>, created: &mut CreateTable) -> Result<Vec<s
             cursor.expect_parentheses()?;
         } else if cursor.eat_one_of(&["USING", "TABLESPACE", "SERVER"]).is_some() {
             cursor.name()?;
-        } else if !["WITHOUT OIDS", "ON COMMIT DROP", "ON COMMIT DELETE ROWS", "ON COMMIT PRESERVE ROWS"]
+        } else if cursor.eat("ON COMMIT DROP") {
+            created.until_commit = true;
+        } else if !["WITHOUT OIDS", "ON COMMIT DELETE ROWS", "ON COMMIT PRESERVE ROWS"]
             .iter()
             .any(|words| cursor.eat(words))
         {
@@ -254,7 +256,9 @@ fn view(mut cursor: Cursor<'_>, before: Before, materialized: bool) -> Result<Re
         return Err(cursor.expected("a query"));
     }
     let Before { or_replace, temporary, .. } = before;
-    Ok(Change::CreateView(CreateView { name, or_replace, materialized, if_not_exists, temporary }).into())
+    let change = Change::CreateView(CreateView { name, or_replace, materialized, if_not_exists, temporary });
+    // A materialized view calls them now, a view when it is read: nobody waits long for that.
+    Ok(Reading { change, inner: query::called_within(cursor).into_iter().collect() })
 }
 
 fn create_type(mut cursor: Cursor<'_>) -> Result<Reading> {

@@ -32,13 +32,16 @@ pub fn rule(mut cursor: Cursor<'_>, or_replace: bool) -> Result<Reading> {
     let name = cursor.ident()?;
     cursor.expect("AS")?;
     cursor.expect("ON")?;
+    cursor.skip_to(&["TO"]);
+    cursor.expect("TO")?;
+    let on = Some(cursor.name()?);
     if !cursor.skip_to(&["DO"]) {
         return Err(cursor.expected("`DO`"));
     }
     cursor.at += 1;
     cursor.eat_one_of(&["ALSO", "INSTEAD"]);
     let place = Place::Routine(create::owner(&name));
-    let change = Change::CreateOther { kind: ObjectKind::Rule, name: Some(create::owner(&name)), or_replace };
+    let change = Change::CreateOther { kind: ObjectKind::Rule, name: Some(create::owner(&name)), or_replace, on };
     if cursor.eat("NOTHING") {
         return Ok(change.into());
     }

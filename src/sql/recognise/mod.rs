@@ -19,7 +19,7 @@ mod table;
 pub(super) use cursor::{Cursor, Result};
 
 use super::{
-    Place, Statement,
+    Place, Span, Statement,
     change::{Change, Unread},
     scan::TokenKind,
 };
@@ -118,8 +118,10 @@ pub(super) fn unreadable(cursor: Cursor<'_>) -> Option<Unread> {
             ":" if slices == 0 => {
                 let name =
                     next.filter(|next| matches!(next.kind, TokenKind::Word | TokenKind::Quoted | TokenKind::String));
-                let text = name.map(|name| format!(":{}", cursor.source.of(*name)))?;
-                return Some(Unread::Placeholder { text: text.chars().take(60).collect() });
+                if let Some(name) = name {
+                    let text = format!(":{}", cursor.source.of(*name));
+                    return Some(Unread::Placeholder { text: text.chars().take(60).collect() });
+                }
             }
             "{" | "$" => return Some(Unread::Placeholder { text: placeholder(&cursor, token.span.start) }),
             _ => {}
@@ -131,6 +133,14 @@ pub(super) fn unreadable(cursor: Cursor<'_>) -> Option<Unread> {
         }
     }
     None
+}
+
+/// The first placeholder of a template in a body of plpgsql, outside its statements, which are read for themselves.
+pub(super) fn template(cursor: Cursor<'_>) -> Option<(Span, Unread)> {
+    let opens = |at: &usize| cursor.tokens[*at].kind == TokenKind::Symbol && matches!(cursor.text_at(*at), "{" | "$");
+    let at = (cursor.at..cursor.end).find(opens)?;
+    let text = placeholder(&cursor, cursor.tokens[at].span.start);
+    Some((cursor.source.span(cursor.tokens[at].span), Unread::Placeholder { text }))
 }
 
 /// A template's placeholder up to its closing brace, on one line.

@@ -4,7 +4,8 @@ use super::{
     super::{
         Place, Statement,
         change::{
-            Change, Copy, CopySource, CreateTable, Dml, Filter, Insert, InsertSource, OnConflict, Truncate, Unread,
+            Change, Copy, CopySource, CreateTable, Dml, Filter, Insert, InsertSource, OnConflict, Set, SetScope,
+            Truncate, Unread,
         },
         names::ObjectName,
         scan::TokenKind,
@@ -34,7 +35,8 @@ pub fn query(cursor: Cursor<'_>) -> Result<Reading> {
     if !first.is_one_of(0, QUERIES) {
         return Err(first.expected("a query"));
     }
-    let inner = writes_within(cursor)?;
+    let mut inner = writes_within(cursor)?;
+    inner.extend(sets_search_path(cursor));
     if cursor.is_word(0, "WITH") {
         let main = behind_with(cursor)?;
         if main.is_one_of(0, WRITES) {
@@ -44,9 +46,30 @@ pub fn query(cursor: Cursor<'_>) -> Result<Reading> {
         }
     }
     if let Some(table) = into(first)? {
+        inner.extend(called_within(cursor));
         return Ok(Reading { change: Change::CreateTable(table), inner });
     }
     Ok(Reading { change: Change::Query { routines: expression::calls(cursor) }, inner })
+}
+
+/// `set_config('search_path', …)` as the `SET` that it is.
+fn sets_search_path(cursor: Cursor<'_>) -> Option<Statement> {
+    let text = |at: usize| cursor.text_at(at);
+    let call = (cursor.at..cursor.end.saturating_sub(4)).find(|at| {
+        text(*at).trim_matches('"').eq_ignore_ascii_case("set_config")
+            && text(at + 1) == "("
+            && text(at + 2).trim_matches('\'').eq_ignore_ascii_case("search_path")
+    })?;
+    let mut value = cursor.range(call + 4, cursor.end);
+    // One that is put together when it runs names no schema that is known.
+    let value = value.string().unwrap_or_else(|_| "?".to_owned());
+    Some(Statement {
+        span: cursor.span(),
+        change: Change::Set(Set { name: "search_path".to_owned(), value: Some(value), scope: SetScope::Session }),
+        place: Place::Within,
+        inner: Vec::new(),
+        directives: Vec::new(),
+    })
 }
 
 /// The statement behind a `WITH` list.

@@ -187,7 +187,10 @@ fn a_backslash_means_something_else_after_nonstandard_strings() {
         "SELECT set_config('standard_conforming_strings', 'off', false); DROP TABLE a",
         "SELECT; unread statement NonStandardStrings",
     );
-    check("SELECT pg_catalog.set_config('search_path', '', false); DROP TABLE a", "SELECT; DROP TABLE a");
+    check(
+        "SELECT pg_catalog.set_config('search_path', '', false); DROP TABLE a",
+        "SELECT { SET search_path }; DROP TABLE a",
+    );
 }
 
 #[test]
