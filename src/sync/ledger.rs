@@ -81,6 +81,10 @@ pub struct Ledger {
     next_page: Statement,
 }
 
+/// A ledger that was never analyzed looks small to the planner, which then sorts all that is left for each page:
+/// the primary key's index has the order already. The session is the ledger's own.
+const IN_KEY_ORDER: &str = "set enable_sort = off; set enable_bitmapscan = off";
+
 const ENTRY: &str = "
     select id, mirror_table, database, mapping, unset, run::text, fence, cursor_key, batch,
       acknowledged_run::text, acknowledged_batch, counters::text, finished_at is not null
@@ -99,6 +103,7 @@ const ACKNOWLEDGE: &str = "
 
 impl Ledger {
     pub async fn open(session: Session) -> Result<Self, PostgresError> {
+        session.batch_execute(IN_KEY_ORDER).await.map_err(|it| session.failure(it))?;
         let prepare = async |sql: &str| session.prepare(sql).await.map_err(|it| session.failure(it));
         let acknowledge = prepare(ACKNOWLEDGE).await?;
         let page = |after| {
