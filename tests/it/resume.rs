@@ -12,10 +12,10 @@ use futures_util::future::join_all;
 use liftlock::{
     exit::Exit,
     promote::{
-        self,
+        self, PromoteError, Promoted,
         journal::{Cause, Entry, Facts, Journal, JournalError, PostgresJournal, Standing},
         perform::{Perform, StepError},
-        plan::Step,
+        plan::{Plan, Step},
     },
     services::postgres::PostgresError,
 };
@@ -120,9 +120,8 @@ async fn assert_same_end(project: &Project) {
     assert_eq!(project.database.text(finished).await, "1");
 }
 
-/// Runs a promotion that dies at this moment, then the real thing; says whether it died.
-async fn dies_at(moment: usize) -> bool {
-    let project = project(&format!("dies{moment:03}")).await;
+/// Runs a promotion that dies at this moment, unless it ends before: its plan, and what became of it.
+async fn run_until(project: &Project, moment: usize) -> (Plan, Result<Promoted, PromoteError>) {
     let mortal = Mortal { left: Rc::new(Cell::new(moment)) };
     let line = project.line().await;
     let plan = project.decide(&line).await.plan.unwrap();
@@ -132,7 +131,13 @@ async fn dies_at(moment: usize) -> bool {
     let mut journal = MortalJournal(PostgresJournal::new(&line), mortal);
     let ended = promote::run(&mut journal, &plan, &mut performer, &project.asker()).await;
     drop(line);
-    let died = ended.is_err();
+    (plan, ended)
+}
+
+/// Runs a promotion that dies at this moment, then the real thing; says whether it died.
+async fn dies_at(moment: usize) -> bool {
+    let project = project(&format!("dies{moment:03}")).await;
+    let died = run_until(&project, moment).await.1.is_err();
     let again = project.command().await;
     assert!(again.is_ok(), "moment {moment}: {:?}", miette::Report::new(again.unwrap_err()));
     assert_same_end(&project).await;
@@ -196,15 +201,7 @@ async fn a_promotion_killed_while_it_waits_for_any_answer_comes_to_the_same_end(
 async fn once_the_restore_point_is_made_the_application_may_be_back() {
     let project = project("resume_back").await;
     // Planned, event, restore point: each with its two moments and its entries.
-    let mortal = Mortal { left: Rc::new(Cell::new(14)) };
-    let line = project.line().await;
-    let plan = project.decide(&line).await.plan.unwrap();
-    let (files, restore_points) = (project.files(), project.restore_points());
-    let performer = project.performer(&line, &plan, &files, &restore_points);
-    let mut performer = MortalPerformer(performer, mortal.clone());
-    let mut journal = MortalJournal(PostgresJournal::new(&line), mortal);
-    promote::run(&mut journal, &plan, &mut performer, &project.asker()).await.unwrap_err();
-    drop(line);
+    run_until(&project, 14).await.1.unwrap_err();
     let finished = "select string_agg(entry #>> '{is,step}', ' ' order by sequence) from liftlock.journal
         where entry #>> '{is,entry}' = 'finished'";
     assert_eq!(project.database.text(finished).await, "audit:started restore-point");
@@ -218,15 +215,8 @@ async fn once_the_restore_point_is_made_the_application_may_be_back() {
 #[tokio::test]
 async fn nothing_more_is_applied_when_the_restore_point_is_gone() {
     let project = project("resume_gone").await;
-    let mortal = Mortal { left: Rc::new(Cell::new(14)) };
-    let line = project.line().await;
-    let plan = project.decide(&line).await.plan.unwrap();
-    let (files, restore_points) = (project.files(), project.restore_points());
-    let performer = project.performer(&line, &plan, &files, &restore_points);
-    let mut performer = MortalPerformer(performer, mortal.clone());
-    let mut journal = MortalJournal(PostgresJournal::new(&line), mortal);
-    promote::run(&mut journal, &plan, &mut performer, &project.asker()).await.unwrap_err();
-    drop(line);
+    let (plan, ended) = run_until(&project, 14).await;
+    ended.unwrap_err();
     let Some(Step::RestorePoint { name, .. }) = plan.steps.get(1) else { panic!("{:?}", plan.steps) };
     project.database.execute(&format!("drop database \"{name}\"")).await;
     let error = project.command().await.unwrap_err();
