@@ -13,7 +13,7 @@ use super::{
     lower,
     recognise::{self, Cursor, Reading},
     scan::{Piece, PieceKind, TokenKind},
-    shape,
+    shape::{self, Shape},
     source::Source,
 };
 
@@ -66,12 +66,19 @@ fn both(cursor: Cursor<'_>) -> Reading {
     if cursor.plpgsql && cursor.has("INTO") && !matches!(reading.change, Change::Insert(_)) {
         return reading;
     }
-    let Some(parsed) = parse(cursor).as_ref().and_then(lower::shape) else { return reading };
+    confirmed(reading, parse(cursor).as_ref().and_then(lower::shape))
+}
+
+/// Two different answers are no answer; a reader that has none to give leaves it to the other.
+fn confirmed(reading: Reading, parsed: Option<Shape>) -> Reading {
+    let Some(parsed) = parsed else { return reading };
     let recognised = shape::of(&reading.change, &reading.inner);
     if parsed.agrees(&recognised) {
         return reading;
     }
-    unread(Unread::Disagreement { parser: parsed.line(), recogniser: recognised.line() })
+    Reading::from(Change::Unread {
+        reason: Unread::Disagreement { parser: parsed.line(), recogniser: recognised.line() },
+    })
 }
 
 /// sqlparser's tree, when it reads the very tokens that we read, to their end.
@@ -206,14 +213,38 @@ impl Position<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Cursor, Source, parse};
-    use crate::sql::scan;
+    use super::{Cursor, Source, confirmed, lower, parse, recognise};
+    use crate::sql::{
+        change::{Change, Unread},
+        scan,
+    };
 
     /// Whether sqlparser is heard on a text, which it is only when it reads the same tokens to their end.
     fn check(sql: &str, heard: bool) {
         let tokens = scan::tokens(sql);
         let source = Source::file(sql);
         assert_eq!(parse(Cursor::new(&source, &tokens)).is_some(), heard, "{sql}");
+    }
+
+    /// Whether the recogniser's reading of one text stands when sqlparser is said to have read the other.
+    fn check_confirmed(recognised: &str, parsed: &str, stands: bool) {
+        let of = |sql| (Source::file(sql), scan::tokens(sql));
+        let ((one, one_tokens), (other, other_tokens)) = (of(recognised), of(parsed));
+        let reading = recognise::statement(Cursor::new(&one, &one_tokens)).unwrap();
+        let shape = parse(Cursor::new(&other, &other_tokens)).as_ref().and_then(lower::shape);
+        let change = confirmed(reading, shape).change;
+        let is_unread = matches!(change, Change::Unread { reason: Unread::Disagreement { .. } });
+        assert_eq!(is_unread, !stands, "{recognised} / {parsed}");
+    }
+
+    #[test]
+    fn two_different_answers_are_no_answer() {
+        check_confirmed("DELETE FROM a", "DELETE FROM a", true);
+        check_confirmed("DELETE FROM a", "DROP TABLE a", false);
+        check_confirmed("DELETE FROM a WHERE b", "DELETE FROM a", false);
+        check_confirmed("CREATE INDEX i ON a (b)", "CREATE INDEX CONCURRENTLY i ON a (b)", false);
+        check_confirmed("ALTER TABLE a ADD COLUMN b int", "ALTER TABLE a DROP COLUMN b", false);
+        check_confirmed("DROP INDEX CONCURRENTLY i", "DROP INDEX CONCURRENTLY i", true);
     }
 
     #[test]
