@@ -16,6 +16,7 @@ mod support;
 mod sync;
 mod template;
 
+mod action_files;
 mod apply;
 mod audit;
 mod bad_input;
