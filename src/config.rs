@@ -11,6 +11,7 @@ mod starter;
 mod structure;
 #[cfg(test)]
 mod tests;
+mod values;
 mod variables;
 
 use std::{
@@ -188,7 +189,8 @@ pub fn find(start: &Utf8Path) -> Option<Utf8PathBuf> {
 ///
 /// A developer who runs `validate` has no production password, and the job that promotes to production has
 /// no developer's database. So what only lacks variables is set apart here, and complained about when it is
-/// asked for: ask through [`Config::environment`], [`Config::audit`] and [`Config::promotion`].
+/// asked for: ask through [`Config::environment`], [`Config::audit`], [`Config::sync`], [`Config::neon`] and
+/// [`Config::promotion`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// The configuration file.
@@ -205,7 +207,10 @@ pub struct Config {
     pub config_tables: Vec<String>,
     /// `None` when not configured.
     pub audit: Option<Part<Audit>>,
-    pub sync: Option<Sync>,
+    /// `None` when not configured.
+    pub sync: Option<Part<Sync>>,
+    /// Name of the environment that is mirrored; known even when the mirror's variables are not set.
+    pub sync_from: Option<String>,
     /// The file's text with secrets masked, for messages.
     pub text: String,
 }
@@ -239,6 +244,49 @@ pub struct Environment {
     pub backup_keep: Duration,
     pub lock_timeout: Duration,
     pub statement_timeout: Duration,
+    /// `None`: not on Neon, as far as anybody said.
+    pub neon: Option<Part<Neon>>,
+    pub approvals: Option<Approvals>,
+}
+
+/// A branch of a Neon project.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Neon {
+    /// The project's id.
+    pub project: String,
+    pub branch: NeonBranch,
+    pub api_key: Secret,
+    /// Base of the API without a slash at its end; `https`, or `http` on this machine.
+    pub api_url: String,
+}
+
+/// Which branch of a project.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NeonBranch {
+    /// The one that has `default: true`, whatever it is called.
+    Default,
+    /// `br-…`.
+    Id(String),
+}
+
+/// Who must have approved a promotion.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Approvals {
+    /// Distinct people.
+    pub required: u32,
+    /// The GitHub environment of the job that promotes.
+    pub environment: String,
+    /// Other GitHub environments of the run whose approvals count.
+    pub also: Vec<String>,
+    pub reviews: Reviews,
+}
+
+/// Whether approving reviews of the pull request count as approvals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Reviews {
+    Ignore,
+    Count,
 }
 
 impl Config {
@@ -270,22 +318,42 @@ impl Config {
 
     /// Where audit events go; `None` when not configured, an error when its variables are not set.
     pub fn audit(&self) -> Result<Option<&Audit>, ConfigErrors> {
-        match &self.audit {
-            None => Ok(None),
-            Some(Part::Complete(audit)) => Ok(Some(audit)),
-            Some(Part::Lacking(lacks)) => Err(self.errors(lacks.clone())),
-        }
+        self.part(self.audit.as_ref())
     }
 
-    /// What a promotion needs, with all complaints at once: the environment, and where its audit events go.
+    /// Where tables are carried to; `None` when not configured, an error when its variables are not set.
+    pub fn sync(&self) -> Result<Option<&Sync>, ConfigErrors> {
+        self.part(self.sync.as_ref())
+    }
+
+    /// An environment's Neon branch; `None` when not configured, an error when its variables are not set.
+    pub fn neon<'a>(&self, environment: &'a Environment) -> Result<Option<&'a Neon>, ConfigErrors> {
+        self.part(environment.neon.as_ref())
+    }
+
+    /// What a promotion needs, with all complaints at once: the environment and its Neon branch, where its audit
+    /// events go, and the mirror when it is the environment that is mirrored.
     pub fn promotion(&self, name: &str) -> Result<(&Environment, Option<&Audit>), ConfigErrors> {
-        match (self.environment(name), self.audit()) {
-            (Ok(environment), Ok(audit)) => Ok((environment, audit)),
-            (Err(ConfigErrors::Lacking { complaints: mut all, .. }), Err(ConfigErrors::Lacking { complaints, .. })) => {
-                all.extend(complaints);
-                Err(self.errors(all))
+        let (environment, audit) = (self.environment(name), self.audit());
+        let neon = environment.as_ref().map_or(Ok(()), |it| self.neon(it).map(drop));
+        let is_source = self.sync_from.as_deref() == Some(self.full_name(name));
+        let sync = if is_source { self.sync().map(drop) } else { Ok(()) };
+        let mut lacks = Vec::new();
+        for problem in [environment.as_ref().err(), audit.as_ref().err(), neon.as_ref().err(), sync.as_ref().err()] {
+            match problem {
+                None => {}
+                Some(ConfigErrors::Lacking { complaints, .. }) => lacks.extend(complaints.iter().cloned()),
+                Some(_) => break,
             }
-            (Err(errors), _) | (_, Err(errors)) => Err(errors),
+        }
+        if lacks.is_empty() { Ok((environment?, audit?)) } else { Err(self.errors(lacks)) }
+    }
+
+    fn part<'a, T>(&self, part: Option<&'a Part<T>>) -> Result<Option<&'a T>, ConfigErrors> {
+        match part {
+            None => Ok(None),
+            Some(Part::Complete(complete)) => Ok(Some(complete)),
+            Some(Part::Lacking(lacks)) => Err(self.errors(lacks.clone())),
         }
     }
 
@@ -329,12 +397,38 @@ pub struct Audit {
 pub struct Sync {
     /// Name of the environment that is read.
     pub from: String,
-    /// The mirror's folder, ready to be opened: what the file says, from the file's own folder on.
-    pub folder: Utf8PathBuf,
+    pub to: MirrorTarget,
     pub batch_rows: usize,
     pub deletes: Deletes,
     /// Empty: all tables with a primary key.
     pub tables: Vec<String>,
+}
+
+/// Which mirror.
+#[derive(Debug, Clone, PartialEq)]
+pub enum MirrorTarget {
+    /// Ready to be opened: what the file says, from the file's own folder on.
+    Folder(Utf8PathBuf),
+    Convex(Convex),
+}
+
+/// A Convex deployment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Convex {
+    /// Without a slash at its end; `https`, or `http` on this machine.
+    pub url: String,
+    pub auth: ConvexAuth,
+    /// Path of the functions' module: `liftlock/sync`.
+    pub functions: String,
+}
+
+/// How the deployment knows us.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ConvexAuth {
+    /// `Authorization: Convex …`; internal functions.
+    DeployKey(Secret),
+    /// An argument of every call; public functions, guarded by it.
+    SyncAuthKey(Secret),
 }
 
 /// What becomes of a mirrored row whose source row is gone.

@@ -146,7 +146,7 @@ async fn restore(
 ) -> Result<Report, Error> {
     const COMMAND: &str = "backup restore";
     let environment = shell.environment(config, &env.environment)?;
-    let mirrored = config.sync.as_ref().is_some_and(|it| config.full_name(&it.from) == environment.name);
+    let mirrored = config.sync_from.as_deref() == Some(environment.name.as_str());
     let session = open(environment, Access::ReadOnly).await?;
     let address = session.address().clone();
     let branches = LocalBranches::new(address.clone()).observed(Arc::clone(&shell.observe));

@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use self::environment::Examined;
 use super::Shell;
 use crate::{
-    config::{Audit, Config, Incomplete, Part, ProfileName},
+    config::{Audit, Config, Incomplete, MirrorTarget, Part, ProfileName},
     error::{Error, explained},
     migration::discover::{self, DiscoverError},
     report::{Check, CheckState, Report, Section, Verdict},
@@ -119,8 +119,15 @@ async fn receiver(settings: &Audit, root: &Utf8Path) -> Check {
 }
 
 async fn sync(config: &Config) -> Vec<Check> {
-    let Some(settings) = &config.sync else { return Vec::new() };
-    let folder = settings.folder.clone();
+    let settings = match &config.sync {
+        None => return Vec::new(),
+        Some(Part::Lacking(lacks)) => {
+            let lacks: Vec<String> = lacks.iter().map(ToString::to_string).collect();
+            return vec![warning("sync: mirror", lacks.join("; "), "set what is missing, where `liftlock sync` runs")];
+        }
+        Some(Part::Complete(settings)) => settings,
+    };
+    let MirrorTarget::Folder(folder) = settings.to.clone() else { return Vec::new() };
     let mut checks = vec![writable("sync: mirror", &folder)];
     let Ok(environment) = config.environment(&settings.from) else { return checks };
     let request = Request {

@@ -3,6 +3,7 @@
 use super::Shell;
 use crate::{
     cli,
+    config::MirrorTarget,
     error::Error,
     report::{Report, Section},
     services::mirror::LocalMirror,
@@ -12,9 +13,9 @@ use crate::{
 /// Carries the tables to the mirror, or says what that would be.
 pub async fn sync(shell: &Shell, arguments: &cli::Sync) -> Result<Report, Error> {
     let config = shell.config()?;
-    let settings = config.sync.as_ref().ok_or(SyncError::NotConfigured)?;
+    let settings = config.sync()?.ok_or(SyncError::NotConfigured)?;
     let environment = shell.environment(&config, &settings.from)?;
-    let folder = settings.folder.clone();
+    let MirrorTarget::Folder(folder) = settings.to.clone() else { return Err(SyncError::NotConfigured.into()) };
     let tables = if arguments.tables.is_empty() { &settings.tables } else { &arguments.tables };
     let request = Request {
         environment: environment.name.clone(),

@@ -49,7 +49,7 @@ fn form(pattern: &str) -> Regex {
 /// Keys whose values are secrets.
 static NAME: LazyLock<Regex> = LazyLock::new(|| {
     form(
-        r"(?i)^(.*[_-])?(secret|password|passwd|pwd|token|api_?key|deploy_?key|private_?key|access_?key|credentials?)$",
+        r"(?i)^(.*[_-])?(secret|password|passwd|pwd|token|api_?key|deploy_?key|private_?key|access_?key|auth_?key|credentials?)$",
     )
 });
 

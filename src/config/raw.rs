@@ -6,7 +6,7 @@ use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Deletes, ProfileName, duration};
+use super::{Deletes, ProfileName, Reviews, duration};
 
 /// The configuration of liftlock, <https://github.com/liftlock/liftlock>.
 ///
@@ -44,6 +44,10 @@ pub struct RawEnvironment {
     pub after: Option<String>,
     /// Restore points.
     pub backup: Option<RawBackup>,
+    /// The Neon branch that `database` is on: restore points are Neon branches then.
+    pub neon: Option<RawNeon>,
+    /// Who must have approved a promotion: asked of GitHub, in the job that promotes.
+    pub approvals: Option<RawApprovals>,
     /// How long a statement waits for a lock before it gives way and tries again. Default: `2s`.
     #[schemars(regex(pattern = duration::PATTERN), extend("examples" = ["2s"]))]
     pub lock_timeout: Option<String>,
@@ -59,6 +63,42 @@ pub struct RawBackup {
     /// How long a restore point is kept. Default: `30d`.
     #[schemars(regex(pattern = duration::PATTERN), extend("examples" = ["30d"]))]
     pub keep: Option<String>,
+}
+
+/// A Neon branch, and the key to its project. <https://neon.com/docs/manage/api-keys>
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawNeon {
+    /// The project's id: `calm-river-12345678`.
+    #[schemars(required, extend("examples" = ["${NEON_PROJECT_ID}"]))]
+    pub project: Option<String>,
+    /// The branch's id, `br-…`, or `default`: the project's default branch. Default: `default`.
+    #[schemars(extend("examples" = ["default"]))]
+    pub branch: Option<String>,
+    /// API key; must come from a variable. One that is limited to the project is enough.
+    #[schemars(required, extend("examples" = ["${NEON_API_KEY}"]))]
+    pub api_key: Option<String>,
+    /// Where the API is. Default: `https://console.neon.tech/api/v2`.
+    #[schemars(extend("examples" = ["https://console.neon.tech/api/v2"]))]
+    pub api_url: Option<String>,
+}
+
+/// Who must have approved a promotion.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawApprovals {
+    /// How many distinct people; none of them an author of the change, nor who started the run. Default: 1.
+    #[schemars(range(min = 1, max = 6), extend("examples" = ["2"]))]
+    pub required: Option<u32>,
+    /// The GitHub environment whose reviewers are asked. Default: the environment's own name.
+    #[schemars(length(min = 1), extend("examples" = ["production"]))]
+    pub environment: Option<String>,
+    /// Other GitHub environments of the same run whose approvals count, too.
+    #[serde(default)]
+    #[schemars(inner(length(min = 1)))]
+    pub also: Vec<String>,
+    /// Whether approving reviews of the pull request count, too. Default: `ignore`.
+    pub reviews: Option<Reviews>,
 }
 
 /// Where audit events are sent.
@@ -94,13 +134,25 @@ pub struct RawSync {
     pub tables: Vec<String>,
 }
 
-/// The mirror.
+/// The mirror: a folder, or a Convex deployment.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RawTo {
     /// A folder of JSON lines, one file per table.
-    #[schemars(required, extend("examples" = ["./mirror"]))]
+    #[schemars(extend("examples" = ["./mirror"]))]
     pub folder: Option<String>,
+    /// URL of a Convex deployment; `liftlock convex init` writes the functions that it needs.
+    #[schemars(extend("examples" = ["${CONVEX_URL}"]))]
+    pub convex: Option<String>,
+    /// Convex deploy key that may run internal functions; must come from a variable.
+    #[schemars(extend("examples" = ["${CONVEX_DEPLOY_KEY}"]))]
+    pub deploy_key: Option<String>,
+    /// In place of a deploy key: the secret that the deployment's own variable `LIFTLOCK_SYNC_AUTH_KEY` holds.
+    #[schemars(extend("examples" = ["${CONVEX_SYNC_AUTH_KEY}"]))]
+    pub sync_auth_key: Option<String>,
+    /// Path of the functions' module in the app's `convex/` folder. Default: `liftlock/sync`.
+    #[schemars(length(min = 1), extend("examples" = ["liftlock/sync"]))]
+    pub functions: Option<String>,
 }
 
 /// JSON Schema of the file, for editors and for us: one tree without references.

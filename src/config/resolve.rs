@@ -5,18 +5,19 @@ use std::{
     time::Duration,
 };
 
-use base64::{Engine, prelude::BASE64_STANDARD};
 use camino::{Utf8Path, Utf8PathBuf};
 use url::Url;
 
 use super::{
-    Audit, Config, Deletes, Environment, Incomplete, Part, ProfileName, Sync,
+    Approvals, Audit, Config, Convex, ConvexAuth, Deletes, Environment, Incomplete, MirrorTarget, Neon, NeonBranch,
+    Part, ProfileName, Reviews, Sync,
     complaint::Complaint,
     duration,
     nearest::nearest,
     places::{Path, Places},
-    raw::{RawAudit, RawConfig, RawEnvironment, RawSync},
+    raw::{RawApprovals, RawAudit, RawConfig, RawEnvironment, RawNeon, RawSync, RawTo},
     structure::{dotted, shown},
+    values::{self, is_table_name},
     variables::{self, Trouble},
 };
 use crate::secret::Secret;
@@ -53,9 +54,14 @@ pub fn resolve(
         incomplete: BTreeMap::new(),
         config_tables: reading.tables(&["config_tables"], raw.config_tables),
         audit: raw.audit.map(|audit| reading.audit(audit)),
-        sync: raw.sync.map(|sync| reading.sync(root, sync, &names)),
+        sync: None,
+        sync_from: None,
         text: String::new(),
     };
+    if let Some(sync) = raw.sync {
+        let (from, sync) = reading.sync(root, sync, &names);
+        (config.sync_from, config.sync) = (Some(from), Some(sync));
+    }
     for (name, environment) in raw_environments {
         match reading.environment(&name, environment, &names) {
             Ok(environment) => config.environments.insert(name, environment).map(drop),
@@ -89,7 +95,9 @@ impl Reading<'_> {
         let statement_timeout = timeout(self, "statement_timeout", raw.statement_timeout, Duration::from_secs(15 * 60));
         let keep = path(&["environments", name, "backup", "keep"]);
         let backup_keep = self.duration(&keep, raw.backup.and_then(|backup| backup.keep), 30 * DAY, LONGEST_KEEP);
-        match self.secret(&at("database"), &raw.database.unwrap_or_default(), database_url) {
+        let neon = raw.neon.map(|neon| self.neon(name, neon));
+        let approvals = raw.approvals.map(|approvals| self.approvals(name, approvals));
+        match self.secret(&at("database"), &raw.database.unwrap_or_default(), values::database_url) {
             Ok(database) => Ok(Environment {
                 name: name.to_owned(),
                 database,
@@ -98,21 +106,21 @@ impl Reading<'_> {
                 backup_keep,
                 lock_timeout,
                 statement_timeout,
+                neon,
+                approvals,
             }),
             Err(lacks) => Err(Incomplete { name: name.to_owned(), profile, after, lacks }),
         }
     }
 
     fn audit(&mut self, raw: RawAudit) -> Part<Audit> {
-        let webhook = self.secret(&path(&["audit", "webhook"]), &raw.webhook.unwrap_or_default(), webhook_url);
+        let webhook = self.secret(&path(&["audit", "webhook"]), &raw.webhook.unwrap_or_default(), values::webhook_url);
         let is_file = webhook.as_ref().is_ok_and(|webhook| webhook.expose().starts_with("file:"));
         let secret = match raw.secret {
-            Some(written) => self.secret(&path(&["audit", "secret"]), &written, webhook_secret).map(Some),
+            Some(written) => self.secret(&path(&["audit", "secret"]), &written, values::webhook_secret).map(Some),
             None if is_file => Ok(None),
             // Written, but wrong: there is a complaint already.
-            None if self.places.key(&path(&["audit", "secret"])) != self.places.key(&path(&["audit"])) => {
-                Err(Vec::new())
-            }
+            None if self.is_written(&path(&["audit", "secret"])) => Err(Vec::new()),
             None => {
                 let span = self.places.key(&path(&["audit"])).into();
                 let help = "add `secret: \"${AUDIT_WEBHOOK_SECRET}\"`: the receiver proves with it who sent an event";
@@ -130,15 +138,121 @@ impl Reading<'_> {
         }
     }
 
-    fn sync(&mut self, root: &Utf8Path, raw: RawSync, names: &BTreeSet<String>) -> Sync {
+    fn neon(&mut self, environment: &str, raw: RawNeon) -> Part<Neon> {
+        let at = |key: &str| path(&["environments", environment, "neon", key]);
+        let project = self.secret(&at("project"), &raw.project.unwrap_or_default(), values::neon_project);
+        let branch = raw.branch.unwrap_or_else(|| "default".to_owned());
+        let branch = self.secret(&at("branch"), &branch, values::neon_branch);
+        let api_key = self.secret(&at("api_key"), &raw.api_key.unwrap_or_default(), values::key);
+        let api_url = raw.api_url.unwrap_or_else(|| "https://console.neon.tech/api/v2".to_owned());
+        let api_url = self.secret(&at("api_url"), &api_url, values::service_url);
+        match (project, branch, api_key, api_url) {
+            (Ok(project), Ok(branch), Ok(api_key), Ok(api_url)) => Part::Complete(Neon {
+                project: project.expose().to_owned(),
+                branch: match branch.expose() {
+                    "default" => NeonBranch::Default,
+                    id => NeonBranch::Id(id.to_owned()),
+                },
+                api_key,
+                api_url: without_slash(&api_url),
+            }),
+            (project, branch, api_key, api_url) => {
+                let lacks = [project.err(), branch.err(), api_key.err(), api_url.err()];
+                Part::Lacking(lacks.into_iter().flatten().flatten().collect())
+            }
+        }
+    }
+
+    fn approvals(&mut self, environment: &str, raw: RawApprovals) -> Approvals {
+        let at = |key: &str| path(&["environments", environment, "approvals", key]);
+        let named = raw.environment.and_then(|written| self.text(&at("environment"), &written));
+        let mut also = Vec::new();
+        for (index, written) in raw.also.into_iter().enumerate() {
+            let at: Path = at("also").into_iter().chain([index.to_string()]).collect();
+            also.extend(self.text(&at, &written));
+        }
+        Approvals {
+            required: raw.required.unwrap_or(1),
+            environment: named.unwrap_or_else(|| environment.to_owned()),
+            also,
+            reviews: raw.reviews.unwrap_or(Reviews::Ignore),
+        }
+    }
+
+    /// The environment that is mirrored, and the rest.
+    fn sync(&mut self, root: &Utf8Path, raw: RawSync, names: &BTreeSet<String>) -> (String, Part<Sync>) {
         let from = raw.from.and_then(|from| self.environment_name(&path(&["sync", "from"]), &from, names));
-        Sync {
-            from: from.unwrap_or_default(),
-            folder: self.folder(root, &["sync", "to", "folder"], raw.to.and_then(|to| to.folder)),
+        let from = from.unwrap_or_default();
+        let to = self.mirror(root, raw.to.unwrap_or_default());
+        let tables = self.tables(&["sync", "tables"], raw.tables);
+        let sync = |to| Sync {
+            from: from.clone(),
+            to,
             batch_rows: raw.batch_rows.map_or(500, |rows| rows as usize),
             deletes: raw.deletes.unwrap_or(Deletes::Soft),
-            tables: self.tables(&["sync", "tables"], raw.tables),
+            tables,
+        };
+        let sync = match to {
+            Ok(to) => Part::Complete(sync(to)),
+            Err(lacks) => Part::Lacking(lacks),
+        };
+        (from, sync)
+    }
+
+    /// A folder or a deployment, and never both.
+    fn mirror(&mut self, root: &Utf8Path, raw: RawTo) -> Result<MirrorTarget, Vec<Complaint>> {
+        let keys = raw.deploy_key.is_some() || raw.sync_auth_key.is_some() || raw.functions.is_some();
+        match (&raw.folder, &raw.convex) {
+            (Some(_), None) if keys => self.refuse_mirror("a folder needs no key and has no functions"),
+            (Some(_), None) => Ok(MirrorTarget::Folder(self.folder(root, &["sync", "to", "folder"], raw.folder))),
+            (None, Some(_)) => self.convex(raw),
+            (Some(_), Some(_)) => self.refuse_mirror("write `folder` or `convex`: there is one mirror"),
+            (None, None) => self.refuse_mirror("write `folder: ./mirror`, or `convex: \"${CONVEX_URL}\"` and its key"),
         }
+    }
+
+    fn convex(&mut self, raw: RawTo) -> Result<MirrorTarget, Vec<Complaint>> {
+        let at = |key: &str| path(&["sync", "to", key]);
+        let url = self.secret(&at("convex"), &raw.convex.unwrap_or_default(), values::service_url);
+        let auth = match (raw.deploy_key, raw.sync_auth_key) {
+            (Some(key), None) => self.secret(&at("deploy_key"), &key, values::key).map(ConvexAuth::DeployKey),
+            (None, Some(key)) => {
+                self.secret(&at("sync_auth_key"), &key, values::shared_key).map(ConvexAuth::SyncAuthKey)
+            }
+            (Some(_), Some(_)) => self.refuse_mirror("write `deploy_key` or `sync_auth_key`, not both"),
+            // One that is there was taken out, and complained about.
+            (None, None) if ["deploy_key", "sync_auth_key"].iter().any(|key| self.is_written(&at(key))) => {
+                Err(Vec::new())
+            }
+            (None, None) => self.refuse_mirror("add `deploy_key: \"${CONVEX_DEPLOY_KEY}\"`, or a `sync_auth_key`"),
+        };
+        let functions = raw.functions.unwrap_or_else(|| "liftlock/sync".to_owned());
+        let functions = self.secret(&at("functions"), &functions, values::functions_path);
+        match (url, auth, functions) {
+            (Ok(url), Ok(auth), Ok(functions)) => Ok(MirrorTarget::Convex(Convex {
+                url: without_slash(&url),
+                auth,
+                functions: functions.expose().to_owned(),
+            })),
+            (url, auth, functions) => {
+                Err([url.err(), auth.err(), functions.err()].into_iter().flatten().flatten().collect())
+            }
+        }
+    }
+
+    fn refuse_mirror<T>(&mut self, help: &str) -> Result<T, Vec<Complaint>> {
+        let at = path(&["sync", "to"]);
+        if self.is_written(&at) {
+            let (place, span) = (dotted(&at), self.places.key(&at).into());
+            self.complaints.push(Complaint::WrongValue { place, help: help.to_owned(), span });
+        }
+        Err(Vec::new())
+    }
+
+    /// Whether the file has this key, even if it was taken out because of what was complained about.
+    fn is_written(&self, path: &[String]) -> bool {
+        let parent = &path[..path.len().saturating_sub(1)];
+        self.places.key(path) != self.places.key(parent)
     }
 
     /// A value that may be secret and that is only demanded when it is used: what a variable lacks or holds
@@ -304,52 +418,15 @@ fn path(steps: &[&str]) -> Path {
     steps.iter().map(|step| (*step).to_owned()).collect()
 }
 
+fn without_slash(url: &Secret) -> String {
+    url.expose().trim_end_matches('/').to_owned()
+}
+
 fn default_profile(name: &str) -> ProfileName {
     match name {
         "dev" => ProfileName::Dev,
         "staging" => ProfileName::Staging,
         _ => ProfileName::Production,
-    }
-}
-
-fn database_url(value: &str, place: String, span: miette::SourceSpan) -> Option<Complaint> {
-    const FORM: &str = "write it as `postgresql://USER:PASSWORD@HOST:5432/DATABASE?sslmode=verify-full`";
-    let what = match value.split_once("://") {
-        Some(("postgres" | "postgresql", rest)) if !rest.is_empty() => return None,
-        Some(("postgres" | "postgresql", _)) => "it ends after its `://`",
-        Some(_) => "it does not start with `postgresql://`",
-        None => "it has no `postgresql://`",
-    };
-    Some(Complaint::BadUrl { place, what, help: FORM, span })
-}
-
-fn webhook_url(value: &str, place: String, span: miette::SourceSpan) -> Option<Complaint> {
-    const FORM: &str = "write it as `https://HOST/PATH`, or as `file:audit.jsonl` for a file";
-    if value.strip_prefix("file:").is_some_and(|path| !path.trim_matches('/').is_empty()) {
-        return None;
-    }
-    let what = match Url::parse(value) {
-        Ok(url) if matches!(url.scheme(), "https" | "http") && url.has_host() => return None,
-        Ok(_) => "it is not an `https://` URL",
-        Err(_) => "it cannot be read as a URL",
-    };
-    Some(Complaint::BadUrl { place, what, help: FORM, span })
-}
-
-/// <https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>
-fn webhook_secret(value: &str, place: String, span: miette::SourceSpan) -> Option<Complaint> {
-    // More than one while it is rotated.
-    let what = value.split_whitespace().find_map(wrong_with_secret)?;
-    Some(Complaint::BadWebhookSecret { place, what, span })
-}
-
-fn wrong_with_secret(value: &str) -> Option<&'static str> {
-    match value.strip_prefix("whsec_").map(|key| BASE64_STANDARD.decode(key)) {
-        Some(Ok(key)) if (24..=64).contains(&key.len()) => None,
-        Some(Ok(key)) if key.len() < 24 => Some("it is shorter than 24 bytes"),
-        Some(Ok(_)) => Some("it is longer than 64 bytes"),
-        Some(Err(_)) => Some("what follows `whsec_` is not base64"),
-        None => Some("it does not start with `whsec_`"),
     }
 }
 
@@ -362,30 +439,4 @@ fn place_of(database: &str) -> String {
     let name = parameter("dbname").unwrap_or_else(|| url.path().trim_start_matches('/').to_owned());
     let name = if name.is_empty() { url.username().to_owned() } else { name };
     format!("{host}:{port}/{name}")
-}
-
-/// `table`, `schema.table`, each part plain or in double quotes.
-fn is_table_name(text: &str) -> bool {
-    let mut rest = text;
-    for _ in 0..2 {
-        let length = match rest.strip_prefix('"') {
-            Some(quoted) => match quoted.find('"') {
-                Some(end) if end > 0 => end + 2,
-                _ => return false,
-            },
-            None => {
-                let plain = |c: &char| c.is_alphanumeric() || matches!(c, '_' | '$');
-                rest.chars().take_while(plain).map(char::len_utf8).sum()
-            }
-        };
-        if length == 0 {
-            return false;
-        }
-        rest = &rest[length..];
-        match rest.strip_prefix('.') {
-            Some(after) => rest = after,
-            None => return rest.is_empty(),
-        }
-    }
-    false
 }

@@ -12,7 +12,7 @@ use super::{
 };
 
 /// Keys that other versions of liftlock have, or will have.
-const NOT_IN_THIS_VERSION: [&str; 6] = ["neon", "convex", "approvals", "layout", "postgres", "provider"];
+const NOT_IN_THIS_VERSION: [&str; 3] = ["layout", "postgres", "provider"];
 
 /// Complains about keys and types, and takes what was complained about out of the document, so that the
 /// rest can be judged too.
@@ -77,6 +77,8 @@ fn variable_for(path: &[String]) -> String {
     let steps: Vec<&str> = path.iter().map(String::as_str).collect();
     match steps.as_slice() {
         ["environments", name, "database"] => format!("DATABASE_URL_{}", constant(name)),
+        ["environments", _, "neon", "api_key"] => "NEON_API_KEY".to_owned(),
+        ["sync", "to", key @ ("deploy_key" | "sync_auth_key")] => format!("CONVEX_{}", constant(key)),
         ["audit", "webhook"] => "AUDIT_WEBHOOK_URL".to_owned(),
         ["audit", "secret"] => "AUDIT_WEBHOOK_SECRET".to_owned(),
         [.., last] => constant(last),

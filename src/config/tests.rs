@@ -7,7 +7,8 @@ use miette::Diagnostic;
 use proptest::prelude::*;
 
 use super::{
-    Audit, Config, Part, ProfileName, clear, duration, find, load, nearest::nearest, parse, schema, starter, variables,
+    Approvals, Audit, Config, ConvexAuth, MirrorTarget, NeonBranch, Part, ProfileName, Reviews, Sync, clear, duration,
+    find, load, nearest::nearest, parse, schema, starter, variables,
 };
 use crate::report::text::{self, Look};
 
@@ -43,6 +44,12 @@ fn env(name: &str) -> Option<String> {
         "AUDIT_WEBHOOK_SECRET" => "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
         "BAD_SECRET" => "opensesame",
         "SHORT_SECRET" => "whsec_b3BlbnNlc2FtZQ==",
+        "NEON_PROJECT_ID" => "calm-river-1",
+        "NEON_API_KEY" => "a-neon-key",
+        "CONVEX_URL" => "https://calm-otter-1.convex.cloud/",
+        "CONVEX_DEPLOY_KEY" => "prod:calm-otter-1|opensesame",
+        "SHARED_KEY" => "opensesame-opensesame-opensesame",
+        "TWO_WORDS" => "open sesame",
         "EMPTY" => "",
         "MYSQL" => "mysql://root:opensesame@localhost/x",
         "DOLLAR" => "postgresql://u:open${sesame}$$@h/d",
@@ -54,6 +61,10 @@ fn env(name: &str) -> Option<String> {
 
 fn read(text: &str) -> Result<Config, super::ConfigErrors> {
     parse(Utf8Path::new("liftlock.yml"), text, &env)
+}
+
+fn folder(path: &str) -> MirrorTarget {
+    MirrorTarget::Folder(path.into())
 }
 
 fn rendered(errors: &super::ConfigErrors) -> String {
@@ -75,9 +86,68 @@ fn the_documented_shape_is_read_whole() {
     assert_eq!(config.environment("stage").expect("stage is staging").profile, ProfileName::Staging);
     assert_eq!(config.environment("dev").expect("it is there").profile, ProfileName::Dev);
     assert!(matches!(config.audit, Some(Part::Complete(Audit { .. }))));
-    let sync = config.sync.expect("it is there");
-    assert_eq!((sync.from.as_str(), sync.folder.as_str(), sync.batch_rows), ("production", "mirror", 500));
+    let sync = config.sync().expect("it needs no variable").expect("it is there");
+    assert_eq!((sync.from.as_str(), &sync.to, sync.batch_rows), ("production", &folder("mirror"), 500));
     assert_eq!(sync.tables, ["sow_poles", "sow_drops"]);
+}
+
+/// The services behind it, whole.
+const SERVICES: &str = r#"migrations: m
+environments:
+  production:
+    database: "${DATABASE_URL_PROD}"
+    neon: { project: "${NEON_PROJECT_ID}", branch: br-wide-sea-1, api_key: "${NEON_API_KEY}", api_url: "http://127.0.0.1:9/api/v2/" }
+    approvals: { required: 2, environment: live, also: [live-second], reviews: count }
+sync:
+  from: prod
+  to: { convex: "${CONVEX_URL}", deploy_key: "${CONVEX_DEPLOY_KEY}" }
+"#;
+
+#[test]
+fn neon_approvals_and_convex_are_read() {
+    let config = read(SERVICES).expect("it is right");
+    let production = config.environment("production").expect("it is there");
+    let neon = config.neon(production).expect("it is whole").expect("it is there");
+    assert_eq!((neon.project.as_str(), &neon.branch), ("calm-river-1", &NeonBranch::Id("br-wide-sea-1".to_owned())));
+    assert_eq!((neon.api_key.expose(), neon.api_url.as_str()), ("a-neon-key", "http://127.0.0.1:9/api/v2"));
+    let expected = Approvals {
+        required: 2,
+        environment: "live".to_owned(),
+        also: vec!["live-second".to_owned()],
+        reviews: Reviews::Count,
+    };
+    assert_eq!(production.approvals.as_ref(), Some(&expected));
+    let convex = |text: &str| match read(text).expect("it is right").sync().expect("it is whole").expect("it is there")
+    {
+        Sync { to: MirrorTarget::Convex(convex), .. } => convex.clone(),
+        other => panic!("{other:?}"),
+    };
+    let deployed = convex(SERVICES);
+    assert_eq!(
+        (deployed.url.as_str(), deployed.functions.as_str()),
+        ("https://calm-otter-1.convex.cloud", "liftlock/sync")
+    );
+    assert!(matches!(&deployed.auth, ConvexAuth::DeployKey(key) if key.expose() == "prod:calm-otter-1|opensesame"));
+    let shared = convex(&SERVICES.replace("deploy_key: \"${CONVEX_DEPLOY_KEY}\"", "sync_auth_key: \"${SHARED_KEY}\""));
+    assert!(matches!(&shared.auth, ConvexAuth::SyncAuthKey(_)));
+    let least = "migrations: m\nenvironments:\n  live:\n    database: \"${DATABASE_URL_PROD}\"\n    neon: { project: \"${NEON_PROJECT_ID}\", api_key: \"${NEON_API_KEY}\" }\n    approvals: {}\n";
+    let config = read(least).expect("it is right");
+    let live = config.environment("live").expect("it is there");
+    let neon = config.neon(live).expect("it is whole").expect("it is there");
+    assert_eq!((&neon.branch, neon.api_url.as_str()), (&NeonBranch::Default, "https://console.neon.tech/api/v2"));
+    let one = Approvals { required: 1, environment: "live".to_owned(), also: Vec::new(), reviews: Reviews::Ignore };
+    assert_eq!(live.approvals.as_ref(), Some(&one));
+}
+
+#[test]
+fn keys_of_services_are_demanded_only_by_what_uses_them() {
+    let without = |name: &str| if name.starts_with("DATABASE") { env(name) } else { None };
+    let config = parse(Utf8Path::new("liftlock.yml"), SERVICES, &without).expect("nothing is demanded yet");
+    let production = config.environment("prod").expect("its URL is all that reading it takes");
+    assert!(config.neon(production).is_err() && config.sync().is_err());
+    assert_eq!(config.sync_from.as_deref(), Some("production"));
+    let errors = config.promotion("prod").expect_err("four variables are missing");
+    insta::assert_snapshot!("missing_keys_of_a_promotion", rendered(&errors));
 }
 
 #[test]
@@ -95,7 +165,7 @@ fn what_is_left_out_has_its_default() {
 fn relative_folders_start_at_the_file() {
     let config = parse(Utf8Path::new("/srv/app/liftlock.yml"), WHOLE, &env).expect("it is right");
     assert_eq!(config.migrations, "/srv/app/db/migrations");
-    assert_eq!(config.sync.expect("it is there").folder, "/srv/app/mirror");
+    assert_eq!(config.sync().expect("it needs no variable").expect("it is there").to, folder("/srv/app/mirror"));
 }
 
 #[test]
@@ -132,13 +202,27 @@ fn every_mistake_is_shown_at_its_line() {
         ("a key that stands twice", with("migrations: n\n")),
         ("two documents", with("---\nmigrations: n\n")),
         ("unknown keys with and without a likely meaning", with("sink: 1\nmigration: x\nlock_timeout: 1s\n")),
-        ("keys of later versions", with("neon: { project: x }\nlayout: prisma\n")),
+        ("keys of later versions", with("provider: neon\nlayout: prisma\n")),
         (
             "wrong types",
             "migrations: 7\nenvironments:\n  dev: postgres\n  staging: { database: [a], lock_timeout: 2 }\nconfig_tables: flags\n"
                 .to_owned(),
         ),
         ("keys that are missing", with("audit: {}\nsync: { to: {} }\n")),
+        (
+            "services that cannot be",
+            with(
+                "    neon: { project: Calm_River, branch: main, api_key: \"${NEON_API_KEY}\", api_url: \"http://api.example.com\" }\n    approvals: { required: 0 }\n\
+                 sync: { from: dev, to: { convex: \"http://10.0.0.1:3210\", deploy_key: \"${CONVEX_DEPLOY_KEY}\", functions: ../x } }\n",
+            )
+            .replace("dev: { database: \"${DATABASE_URL_DEV}\" }", "dev:\n    database: \"${DATABASE_URL_DEV}\""),
+        ),
+        ("a key in clear", with("sync: { from: dev, to: { convex: \"${CONVEX_URL}\", sync_auth_key: opensesame } }\n")),
+        ("no mirror", with("sync: { from: dev, to: { functions: x } }\n")),
+        ("two mirrors", with("sync: { from: dev, to: { folder: m, convex: \"${CONVEX_URL}\" } }\n")),
+        ("a mirror without its key", with("sync: { from: dev, to: { convex: \"${CONVEX_URL}\" } }\n")),
+        ("a mirror with two keys", with("sync: { from: dev, to: { convex: \"${CONVEX_URL}\", deploy_key: \"${CONVEX_DEPLOY_KEY}\", sync_auth_key: \"${SHARED_KEY}\" } }\n")),
+        ("a folder with a key", with("sync: { from: dev, to: { folder: m, deploy_key: \"${CONVEX_DEPLOY_KEY}\" } }\n")),
         (
             "values that cannot be",
             with("  staging: { database: \"${DATABASE_URL_STAGING}\", profile: stagging }\nsync: { from: dev, to: { folder: m }, batch_rows: 0, deletes: maybe }\n"),

@@ -1,6 +1,5 @@
 //! What each kind of step does: the thin half of a promotion.
 
-use camino::Utf8PathBuf;
 use jiff::Timestamp;
 use miette::Diagnostic;
 use thiserror::Error;
@@ -19,7 +18,7 @@ use super::{
     restore::{self, Provider, RestoreError},
 };
 use crate::{
-    config::{Config, Environment},
+    config::{Config, Environment, MirrorTarget},
     exit::Exit,
     migration::Migration,
     report::{SyncReport, TableSync, progress::Observe},
@@ -155,13 +154,13 @@ impl StepError {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mirroring {
     pub request: sync::Request,
-    pub folder: Utf8PathBuf,
+    pub to: MirrorTarget,
 }
 
 impl Mirroring {
     /// What the configuration says of this environment; `None` when it is not the one that is mirrored.
     pub fn of(config: &Config, environment: &Environment) -> Option<Self> {
-        let settings = config.sync.as_ref().filter(|it| config.full_name(&it.from) == environment.name)?;
+        let settings = config.sync().ok().flatten().filter(|it| config.full_name(&it.from) == environment.name)?;
         Some(Self {
             request: sync::Request {
                 environment: environment.name.clone(),
@@ -170,13 +169,14 @@ impl Mirroring {
                 batch_rows: settings.batch_rows,
                 deletes: settings.deletes,
             },
-            folder: settings.folder.clone(),
+            to: settings.to.clone(),
         })
     }
 
     /// Carries the tables; all of them, and proven, or an error.
     pub async fn run(&self, observe: &dyn Observe, cancel: &CancellationToken) -> Result<SyncReport, SyncError> {
-        let mirror = LocalMirror::open(&self.folder)?;
+        let MirrorTarget::Folder(folder) = &self.to else { return Err(SyncError::NotConfigured) };
+        let mirror = LocalMirror::open(folder)?;
         sync::run(&self.request, &mirror, observe, cancel).await
     }
 }

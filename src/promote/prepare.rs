@@ -58,7 +58,8 @@ pub struct Prepared<'a> {
 impl Prepared<'_> {
     pub fn request(&self) -> Request<'_> {
         let question = &self.question;
-        let sync = question.config.sync.as_ref();
+        // What its variables lack is told before: `Config::promotion` demands them.
+        let sync = question.config.sync().ok().flatten();
         let is_source = |it: &&crate::config::Sync| question.config.full_name(&it.from) == question.environment.name;
         Request {
             run: question.run,

@@ -80,6 +80,8 @@ impl World {
                 backup_keep: Duration::from_secs(30 * 86_400),
                 lock_timeout: Duration::from_secs(2),
                 statement_timeout: Duration::from_secs(900),
+                neon: None,
+                approvals: None,
             },
             promotion_type: PromotionType::SchemaSafe,
             files: vec![file("0001_a.sql", "create table a (id int);"), file("0002_b.sql", "create table b (id int);")],
