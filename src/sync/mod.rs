@@ -3,6 +3,7 @@
 //! Per table: [`mod@plan`] decides how it is read, [`start`] how the run begins, [`pass`] walks source and ledger side
 //! by side and sends what differs, [`verify`] compares both sides. Killed at any moment, the next run goes on.
 
+pub mod functions;
 pub mod key;
 pub mod plan;
 pub mod value;
