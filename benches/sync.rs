@@ -92,6 +92,7 @@ async fn child(job: &str) {
         tables: Vec::new(),
         batch_rows: 500,
         deletes: Deletes::Soft,
+        patience: sync::PATIENCE,
     };
     let mirror = LocalMirror::open(Utf8Path::new(folder)).expect("the mirror opens");
     let report = sync::run(&request, &mirror, &Quiet, &CancellationToken::new()).await.expect("the sync ends");

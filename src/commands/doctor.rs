@@ -136,6 +136,7 @@ async fn sync(config: &Config) -> Vec<Check> {
         tables: settings.tables.clone(),
         batch_rows: settings.batch_rows,
         deletes: settings.deletes,
+        patience: sync::PATIENCE,
     };
     // A database that cannot be reached has its own check.
     let Ok(planned) = sync::planned(&request, folder.as_str()).await else { return checks };

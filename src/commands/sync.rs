@@ -23,6 +23,7 @@ pub async fn sync(shell: &Shell, arguments: &cli::Sync) -> Result<Report, Error>
         tables: tables.clone(),
         batch_rows: settings.batch_rows,
         deletes: settings.deletes,
+        patience: sync::PATIENCE,
     };
     if arguments.plan {
         let place = folder.canonicalize_utf8().unwrap_or(folder);

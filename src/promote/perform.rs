@@ -168,6 +168,7 @@ impl Mirroring {
                 tables: settings.tables.clone(),
                 batch_rows: settings.batch_rows,
                 deletes: settings.deletes,
+                patience: sync::PATIENCE,
             },
             to: settings.to.clone(),
         })

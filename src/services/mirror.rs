@@ -22,7 +22,9 @@ use uuid::Uuid;
 
 use crate::exit::Exit;
 
-/// Where rows are carried to. One writer at a time; reads show what was acknowledged.
+/// Where rows are carried to. One writer per table at a time; reads show what was acknowledged.
+///
+/// Each call is tried once. What to do after a failure is in the error: [`MirrorError::remedy`].
 #[expect(async_fn_in_trait, reason = "callers are generic and run on one runtime")]
 pub trait Mirror {
     /// Which mirror this is. The identity stays with the data: moving the mirror keeps it, replacing changes it.
@@ -36,12 +38,13 @@ pub trait Mirror {
     /// one is refused.
     async fn write(&self, batch: &Batch) -> Result<Receipt, MirrorError>;
 
-    /// Live documents in key order, at most `limit`, with hashes of what they hold now, not of what was once
-    /// written.
-    async fn scan(&self, table: &str, range: &KeyRange, limit: usize) -> Result<Vec<Held>, MirrorError>;
+    /// Live documents at the beginning of a range, in key order, with their hashes; as many as the mirror likes to
+    /// read at a time.
+    async fn scan(&self, table: &str, range: &KeyRange) -> Result<Page<Vec<Held>>, MirrorError>;
 
-    /// Counts and folded hashes of the documents in a range, computed from what they hold now.
-    async fn digest(&self, table: &str, range: &KeyRange) -> Result<Digest, MirrorError>;
+    /// Counts and folded hashes of the documents at the beginning of a range; of as many as the mirror likes to
+    /// read at a time.
+    async fn digest(&self, table: &str, range: &KeyRange) -> Result<Page<Digest>, MirrorError>;
 }
 
 /// Which mirror it is.
@@ -50,6 +53,36 @@ pub struct Identity {
     pub id: String,
     /// Where it is, for people.
     pub place: String,
+    pub limits: Limits,
+    pub evidence: Evidence,
+}
+
+/// How much a mirror takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Changes in one batch. A batch may still prove too large: [`Remedy::Smaller`].
+    pub batch_rows: usize,
+    /// The largest document, in bytes as Convex counts them; `None`: any.
+    pub document_bytes: Option<usize>,
+    /// Tables that may be written at the same time.
+    pub tables: usize,
+}
+
+/// What hashes that a mirror answers with are made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Evidence {
+    /// What the documents hold now.
+    Contents,
+    /// The hashes that were written with the documents: a field that somebody else changed since is not seen.
+    Stamps,
+}
+
+/// The beginning of an answer that may be long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T> {
+    pub of: T,
+    /// Up to and with this key; `None`: to the end of the range.
+    pub through: Option<String>,
 }
 
 /// How rows became documents: a change of mapping makes every row a changed row.
@@ -97,7 +130,8 @@ pub struct Change {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Insert, update or revive. `document` is a JSON object of our fields in mapping order, compact.
-    Put { hash: u64, document: String },
+    /// `size` is that of its values in bytes, as Convex counts them.
+    Put { hash: u64, document: String, size: usize },
     /// Keep the document and set its `deletedAt`.
     MarkDeleted,
     /// Remove the document, the destination's own fields with it.
@@ -176,6 +210,17 @@ impl Digest {
         self.live += 1;
         self.hashes ^= hash;
     }
+
+    /// Takes back what was added.
+    pub fn remove(&mut self, hash: u64) {
+        self.live -= 1;
+        self.hashes ^= hash;
+    }
+
+    /// Both together.
+    pub fn with(self, other: Self) -> Self {
+        Self { live: self.live + other.live, deleted: self.deleted + other.deleted, hashes: self.hashes ^ other.hashes }
+    }
 }
 
 /// The hash that `neon.hash` holds: 64 bits of SHA-256 over mapping version, key and document.
@@ -220,11 +265,22 @@ pub enum MirrorError {
     #[diagnostic(code(mirror::stale_run), help("nothing was overwritten; run `liftlock sync` again"))]
     StaleRun { table: String },
     #[error("batch {number} of `{table}` was written before with other content")]
-    #[diagnostic(code(mirror::batch_mismatch), help("this is a defect in liftlock; please report it"))]
+    #[diagnostic(
+        code(mirror::batch_mismatch),
+        help("nothing was overwritten; run `liftlock sync` again, and report it if it comes back")
+    )]
     BatchMismatch { table: String, number: u64 },
     #[error("batch {number} of `{table}` is not in key order")]
     #[diagnostic(code(mirror::unsorted), help("this is a defect in liftlock; please report it"))]
     Unsorted { table: String, number: u64 },
+    /// Not written; nor would it be the next time.
+    #[error("batch {number} of `{table}` is too much at once: {reason}")]
+    #[diagnostic(code(mirror::too_large), help("set a smaller `sync.batch_rows`"))]
+    TooLarge { table: String, number: u64, reason: String },
+    /// Nothing was written; without this change the batch would be.
+    #[error("a row of `{table}` is not taken: {reason}")]
+    #[diagnostic(code(mirror::row_refused), help("see the table's own lines in the report"))]
+    RowRefused { table: String, position: usize, reason: String },
     /// Nobody knows whether the batch was written; sending it again is safe.
     #[error("the mirror did not answer")]
     #[diagnostic(code(mirror::unanswered), help("run the same command again: it continues where it stopped"))]
@@ -243,14 +299,43 @@ impl MirrorError {
             | Self::StaleRun { .. }
             | Self::BatchMismatch { .. }
             | Self::Unsorted { .. }
+            | Self::TooLarge { .. }
+            | Self::RowRefused { .. }
             | Self::Unanswered { .. } => Exit::Service,
         }
     }
 
-    /// Whether the same call may go well in a moment.
-    pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unanswered { .. })
+    /// What may help.
+    pub fn remedy(&self) -> Remedy {
+        match self {
+            Self::Unanswered { .. } => Remedy::Again,
+            Self::TooLarge { .. } => Remedy::Smaller,
+            Self::RowRefused { position, .. } => Remedy::Without(*position),
+            Self::Busy { .. }
+            | Self::Inaccessible { .. }
+            | Self::Corrupt { .. }
+            | Self::Missing { .. }
+            | Self::BadManifest { .. }
+            | Self::StaleRun { .. }
+            | Self::BatchMismatch { .. }
+            | Self::Unsorted { .. } => Remedy::None,
+        }
     }
+}
+
+/// What may help after a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remedy {
+    /// The same call, after a while: a batch with the same run, number and content.
+    Again,
+    /// The same, but it hardly helps when it did not help the first few times.
+    AgainBriefly,
+    /// Fewer changes in the batch: this one was not written and never will be.
+    Smaller,
+    /// The batch without this change, counted from 0.
+    Without(usize),
+    /// Nothing but a change by somebody: of a key, a setting, the deployment, our code.
+    None,
 }
 
 fn advice(source: &io::Error) -> &'static str {

@@ -51,6 +51,12 @@ pub enum SyncError {
         help("about 2,600 bytes fit; give the table a shorter primary key, or leave it out of `sync.tables`")
     )]
     KeyTooLong { table: String, source: PostgresError },
+    #[error("the mirror refuses row after row of `{table}`: {rows} so far")]
+    #[diagnostic(
+        code(sync::rows_refused),
+        help("leave the table out of `sync.tables`, or make its rows smaller; Convex takes documents of 1 MiB")
+    )]
+    Refused { table: String, rows: u64 },
     #[error("another sync has taken this table over")]
     #[diagnostic(code(sync::taken_over), help("nothing was lost: let the other one finish"))]
     TakenOver,
@@ -74,6 +80,7 @@ impl SyncError {
             | Self::Value { .. }
             | Self::KeyOrder { .. }
             | Self::KeyTooLong { .. }
+            | Self::Refused { .. }
             | Self::TakenOver => Exit::Service,
             Self::NotConfigured => Exit::Usage,
             Self::Cancelled | Self::Stopped { .. } => Exit::Half,
@@ -94,7 +101,11 @@ impl SyncError {
     /// Whether the other tables can go on.
     pub(super) fn is_of_one_table(&self) -> bool {
         match self {
-            Self::Value { .. } | Self::KeyOrder { .. } | Self::KeyTooLong { .. } | Self::TakenOver => true,
+            Self::Value { .. }
+            | Self::KeyOrder { .. }
+            | Self::KeyTooLong { .. }
+            | Self::Refused { .. }
+            | Self::TakenOver => true,
             Self::Read { source, .. } => {
                 !matches!(source.kind(), FailureKind::ConnectionLost | FailureKind::Transient | FailureKind::Resources)
             }
@@ -104,6 +115,9 @@ impl SyncError {
                     | MirrorError::Missing { .. }
                     | MirrorError::BadManifest { .. }
                     | MirrorError::StaleRun { .. }
+                    | MirrorError::BatchMismatch { .. }
+                    | MirrorError::TooLarge { .. }
+                    | MirrorError::RowRefused { .. }
             ),
             Self::NotConfigured | Self::Connect(_) | Self::Bookkeeping(_) | Self::Cancelled | Self::Stopped { .. } => {
                 false

@@ -11,22 +11,29 @@ pub mod value;
 mod failure;
 mod ledger;
 mod pass;
+mod patience;
+mod send;
 mod source;
 mod start;
+mod table;
 mod verify;
 
 pub use failure::SyncError;
+pub use patience::PATIENCE;
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::VecDeque,
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+use futures_util::future::join_all;
 
 use tokio_util::sync::CancellationToken;
 
 use self::{
-    ledger::{Beginning, Entry, Ledger},
-    pass::Seen,
+    ledger::Ledger,
     plan::{Plan, Refusal, Table},
-    start::Start,
-    verify::Differences,
 };
 use crate::{
     config::Deletes,
@@ -37,7 +44,7 @@ use crate::{
     secret::Secret,
     services::{
         bookkeeping,
-        mirror::{self, Digest, KeyRange, Mirror, document_hash},
+        mirror::{self, Evidence, Mirror},
         postgres::{self, Access, Address, Options, Session},
     },
 };
@@ -52,21 +59,23 @@ pub struct Request {
     pub tables: Vec<String>,
     pub batch_rows: usize,
     pub deletes: Deletes,
+    /// How long one call to the mirror is repeated; [`PATIENCE`] unless there is a reason.
+    pub patience: Duration,
 }
 
-/// Everything that a run works with.
-pub(crate) struct Carrier<'a, M> {
+/// Everything that a run works with, but the mirror.
+pub(crate) struct Carrier<'a> {
     request: &'a Request,
-    mirror: &'a M,
     observe: &'a dyn Observe,
-    cancel: &'a CancellationToken,
+    /// Of this run: a table that stops everything cancels the others, too.
+    cancel: CancellationToken,
     ledger: Ledger,
     identity: mirror::Identity,
     /// Which database is read, as the ledger remembers it.
     database: String,
 }
 
-impl<M> Carrier<'_, M> {
+impl Carrier<'_> {
     fn stop_if_cancelled(&self) -> Result<(), SyncError> {
         if self.cancel.is_cancelled() { Err(SyncError::Cancelled) } else { Ok(()) }
     }
@@ -122,7 +131,7 @@ pub async fn run<M: Mirror>(
     cancel: &CancellationToken,
 ) -> Result<SyncReport, SyncError> {
     let began = Instant::now();
-    let mut reading = open(request, Access::ReadOnly).await?;
+    let reading = open(request, Access::ReadOnly).await?;
     let relations = source::relations(&reading).await?;
     let plan = plan::plan(&relations, &request.tables);
     let mut writing = open(request, Access::ReadWrite).await?;
@@ -134,9 +143,8 @@ pub async fn run<M: Mirror>(
     let database = database_name(&writing.identity().await?);
     let carrier = Carrier {
         request,
-        mirror,
         observe,
-        cancel,
+        cancel: cancel.child_token(),
         ledger: Ledger::open(writing).await?,
         identity: mirror.describe().await?,
         database,
@@ -151,29 +159,110 @@ pub async fn run<M: Mirror>(
     };
     let standing = ledger::standing(&carrier.ledger.session, &carrier.identity.place).await?;
     report.recommendations.extend(plan::orphans(&relations, &standing));
-    for table in &plan.tables {
-        let mut synced = TableSync { table: table.name.clone(), ..TableSync::default() };
-        let carried = carry(&carrier, &reading, table, &mut synced, &mut report.recommendations).await;
-        let Err(error) = carried else {
-            report.tables.push(synced);
-            continue;
-        };
-        if !error.is_of_one_table() {
-            // Best effort: the session ends anyway, its query perhaps later.
-            let _ = reading.canceller().cancel().await;
-            return Err(stopped(error, &report.tables, plan.tables.len(), &synced));
-        }
-        let (message, hint) = error.told();
-        synced.errors.push(Hinted { message, hint });
+    let carried = all(&carrier, mirror, reading, &plan.tables).await?;
+    for Carried { synced, remarks } in carried {
         report.tables.push(synced);
-        // The session may be in the middle of an answer.
-        reading = open(request, Access::ReadOnly).await?;
+        report.recommendations.extend(remarks);
+    }
+    if carrier.identity.evidence == Evidence::Stamps && !plan.tables.is_empty() {
+        report.recommendations.push(ABOUT_STAMPS.to_owned());
     }
     report.tables.extend(plan.refused.iter().filter(|it| it.is_asked).map(refused));
     report.duration_ms = millis(began);
-    reading.close().await;
     carrier.ledger.session.close().await;
     Ok(report)
+}
+
+const ABOUT_STAMPS: &str = "digests are of the hashes written with each document: a mirrored field that the app \
+                            changed since is put right when its row changes at the source";
+
+/// What came of one table.
+struct Carried {
+    synced: TableSync,
+    remarks: Vec<String>,
+}
+
+/// Carries the tables, as many at a time as the mirror likes; the results are in the tables' order.
+async fn all<M: Mirror>(
+    carrier: &Carrier<'_>,
+    mirror: &M,
+    reading: Session,
+    tables: &[Table],
+) -> Result<Vec<Carried>, SyncError> {
+    let queue: Mutex<VecDeque<(usize, &Table)>> = Mutex::new(tables.iter().enumerate().collect());
+    let next = || queue.lock().expect("nobody panics with the queue in hand").pop_front();
+    let mut first = Some(reading);
+    let workers = carrier.identity.limits.tables.clamp(1, tables.len().max(1));
+    let workers = (0..workers).map(|_| work(carrier, mirror, first.take(), &next));
+    let mut done = Vec::new();
+    let mut failures = Vec::new();
+    for Worked { carried, failure } in join_all(workers).await {
+        done.extend(carried);
+        failures.extend(failure);
+    }
+    // Whoever was cancelled was so because of another, or by the user.
+    failures.sort_by_key(|(error, _)| matches!(error, SyncError::Cancelled));
+    if failures.is_empty() {
+        done.sort_by_key(|(place, _)| *place);
+        return Ok(done.into_iter().map(|(_, it)| it).collect());
+    }
+    let halves: Vec<TableSync> = failures.iter().map(|(_, synced)| synced.clone()).collect();
+    let (error, _) = failures.swap_remove(0);
+    let done: Vec<TableSync> = done.into_iter().map(|(_, it)| it.synced).collect();
+    Err(stopped(error, &done, tables.len(), &halves))
+}
+
+/// What came of one worker: its tables, and what stopped it in the middle of one.
+struct Worked {
+    carried: Vec<(usize, Carried)>,
+    failure: Option<(SyncError, TableSync)>,
+}
+
+/// Carries one table after the other until the queue is empty or something stops everything.
+async fn work<'a, M: Mirror>(
+    carrier: &Carrier<'_>,
+    mirror: &M,
+    mut reading: Option<Session>,
+    next: &impl Fn() -> Option<(usize, &'a Table)>,
+) -> Worked {
+    let mut carried = Vec::new();
+    while let Some((place, table)) = next() {
+        let mut synced = TableSync { table: table.name.clone(), ..TableSync::default() };
+        let session = match reading.take() {
+            Some(session) => session,
+            None => match open(carrier.request, Access::ReadOnly).await {
+                Ok(session) => session,
+                Err(error) => return give_up(carrier, carried, error, synced),
+            },
+        };
+        let remarks = match table::carry(carrier, mirror, &session, table, &mut synced).await {
+            Ok(remarks) => {
+                reading = Some(session);
+                remarks
+            }
+            Err(error) if error.is_of_one_table() => {
+                let (message, hint) = error.told();
+                synced.errors.push(Hinted { message, hint });
+                // The session may be in the middle of an answer: the next table gets another.
+                Vec::new()
+            }
+            Err(error) => {
+                // Best effort: the session ends anyway, its query perhaps later.
+                let _ = session.canceller().cancel().await;
+                return give_up(carrier, carried, error, synced);
+            }
+        };
+        carried.push((place, Carried { synced, remarks }));
+    }
+    if let Some(session) = reading {
+        session.close().await;
+    }
+    Worked { carried, failure: None }
+}
+
+fn give_up(carrier: &Carrier<'_>, carried: Vec<(usize, Carried)>, error: SyncError, synced: TableSync) -> Worked {
+    carrier.cancel.cancel();
+    Worked { carried, failure: Some((error, synced)) }
 }
 
 /// Whether the report says yes: everything that was asked for is in the mirror, and proven to be.
@@ -202,178 +291,19 @@ fn refused(refusal: &Refusal) -> TableSync {
     TableSync { table: refusal.table.clone(), errors: vec![error], ..TableSync::default() }
 }
 
-fn stopped(error: SyncError, done: &[TableSync], all: usize, current: &TableSync) -> SyncError {
-    let written: u64 = done.iter().chain([current]).map(|it| it.batches).sum();
+fn stopped(error: SyncError, done: &[TableSync], all: usize, halves: &[TableSync]) -> SyncError {
+    let written: u64 = done.iter().chain(halves).map(|it| it.batches).sum();
     if written == 0 && !matches!(error, SyncError::Cancelled) {
         return error;
     }
-    let so_far = current.inserted + current.updated + current.deleted;
-    let done = match so_far {
-        0 => format!("{} of {all} tables are done", done.len()),
-        _ => format!("{} of {all} tables are done, and {so_far} rows of `{}`", done.len(), current.table),
-    };
-    SyncError::Stopped { done, source: Box::new(error) }
-}
-
-/// Carries one table under its lock, and keeps `synced` true whatever happens.
-async fn carry<M: Mirror>(
-    carrier: &Carrier<'_, M>,
-    reading: &Session,
-    table: &Table,
-    synced: &mut TableSync,
-    recommendations: &mut Vec<String>,
-) -> Result<(), SyncError> {
-    let began = Instant::now();
-    carrier.stop_if_cancelled()?;
-    carrier.observe.event(Event::TableStarted { table: table.name.clone(), total: table.estimated_rows });
-    let lock = document_hash("sync", &carrier.identity.id, &table.name).cast_signed();
-    carrier.ledger.session.lock(lock, Duration::ZERO, |_| ()).await?;
-    let mut entry = begin(carrier, table, synced).await;
-    let outcome = match &mut entry {
-        Ok(entry) => complete(carrier, reading, table, entry, synced).await,
-        Err(_) => Ok(Seen::default()),
-    };
-    if let Ok(entry) = &entry {
-        count(entry, synced);
-    }
-    synced.duration_ms = millis(began);
-    let seen = entry.and(outcome).map_err(|error| error.of_key(&table.name))?;
-    carrier.ledger.session.unlock(lock).await?;
-    recommendations.extend(remarks(table, &seen));
-    let (table, rows, millis) = (table.name.clone(), seen.source.live, synced.duration_ms);
-    carrier.observe.event(Event::TableFinished { table, rows, millis });
-    Ok(())
-}
-
-/// Finds out where the table stands and brings ledger and mirror to one state.
-async fn begin<M: Mirror>(carrier: &Carrier<'_, M>, table: &Table, synced: &mut TableSync) -> Result<Entry, SyncError> {
-    let Carrier { ledger, identity, .. } = carrier;
-    if ledger.forget_others(&identity.id, &identity.place, &table.name).await? {
-        carrier.notice(format!("the mirror of `{}` was replaced since the last sync", table.name));
-    }
-    let entry = ledger.entry(&identity.id, &table.name).await?;
-    let state = carrier.mirror.table(&table.name).await?;
-    let unset = start::unset(entry.as_ref(), state.as_ref(), &table.mapping);
-    let fences = entry.iter().map(|it| it.fence).chain(state.iter().map(|it| it.fence));
-    let new = Beginning {
-        mirror: &identity.id,
-        place: &identity.place,
-        table: &table.name,
-        database: &carrier.database,
-        mapping: &table.mapping.version,
-        unset: &unset,
-        fence: fences.max().unwrap_or(0) + 1,
-        state: state.as_ref(),
-    };
-    let decision = start::start(entry.as_ref(), state.as_ref(), &carrier.database, &table.mapping.version);
-    let mut entry = match entry {
-        Some(entry) => entry,
-        None => ledger.create(&new).await?,
-    };
-    match decision {
-        Start::First => return Ok(entry),
-        Start::Next => return Ok(ledger.restart(entry.id, &new).await?),
-        Start::Rebuild(reason) => {
-            carrier.notice(reason.told(&table.name));
-            verify::rebuild(carrier, table, &entry, KeyRange::all()).await?;
-            return Ok(ledger.restart(entry.id, &new).await?);
-        }
-        Start::Resume => {}
-        Start::Adopt => {
-            let last = state.as_ref().expect("only a mirror that knows the table is ahead").last.clone();
-            let range = KeyRange { after: entry.cursor.clone(), through: Some(last.through.clone()) };
-            verify::rebuild(carrier, table, &entry, range).await?;
-            entry.counters.add(&last.tally);
-            ledger.acknowledge(&mut entry, &last, &[], &[]).await?;
+    let mut told = format!("{} of {all} tables are done", done.len());
+    for half in halves {
+        let so_far = half.inserted + half.updated + half.deleted;
+        if so_far > 0 {
+            told.push_str(&format!(", and {so_far} rows of `{}`", half.table));
         }
     }
-    if entry.mapping != table.mapping.version {
-        return Ok(ledger.restart(entry.id, &new).await?);
-    }
-    ledger.resume(&mut entry, new.fence).await?;
-    synced.resumed = entry.batch > 0;
-    if synced.resumed {
-        carrier.notice(format!("`{}` goes on after batch {}, where the last run stopped", table.name, entry.batch));
-    }
-    Ok(entry)
-}
-
-/// Passes until the mirror is proven to hold what one snapshot of the source holds.
-async fn complete<M: Mirror>(
-    carrier: &Carrier<'_, M>,
-    reading: &Session,
-    table: &Table,
-    entry: &mut Entry,
-    synced: &mut TableSync,
-) -> Result<Seen, SyncError> {
-    let is_partial = entry.cursor.is_some();
-    let mut seen = pass::pass(carrier, reading, table, entry).await?;
-    if is_partial {
-        // What lies before the cursor was read by a run that is gone, from an older snapshot.
-        carrier.ledger.rewind(entry).await?;
-        seen = pass::pass(carrier, reading, table, entry).await?;
-    }
-    let mut mirrored = carrier.mirror.digest(&table.name, &KeyRange::all()).await?;
-    if !agree(&seen, &mirrored) {
-        let differences = verify::reconcile(carrier, table, entry).await?;
-        carrier.notice(repair(table, differences));
-        carrier.ledger.rewind(entry).await?;
-        seen = pass::pass(carrier, reading, table, entry).await?;
-        mirrored = carrier.mirror.digest(&table.name, &KeyRange::all()).await?;
-    }
-    synced.source_rows = seen.source.live;
-    synced.mirror_rows = mirrored.live;
-    synced.source_digest = format!("{:016x}", seen.expected().hashes);
-    synced.mirror_digest = format!("{:016x}", mirrored.hashes);
-    synced.verified = Some(agree(&seen, &mirrored));
-    if !agree(&seen, &mirrored) {
-        synced.errors.push(Hinted {
-            message: "the mirror does not hold what the source holds, also after a repair".to_owned(),
-            hint: Some("does something else write to the mirror? stop it and run `liftlock sync` again".to_owned()),
-        });
-        return Ok(seen);
-    }
-    carrier.ledger.finish(entry).await?;
-    Ok(seen)
-}
-
-fn agree(seen: &Seen, mirrored: &Digest) -> bool {
-    seen.expected() == Digest { deleted: 0, ..*mirrored }
-}
-
-fn repair(table: &Table, found: Differences) -> String {
-    let Differences { rows, first, last } = found;
-    match rows {
-        1 => format!("`{}` differs in the mirror in row {first}: it is put right", table.name),
-        _ => format!(
-            "`{}` differs in the mirror in {rows} rows, between row {first} and row {last}: they are put right",
-            table.name
-        ),
-    }
-}
-
-fn count(entry: &Entry, synced: &mut TableSync) {
-    let counters = entry.counters;
-    synced.inserted = counters.inserted;
-    synced.updated = counters.updated;
-    synced.deleted = counters.deleted;
-    synced.batches = counters.batches;
-    synced.retries = counters.retries;
-    synced.unchanged = synced.source_rows.saturating_sub(counters.inserted + counters.updated);
-}
-
-fn remarks(table: &Table, seen: &Seen) -> Vec<String> {
-    let mut remarks = Vec::new();
-    if seen.json_as_text > 0 {
-        remarks.push(format!(
-            "{} JSON values of `{}` have keys, depth or numbers that Convex cannot hold and are stored as text",
-            seen.json_as_text, table.name
-        ));
-    }
-    if seen.oversized > 0 {
-        remarks.push(format!("{} rows of `{}` are over 1 MiB, more than Convex holds", seen.oversized, table.name));
-    }
-    remarks
+    SyncError::Stopped { done: told, source: Box::new(error) }
 }
 
 fn millis(began: Instant) -> u64 {

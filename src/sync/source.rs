@@ -132,7 +132,7 @@ pub struct SourceRow {
     pub hash: u64,
     /// A JSON object of all fields, compact.
     pub document: String,
-    /// As Convex counts a document.
+    /// Of the values with their field names, in bytes as Convex counts them.
     pub size: usize,
     /// JSON columns that had to be written as text.
     pub json_as_text: u32,
@@ -190,8 +190,7 @@ fn encode(table: &Table, parts: &[key::Part], arrays: &[usize], row: &Row) -> Re
         let column = table.columns.get(column).map_or("key", |it| it.name.as_str()).to_owned();
         SyncError::Value { table: table.name.clone(), column, source }
     };
-    // A document in Convex also has `_id` and `_creationTime`.
-    let mut size = 64 + 2;
+    let mut size = 0;
     let mut json_as_text = 0;
     let mut document = String::with_capacity(256);
     document.push('{');

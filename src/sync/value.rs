@@ -91,6 +91,18 @@ impl Wrote {
     }
 }
 
+/// The size of a document as Convex counts it: with `_id`, `_creationTime` and our own `neon`. `values` is the size
+/// of the fields with their names.
+pub fn document_size(values: usize, key: &str) -> usize {
+    /// `_id` takes 37 to 43 bytes, `_creationTime` 23.
+    const SYSTEM: usize = 64 + 2;
+    /// `neon: { key, hash, deletedAt }`, without the key itself and with a time of deletion, RFC 3339 with
+    /// nanoseconds.
+    const STAMP: usize =
+        ("neon".len() + 1 + 2) + ("key".len() + 1 + 2) + ("hash".len() + 1 + 2 + 16) + ("deletedAt".len() + 1 + 2 + 30);
+    values + SYSTEM + STAMP + key.len()
+}
+
 /// Writes one value; `raw` is `None` for NULL, which is written as `null`, never left out.
 pub fn push_value(out: &mut String, kind: Kind, raw: Option<&[u8]>) -> Result<Wrote, Malformed> {
     let Some(raw) = raw else { return Ok(push_null(out)) };

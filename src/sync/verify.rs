@@ -4,12 +4,10 @@
 use super::{
     Carrier, SyncError,
     ledger::{Entry, Pages},
+    patience::Asker,
     plan::Table,
 };
-use crate::services::mirror::{Digest, Held, KeyRange, Mirror};
-
-/// Documents of the mirror read at a time.
-const PAGE: usize = 4096;
+use crate::services::mirror::{Digest, Held, KeyRange, Mirror, Page};
 
 /// Rows that differ between ledger and mirror. Keys are row values and are not told; places are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -28,23 +26,48 @@ impl Differences {
     }
 }
 
+/// Counts and folded hashes of a range of the mirror's table.
+pub async fn digest<M: Mirror>(
+    carrier: &Carrier<'_>,
+    mirror: &M,
+    table: &Table,
+    entry: &mut Entry,
+    range: &KeyRange,
+) -> Result<Digest, SyncError> {
+    let asker = Asker { carrier, what: format!("verifying `{}`", table.name) };
+    let mut digest = Digest::default();
+    let mut after = range.after.clone();
+    loop {
+        carrier.stop_if_cancelled()?;
+        let rest = KeyRange { after, through: range.through.clone() };
+        let read = async || mirror.digest(&table.name, &rest).await;
+        let Page { of, through } = asker.ask(&mut entry.counters.retries, read).await?;
+        digest = digest.with(of);
+        if through.is_none() {
+            return Ok(digest);
+        }
+        after = through;
+    }
+}
+
 /// Finds what differs, range by range, and makes the ledger say what the mirror holds there.
 pub async fn reconcile<M: Mirror>(
-    carrier: &Carrier<'_, M>,
+    carrier: &Carrier<'_>,
+    mirror: &M,
     table: &Table,
-    entry: &Entry,
+    entry: &mut Entry,
 ) -> Result<Differences, SyncError> {
     let mut found = Differences::default();
     let mut pages = Pages::after(&carrier.ledger, entry.id, None);
     let mut before = 0;
     while let Some((range, expected)) = pages.next_range().await? {
         carrier.stop_if_cancelled()?;
-        let mirrored = carrier.mirror.digest(&table.name, &range).await?;
+        let mirrored = digest(carrier, mirror, table, entry, &range).await?;
         let mut recorded = Digest { deleted: mirrored.deleted, ..Digest::default() };
         expected.iter().for_each(|it| recorded.add(it.hash));
         if recorded != mirrored {
             let mut rest = expected.as_slice();
-            take_over(carrier, table, entry, range, |through, held| {
+            take_over(carrier, mirror, table, entry, range, |through, held| {
                 let end = through.map_or(rest.len(), |it| rest.partition_point(|row| row.key.as_str() <= it));
                 let (here, behind) = rest.split_at(end);
                 compare(here, held, before, &mut found);
@@ -61,20 +84,22 @@ pub async fn reconcile<M: Mirror>(
 
 /// Makes the ledger of a range say what the mirror holds.
 pub async fn rebuild<M: Mirror>(
-    carrier: &Carrier<'_, M>,
+    carrier: &Carrier<'_>,
+    mirror: &M,
     table: &Table,
-    entry: &Entry,
+    entry: &mut Entry,
     range: KeyRange,
 ) -> Result<(), SyncError> {
-    take_over(carrier, table, entry, range, |_, _| ()).await
+    take_over(carrier, mirror, table, entry, range, |_, _| ()).await
 }
 
 /// Page by page: `see` is shown each page of the mirror and the key up to which it reaches, then the ledger's part
 /// of the same range is replaced by it.
 async fn take_over<M: Mirror>(
-    carrier: &Carrier<'_, M>,
+    carrier: &Carrier<'_>,
+    mirror: &M,
     table: &Table,
-    entry: &Entry,
+    entry: &mut Entry,
     range: KeyRange,
     mut see: impl FnMut(Option<&str>, &[Held]),
 ) -> Result<(), SyncError> {
@@ -82,9 +107,11 @@ async fn take_over<M: Mirror>(
     loop {
         carrier.stop_if_cancelled()?;
         let rest = KeyRange { after: after.clone(), through: range.through.clone() };
-        let held = carrier.mirror.scan(&table.name, &rest, PAGE).await?;
-        let is_last = held.len() < PAGE;
-        let through = if is_last { range.through.clone() } else { held.last().map(|it| it.key.clone()) };
+        let asker = Asker { carrier, what: format!("reading `{}` back", table.name) };
+        let read = async || mirror.scan(&table.name, &rest).await;
+        let Page { of: held, through } = asker.ask(&mut entry.counters.retries, read).await?;
+        let is_last = through.is_none();
+        let through = through.or_else(|| range.through.clone());
         see(through.as_deref(), &held);
         carrier.ledger.replace(entry.id, &KeyRange { after, through: through.clone() }, &held).await?;
         if is_last {

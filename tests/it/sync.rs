@@ -66,6 +66,7 @@ impl Setting {
             tables: Vec::new(),
             batch_rows: 10,
             deletes: Deletes::Soft,
+            patience: sync::PATIENCE,
         };
         Self { database, folder: TempDir::new().unwrap(), request, notices: Notices::default() }
     }

@@ -14,8 +14,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    Action, Batch, Change, Digest, Held, Identity, KeyRange, Mirror, MirrorError, Receipt, TableState, Tally,
-    document_hash,
+    Action, Batch, Change, Digest, Evidence, Held, Identity, KeyRange, Limits, Mirror, MirrorError, Page, Receipt,
+    TableState, Tally, document_hash,
     manifest::{self, Manifest, Segment, Written},
     segment::{Document, Reader, Stamp, Writer, inaccessible, line, segment_name},
 };
@@ -28,6 +28,12 @@ const SEGMENT_BYTES: u64 = 4 * 1024 * 1024;
 /// make loading quadratic.
 const SMALL_BYTES: u64 = 512 * 1024;
 const FAN_IN: usize = 8;
+
+/// Documents that a scan reads at a time.
+const PAGE: usize = 4096;
+
+/// One disk: tables written at the same time would only be in each other's way.
+const LIMITS: Limits = Limits { batch_rows: usize::MAX, document_bytes: None, tables: 1 };
 
 /// A folder of JSON lines. As long as this value lives, no other process can open the folder.
 #[derive(Debug)]
@@ -69,7 +75,8 @@ impl LocalMirror {
         let place = fs::canonicalize(path).ok().and_then(|it| Utf8PathBuf::from_path_buf(it).ok());
         let place = place.unwrap_or_else(|| path.to_owned()).into_string();
         let folder = Folder { path: path.to_owned(), _lock: lock, tables: HashMap::new() };
-        Ok(Self { identity: Identity { id: mirror.id.to_string(), place }, folder: Arc::new(Mutex::new(folder)) })
+        let identity = Identity { id: mirror.id.to_string(), place, limits: LIMITS, evidence: Evidence::Contents };
+        Ok(Self { identity, folder: Arc::new(Mutex::new(folder)) })
     }
 
     /// The folder of a table, for people who want to look.
@@ -105,22 +112,23 @@ impl Mirror for LocalMirror {
         self.with(move |folder| folder.write(&batch)).await
     }
 
-    async fn scan(&self, table: &str, range: &KeyRange, limit: usize) -> Result<Vec<Held>, MirrorError> {
+    async fn scan(&self, table: &str, range: &KeyRange) -> Result<Page<Vec<Held>>, MirrorError> {
         let (table, range) = (table.to_owned(), range.clone());
         self.with(move |folder| {
-            let mut held = Vec::with_capacity(limit.min(8192));
+            let mut held: Vec<Held> = Vec::new();
             folder.read(&table, &range, |document, hash| {
                 if document.stamp.deleted_at.is_none() {
                     held.push(Held { key: document.stamp.key.to_string(), hash });
                 }
-                held.len() < limit
+                held.len() < PAGE
             })?;
-            Ok(held)
+            let through = held.get(PAGE - 1).map(|it| it.key.clone());
+            Ok(Page { of: held, through })
         })
         .await
     }
 
-    async fn digest(&self, table: &str, range: &KeyRange) -> Result<Digest, MirrorError> {
+    async fn digest(&self, table: &str, range: &KeyRange) -> Result<Page<Digest>, MirrorError> {
         let (table, range) = (table.to_owned(), range.clone());
         self.with(move |folder| {
             let mut digest = Digest::default();
@@ -131,7 +139,7 @@ impl Mirror for LocalMirror {
                 }
                 true
             })?;
-            Ok(digest)
+            Ok(Page { of: digest, through: None })
         })
         .await
     }
@@ -310,7 +318,7 @@ impl Rewrite<'_> {
     /// A change whose key is not in the mirror.
     fn put_new(&mut self, output: &mut Output, change: &Change) -> Result<(), MirrorError> {
         match &change.action {
-            Action::Put { hash, document } => {
+            Action::Put { hash, document, .. } => {
                 self.tally.inserted += 1;
                 let hash = format!("{hash:016x}");
                 let stamp = Stamp { key: change.key.as_str().into(), hash: hash.into(), deleted_at: None };
@@ -328,7 +336,7 @@ impl Rewrite<'_> {
         let old = reader.document()?;
         let was_live = old.stamp.deleted_at.is_none();
         match &change.action {
-            Action::Put { hash, document } => {
+            Action::Put { hash, document, .. } => {
                 let hash = format!("{hash:016x}");
                 let is_same = old.stamp.hash == hash
                     && !old.has_any(&self.batch.unset)

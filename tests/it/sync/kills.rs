@@ -8,7 +8,9 @@ use std::{
     time::Duration,
 };
 
-use liftlock::services::mirror::{Batch, Digest, Held, Identity, KeyRange, Mirror, MirrorError, Receipt, TableState};
+use liftlock::services::mirror::{
+    Batch, Digest, Held, Identity, KeyRange, Mirror, MirrorError, Page, Receipt, TableState,
+};
 
 use super::{NUMBERS, Setting, TempDir, only, outcome};
 use crate::support;
@@ -63,11 +65,11 @@ impl<M: Mirror> Mirror for Failing<'_, M> {
         if is_hit { Err((self.failure)()) } else { Ok(receipt) }
     }
 
-    async fn scan(&self, table: &str, range: &KeyRange, limit: usize) -> Result<Vec<Held>, MirrorError> {
-        self.inner.scan(table, range, limit).await
+    async fn scan(&self, table: &str, range: &KeyRange) -> Result<Page<Vec<Held>>, MirrorError> {
+        self.inner.scan(table, range).await
     }
 
-    async fn digest(&self, table: &str, range: &KeyRange) -> Result<Digest, MirrorError> {
+    async fn digest(&self, table: &str, range: &KeyRange) -> Result<Page<Digest>, MirrorError> {
         self.inner.digest(table, range).await
     }
 }
@@ -90,11 +92,11 @@ impl<M: Mirror> Mirror for Cutting<'_, M> {
         self.inner.write(batch).await
     }
 
-    async fn scan(&self, table: &str, range: &KeyRange, limit: usize) -> Result<Vec<Held>, MirrorError> {
-        self.inner.scan(table, range, limit).await
+    async fn scan(&self, table: &str, range: &KeyRange) -> Result<Page<Vec<Held>>, MirrorError> {
+        self.inner.scan(table, range).await
     }
 
-    async fn digest(&self, table: &str, range: &KeyRange) -> Result<Digest, MirrorError> {
+    async fn digest(&self, table: &str, range: &KeyRange) -> Result<Page<Digest>, MirrorError> {
         self.inner.digest(table, range).await
     }
 }
@@ -218,6 +220,6 @@ async fn an_answer_that_is_lost_is_asked_for_again_and_counts_once() {
         let failing = Failing { inner: &mirror, writes: AtomicU64::new(0), at: 4, moment, failure: unanswered };
         let synced = only(setting.carry(&failing).await.unwrap());
         assert_eq!((outcome(&synced), synced.retries), ([100, 100, 100, 0, 0, 0], 1), "{moment:?}");
-        assert!(setting.notices().contains("the mirror did not answer; batch 4 is sent again"));
+        assert!(setting.notices().contains("`numbers`, batch 4: the mirror did not answer; asking again in"));
     }
 }
