@@ -10,8 +10,8 @@ use crate::{
     migration::discover::DiscoverError,
     promote::{PromoteError, outbox::OutboxError},
     services::{
-        bookkeeping::BookkeepingError, branches::BranchError, postgres::PostgresError, sandbox::SandboxError,
-        webhook::WebhookError,
+        bookkeeping::BookkeepingError, branches::BranchError, forge::ForgeError, postgres::PostgresError,
+        sandbox::SandboxError, webhook::WebhookError,
     },
     sync::SyncError,
 };
@@ -59,6 +59,10 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Postgres(#[from] PostgresError),
+    /// GitHub did not answer, or refused.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Forge(#[from] ForgeError),
     /// The audit webhook is misconfigured.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -111,6 +115,7 @@ impl Error {
             Self::Validate(error) => error.exit(),
             Self::Rules(error) => error.exit(),
             Self::Postgres(error) => error.exit(),
+            Self::Forge(error) => error.exit(),
             Self::Webhook(error) => error.exit(),
             Self::Outbox(error) => error.exit(),
             Self::Promote(error) => error.exit(),

@@ -23,8 +23,8 @@
 //! * [`lint`] history + release + profile → findings. One rule is one file; its docs are its tests.
 //! * [`report`] everything a command may say, and its renderings. Nothing else prints.
 //! * [`config`] `liftlock.yml`. [`secret`] values that print as `***`. [`exit`] the numbers we leave with.
-//! * [`services`] the outside world: Postgres, schema `liftlock` (bookkeeping), restore points, the mirror, the
-//!   webhook, the sandbox.
+//! * [`services`] the outside world: Postgres, schema `liftlock` (bookkeeping), restore points, the mirror, the forge,
+//!   the webhook, the sandbox.
 //! * [`promote`] facts (survey, prepare) → gates → plan, all without changing anything; then `run`: a journalled
 //!   loop over the plan's steps. [`promote::outbox`] keeps the audit events.
 //! * [`sync`] source and ledger walked side by side, differences to the mirror, both sides compared.

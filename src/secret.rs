@@ -32,7 +32,7 @@ impl fmt::Display for Secret {
     }
 }
 
-/// `text` with what looks like a credential blanked: the user part of URLs, `password=…`, webhook secrets.
+/// `text` with what looks like a credential blanked: the user part of URLs, `password=…`, webhook secrets, GitHub's tokens.
 /// For texts that come from elsewhere (a server's answer, an error of a library), which may quote what we sent.
 pub fn scrub(text: &str) -> String {
     static USER: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"://[^\s"'<>`]*@"#).expect("it is well formed"));
@@ -42,7 +42,10 @@ pub fn scrub(text: &str) -> String {
     });
     static SIGNING: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r"whsec_[A-Za-z0-9+/=_-]+").expect("it is well formed"));
+    static GITHUB: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"\b(gh[a-z]_|github_pat_)[A-Za-z0-9_]{16,}").expect("it is well formed"));
     let text = USER.replace_all(text, "://***@");
+    let text = GITHUB.replace_all(&text, "$1***");
     let text = WORD.replace_all(&text, "$1=***");
     SIGNING.replace_all(&text, "whsec_***").into_owned()
 }
@@ -60,6 +63,7 @@ mod tests {
             ("host=db password='two words' user=joe", "host=db password=*** user=joe"),
             ("https://example.com/hook?token=abc&x=1", "https://example.com/hook?token=***&x=1"),
             ("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD", "whsec_***"),
+            ("the token ghs_0000000000000000 ends", "the token ghs_*** ends"),
             (r#"{"url":"a://b:c@d","mail":"x@y"}"#, r#"{"url":"a://***@d","mail":"x@y"}"#),
             (
                 "a token is missing; password authentication failed",

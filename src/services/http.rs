@@ -152,7 +152,8 @@ pub async fn answered(sent: Result<Response, reqwest::Error>, now: Timestamp) ->
     Err(Failure::Status { status: response.status().as_u16(), retry_after, body })
 }
 
-fn unanswered(error: &reqwest::Error) -> Failure {
+/// A request that got no answer.
+pub fn unanswered(error: &reqwest::Error) -> Failure {
     // The chain of causes says what happened; the error itself only repeats the URL.
     let mut reasons: Vec<String> = Vec::new();
     let mut cause = std::error::Error::source(error);
@@ -186,7 +187,7 @@ pub fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
 }
 
 /// An error's body as one short line: markup dropped, white space folded, credentials blanked.
-fn readable(body: &str) -> String {
+pub fn readable(body: &str) -> String {
     let mut text = String::with_capacity(body.len());
     let mut in_tag = false;
     let markup = body.trim_start().starts_with('<');
@@ -206,6 +207,16 @@ fn readable(body: &str) -> String {
     match folded.char_indices().nth(BODY_SHOWN) {
         Some((end, _)) => format!("{}…", &folded[..end]),
         None => folded,
+    }
+}
+
+/// This machine itself: the only place where plain http is good enough.
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
     }
 }
 

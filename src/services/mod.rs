@@ -3,6 +3,7 @@
 
 pub mod bookkeeping;
 pub mod branches;
+pub mod forge;
 pub mod http;
 pub mod mirror;
 pub mod postgres;

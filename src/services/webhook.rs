@@ -212,7 +212,7 @@ impl HttpSink {
         let parsed = Url::parse(url.expose()).map_err(|error| WebhookError::Malformed { reason: error.to_string() })?;
         match parsed.scheme() {
             "https" => {}
-            "http" if is_loopback(&parsed) => {}
+            "http" if http::is_loopback(&parsed) => {}
             "http" => return Err(WebhookError::Unencrypted { place: origin(&parsed) }),
             other => return Err(WebhookError::Malformed { reason: format!("`{other}` is neither https nor file") }),
         }
@@ -246,15 +246,6 @@ impl Sink for HttpSink {
 /// Scheme, host and port only: the path of a webhook is often its password.
 fn origin(url: &Url) -> String {
     url.origin().ascii_serialization()
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
 }
 
 #[cfg(test)]

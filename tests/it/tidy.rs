@@ -52,6 +52,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("sqlparser", &["sql/"]),
     ("tokio_postgres", &["services/postgres.rs", "promote/apply.rs", "sync/source.rs"]),
     ("reqwest", &["services/"]),
+    ("octocrab", &["services/forge/github.rs"]),
     ("clap", &["cli.rs", "main.rs"]),
     ("serde_yaml", &["config.rs", "config/"]),
     ("walkdir", &["migration/discover.rs"]),
