@@ -22,6 +22,7 @@ mod audit;
 mod bad_input;
 mod crash;
 mod lint;
+mod neon_fake;
 mod newcomer;
 mod project;
 mod promote;
