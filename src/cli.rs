@@ -88,6 +88,14 @@ pub enum Command {
         after_help = "Examples:\n  liftlock sync\n  liftlock sync --table sow_poles --table sow_drops\n  liftlock sync --plan"
     )]
     Sync(Sync),
+    /// Carry a saved report to GitHub: annotations, job summary, comment, SARIF; leaves with its answer
+    #[command(
+        after_help = "Examples:\n  liftlock report report.json\n  liftlock report report.json --annotations --summary --comment\n  \
+                            liftlock report report.json --sarif liftlock.sarif\n\n\
+                            It leaves with the number that the report itself stands for, whatever becomes of the reporting:\n\
+                            0 yes, 1 no, or 2, 3, 4 as the command that failed. 2 also when FILE is no report."
+    )]
+    Report(Report),
     /// Check configuration, connections and privileges; every complaint has its fix
     #[command(after_help = "Examples:\n  liftlock doctor\n  liftlock doctor --format json")]
     Doctor,
@@ -172,7 +180,7 @@ pub struct Validate {
     /// What kind of promotion the migrations are meant for
     #[arg(long = "type", value_enum, value_name = "TYPE")]
     pub promotion_type: Option<PromotionType>,
-    /// Also write the report as JSON to this file
+    /// Also write the report as JSON to this file, also when the command fails
     #[arg(long, value_name = "FILE")]
     pub save: Option<Utf8PathBuf>,
 }
@@ -233,6 +241,9 @@ pub struct Plan {
     /// What the promotion may do
     #[arg(long = "type", value_enum, value_name = "TYPE", default_value_t = PromotionType::SchemaSafe)]
     pub promotion_type: PromotionType,
+    /// Also write the report as JSON to this file, also when the command fails
+    #[arg(long, value_name = "FILE")]
+    pub save: Option<Utf8PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -318,6 +329,42 @@ pub struct Sync {
     /// Say what would be done, and stop
     #[arg(long)]
     pub plan: bool,
+    /// Also write the report as JSON to this file, also when the command fails
+    #[arg(long, value_name = "FILE")]
+    pub save: Option<Utf8PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Report {
+    /// The report, as `validate`, `plan`, `promote` or `sync` saved it with `--save`
+    pub file: Utf8PathBuf,
+    /// Print annotations for the job's log, worst first: 10 errors, 10 warnings, 10 notices at most
+    #[arg(long)]
+    pub annotations: bool,
+    /// Write the report to the job's summary (GITHUB_STEP_SUMMARY), to stdout where there is none
+    #[arg(long)]
+    pub summary: bool,
+    /// Keep one comment on the pull request up to date; needs GITHUB_TOKEN and `pull-requests: write`
+    #[arg(long)]
+    pub comment: bool,
+    /// Write the findings to this file as SARIF 2.1.0
+    #[arg(long, value_name = "FILE")]
+    pub sarif: Option<Utf8PathBuf>,
+    /// Write conclusion, counts, plan digest and more to the step's outputs (GITHUB_OUTPUT)
+    #[arg(long)]
+    pub outputs: bool,
+    /// From which findings on the answer is no; all other reasons for a no always count
+    #[arg(long, value_enum, value_name = "LEVEL", default_value_t = FailOn::Error)]
+    pub fail_on: FailOn,
+}
+
+/// From which findings on the answer is no.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    Error,
+    Warning,
+    /// Findings are told, and stop nothing.
+    Never,
 }
 
 #[derive(Debug, Args)]

@@ -4,7 +4,7 @@ use miette::Diagnostic;
 use thiserror::Error;
 
 use crate::{
-    commands::{init::InitError, new::NewError, rules::RulesError, validate::ValidateError},
+    commands::{init::InitError, new::NewError, report::ReportError, rules::RulesError, validate::ValidateError},
     config::ConfigErrors,
     exit::Exit,
     migration::discover::DiscoverError,
@@ -79,6 +79,10 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Sandbox(#[from] SandboxError),
+    /// What was to be reported cannot be read.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Report(#[from] ReportError),
     /// Nothing that could be judged was named.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -114,6 +118,7 @@ impl Error {
             Self::Branch(error) => error.exit(),
             Self::Validate(error) => error.exit(),
             Self::Rules(error) => error.exit(),
+            Self::Report(error) => error.exit(),
             Self::Postgres(error) => error.exit(),
             Self::Forge(error) => error.exit(),
             Self::Webhook(error) => error.exit(),
@@ -124,6 +129,11 @@ impl Error {
             Self::Interrupted | Self::Runtime { .. } => Exit::Service,
         }
     }
+}
+
+/// `postgres::unreachable`; empty for the few that have none.
+pub fn code(error: &Error) -> String {
+    error.code().map(|it| it.to_string()).unwrap_or_default()
 }
 
 /// An error in two sentences: what went wrong with its causes, and what to do about it.

@@ -2,7 +2,10 @@
 
 mod receiver;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use camino::{Utf8Path, Utf8PathBuf};
@@ -163,7 +166,7 @@ async fn play(shell: &Shell, stage: &Stage) -> Result<(), Error> {
     shell.show(&audit::audit(&acting, &verify).await?)?;
 
     chapter(shell, "The mirror again: nothing has changed, nothing is written", "$ liftlock sync")?;
-    shell.show(&sync::sync(&acting, &cli::Sync { tables: Vec::new(), plan: false }).await?)
+    shell.show(&sync::sync(&acting, &cli::Sync { tables: Vec::new(), plan: false, save: None }).await?)
 }
 
 /// A shell whose configuration is the demo's.
@@ -180,6 +183,7 @@ fn actor(shell: &Shell, stage: &Stage, silent: bool) -> Shell {
         cancel: shell.cancel.clone(),
         color: shell.color,
         variables: stage.variables.clone(),
+        shown: Mutex::default(),
     }
 }
 
@@ -188,6 +192,7 @@ fn promotion(environment: &str) -> cli::Promote {
         plan: cli::Plan {
             to: cli::To { environment: environment.to_owned() },
             promotion_type: cli::PromotionType::SchemaSafe,
+            save: None,
         },
         yes: true,
         abandon: false,

@@ -11,7 +11,9 @@ pub mod new;
 pub mod plan;
 pub mod progress;
 pub mod promote;
+pub mod report;
 pub mod rules;
+mod save;
 pub mod status;
 pub mod sync;
 pub mod validate;
@@ -20,7 +22,7 @@ use std::{
     collections::BTreeMap,
     io::{BufRead, IsTerminal, Write},
     process::ExitCode,
-    sync::Arc,
+    sync::{Arc, Mutex},
 };
 
 use camino::Utf8Path;
@@ -30,8 +32,7 @@ use crate::{
     cli::{Cli, Command, Format, Global},
     config::{self as config_file, Config, Environment},
     error::Error,
-    exit::Exit,
-    report::{Report, Verdict, json, markdown, progress::Observe, text},
+    report::{Report, Section, json, markdown, progress::Observe, text},
 };
 
 /// What every command works with.
@@ -45,6 +46,8 @@ pub struct Shell {
     pub color: bool,
     /// Stand before the process's environment variables; only `demo` sets some.
     pub variables: BTreeMap<String, String>,
+    /// What was shown before the end, for the saved report.
+    pub shown: Mutex<Vec<Section>>,
 }
 
 impl Shell {
@@ -68,6 +71,7 @@ impl Shell {
     /// Shows a report now, before the command ends: a plan before the question, each part of `demo`. With
     /// JSON nothing is shown, so that stdout holds one document, the last.
     pub fn show(&self, report: &Report) -> Result<(), Error> {
+        self.shown.lock().expect("nothing panics while it is locked").extend(report.sections.iter().cloned());
         match self.global.format {
             Format::Json => Ok(()),
             Format::Text | Format::Markdown => print(&(rendered(report, self.global.format, self.color) + "\n")),
@@ -124,8 +128,9 @@ pub fn main(cli: Cli) -> ExitCode {
             color,
             global: cli.global,
             variables: BTreeMap::new(),
+            shown: Mutex::default(),
         };
-        dispatch(&shell, &cli.command).await
+        save::saved(&shell, &cli.command, dispatch(&shell, &cli.command)).await
     });
     // A blocked read of the terminal must not keep the process alive after Ctrl-C.
     runtime.shutdown_background();
@@ -146,6 +151,7 @@ async fn dispatch(shell: &Shell, command: &Command) -> Result<Report, Error> {
         Command::Backup(arguments) => backup::backup(shell, arguments).await,
         Command::Audit(arguments) => audit::audit(shell, arguments).await,
         Command::Sync(arguments) => sync::sync(shell, arguments).await,
+        Command::Report(arguments) => report::report(shell, arguments).await,
         Command::Doctor => doctor::doctor(shell).await,
         Command::Rules(arguments) => rules::rules(shell, arguments).await,
         Command::Demo(arguments) => demo::demo(shell, arguments).await,
@@ -202,11 +208,7 @@ fn render(report: &Report, format: Format, color: bool) -> ExitCode {
     if let Err(error) = print(&rendered(report, format, color)) {
         return complain(&error, color);
     }
-    let exit = match report.verdict {
-        Verdict::Pass => Exit::Done,
-        Verdict::Fail => Exit::No,
-    };
-    ExitCode::from(exit as u8)
+    ExitCode::from(report.exit() as u8)
 }
 
 fn complain(error: &Error, color: bool) -> ExitCode {

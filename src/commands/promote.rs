@@ -242,6 +242,11 @@ fn view(plan: &Plan, promoted: &Promoted) -> PromotionView {
             let place = it.lsn.as_ref().map(|it| format!(" at {it}")).unwrap_or_default();
             format!("{}{place}; {}", it.name, it.verified)
         }),
+        backup_branch: None,
+        from_version: None,
+        to_version: plan.migrations.last().map(|it| it.id.clone()),
+        audit_event: None,
+        approval: None,
         events_delivered: finished.values().filter_map(|it| it.delivered).sum(),
         events_waiting: waiting(plan, promoted),
         warnings: finished.values().flat_map(|it| it.warnings.clone()).collect(),

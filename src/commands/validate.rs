@@ -15,7 +15,7 @@ use crate::{
     exit::Exit,
     lint::{self, Request},
     migration::{self, Migration, MigrationId, SourceFile, discover},
-    report::{Report, Section, Severity, Validation, Verdict, json},
+    report::{Report, Section, Severity, Validation, Verdict},
 };
 
 /// Why nothing could be judged.
@@ -61,15 +61,7 @@ pub async fn validate(shell: &Shell, arguments: &cli::Validate) -> Result<Report
     let request = Request { history: &[], judged: &[], profile, promotion, config_tables };
     let judged = folders.into_iter().map(|folder| folder.judge(&request));
     let validation = judged.reduce(together).ok_or(ValidateError::NothingNamed)?;
-    let report = report(validation, config.as_ref().and_then(|it| next(it, arguments)));
-    if let Some(path) = &arguments.save {
-        std::fs::write(path, json::render(&report)).map_err(|source| Error::File {
-            action: "write",
-            path: path.to_string(),
-            source,
-        })?;
-    }
-    Ok(report)
+    Ok(report(validation, config.as_ref().and_then(|it| next(it, arguments))))
 }
 
 /// `None` with `--no-config`, and where there is none and nobody asked for one.

@@ -9,7 +9,7 @@ use crate::{
     catalog::{self, Catalog, Origin, Release},
     config::{ProfileName, PromotionType},
     migration::{Migration, TransactionMode},
-    report::{Finding, Validation},
+    report::{Columns, Finding, Validation, fingerprint},
     sql::{
         self, Change, Directive, DirectiveKind, LineIndex, Place, Span, Statement, Token, change::Transaction,
         names::ObjectName,
@@ -181,6 +181,7 @@ impl<'a> Engine<'a> {
         self.validation.files += 1;
         self.validation.statements += migration.statements.len();
         if self.validation.findings.len() > before {
+            fingerprint::mark(&migration.text, &mut self.validation.findings[before..]);
             let text = concealed(&migration.text, &visit.concealed);
             self.validation.sources.push((migration.path.clone(), text));
         }
@@ -301,6 +302,8 @@ impl<'a> Engine<'a> {
                 message,
                 help: problem.help,
                 waived: waived.or_else(lifted),
+                utf16: Columns::default(),
+                fingerprint: String::new(),
                 span,
             });
         }

@@ -1,8 +1,8 @@
 //! Sections as blocks: the one place that words and orders what people read. Text and Markdown only set it.
 
 use super::{
-    AuditView, BackupView, Check, CheckState, Finding, GateView, MigrationState, PlanView, PromotionView, Report,
-    Section, Severity, StatusView, SyncReport, TableSync, Validation, Verdict,
+    AuditView, BackupView, Check, CheckState, ErrorView, Finding, GateView, MigrationState, PlanView, PromotionView,
+    Report, Section, Severity, StatusView, SyncReport, TableSync, Validation, Verdict,
 };
 use camino::Utf8PathBuf;
 
@@ -74,6 +74,7 @@ fn of_section(section: &Section) -> Vec<Block<'_>> {
         Section::Audit(audit) => of_audit(audit),
         Section::Sync(sync) => of_sync(sync),
         Section::Checks(checks) => of_checks(checks),
+        Section::Error(error) => of_error(error),
         Section::Text { title, body } => of_text(title, body),
         Section::Raw(text) => vec![Block::Verbatim(text.clone())],
     }
@@ -87,6 +88,17 @@ fn of_text<'a>(title: &str, body: &str) -> Vec<Block<'a>> {
     if !body.is_empty() {
         blocks.push(Block::Verbatim(body.trim_end().to_owned()));
     }
+    blocks
+}
+
+/// The answer last, as everywhere.
+fn of_error<'a>(error: &ErrorView) -> Vec<Block<'a>> {
+    let mut blocks = Vec::new();
+    if let Some(help) = &error.help {
+        blocks.push(Block::Paragraph(format!("To do: {help}")));
+    }
+    let code = if error.code.is_empty() { String::new() } else { format!(" ({})", error.code) };
+    blocks.push(Block::Verdict(Verdict::Fail, format!("{}{code}", error.message)));
     blocks
 }
 

@@ -1,31 +1,41 @@
 //! Reports as JSON, version 1: for programs. Fields are added, never renamed or removed, within a version.
 
-use serde::Serialize;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{Finding, NextStep, Report, Section, Validation};
+use super::{Columns, Finding, NextStep, Report, Section, Validation};
+use crate::sql::Span;
 
 /// The version of everything in this file.
-const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 1;
 
 /// A finding as programs read it.
 ///
 /// Spelt out rather than derived from [`Finding`], so that a change there cannot change the format.
-#[derive(Debug, Serialize)]
-struct FindingV1<'a> {
-    rule: &'a str,
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct FindingV1<'a> {
+    rule: Cow<'a, str>,
     kind: super::Harm,
     severity: super::Severity,
-    file: &'a str,
+    file: Cow<'a, str>,
     line: usize,
     column: usize,
     end_line: usize,
     end_column: usize,
-    message: &'a str,
-    help: Option<&'a str>,
+    message: Cow<'a, str>,
+    help: Option<Cow<'a, str>>,
     waived: bool,
     /// Why it is waived.
-    reason: Option<&'a str>,
+    reason: Option<Cow<'a, str>>,
+    /// The columns in UTF-16 code units.
+    #[serde(default)]
+    column_utf16: usize,
+    #[serde(default)]
+    end_column_utf16: usize,
+    #[serde(default)]
+    fingerprint: Cow<'a, str>,
 }
 
 /// The report as one JSON object and a line feed; raw data (a schema) is passed through.
@@ -58,6 +68,7 @@ fn add(object: &mut Map<String, Value>, section: &Section) {
         Section::Audit(audit) => ("audit", value(audit)),
         Section::Sync(sync) => ("sync", value(sync)),
         Section::Checks(checks) => ("checks", value(checks)),
+        Section::Error(error) => ("error", value(error)),
         Section::Text { title, body } => {
             let texts = object.entry("texts").or_insert_with(|| json!([]));
             if let Value::Array(texts) = texts {
@@ -85,17 +96,46 @@ fn value(data: &impl Serialize) -> Value {
 
 fn of_finding(finding: &Finding) -> FindingV1<'_> {
     FindingV1 {
-        rule: &finding.rule,
+        rule: Cow::from(&finding.rule),
         kind: finding.kind,
         severity: finding.severity,
-        file: finding.file.as_str(),
+        file: Cow::from(finding.file.as_str()),
         line: finding.line,
         column: finding.column,
         end_line: finding.end_line,
         end_column: finding.end_column,
-        message: &finding.message,
-        help: finding.help.as_deref(),
+        message: Cow::from(&finding.message),
+        help: finding.help.as_deref().map(Cow::from),
         waived: finding.waived.is_some(),
-        reason: finding.waived.as_deref(),
+        reason: finding.waived.as_deref().map(Cow::from),
+        column_utf16: finding.utf16.start,
+        end_column_utf16: finding.utf16.end,
+        fingerprint: Cow::from(&finding.fingerprint),
+    }
+}
+
+impl FindingV1<'_> {
+    /// Back from the form for programs; what older writers left out is taken from what they wrote.
+    pub(super) fn into_finding(self) -> Finding {
+        let utf16 = |given: usize, characters: usize| if given == 0 { characters } else { given };
+        Finding {
+            rule: self.rule.into_owned(),
+            kind: self.kind,
+            severity: self.severity,
+            file: self.file.into_owned().into(),
+            line: self.line,
+            column: self.column,
+            end_line: self.end_line,
+            end_column: self.end_column,
+            message: self.message.into_owned(),
+            help: self.help.map(Cow::into_owned),
+            waived: self.waived.then(|| self.reason.map(Cow::into_owned).unwrap_or_default()),
+            utf16: Columns {
+                start: utf16(self.column_utf16, self.column),
+                end: utf16(self.end_column_utf16, self.end_column),
+            },
+            fingerprint: self.fingerprint.into_owned(),
+            span: Span::default(),
+        }
     }
 }

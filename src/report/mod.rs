@@ -4,18 +4,28 @@
 //! else prints. The types here are plain data. Row values, SQL literals and secrets are never put into them;
 //! `excerpts` carry the source text of findings for the terminal only.
 
+pub mod annotations;
 mod blocks;
 pub(crate) mod clean;
+pub mod fingerprint;
 pub mod json;
 pub mod markdown;
+pub mod notes;
+pub mod outputs;
+pub mod place;
 pub mod progress;
+pub mod read;
 pub mod text;
 
+use std::borrow::Cow;
+
 use camino::Utf8PathBuf;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+use crate::exit::Exit;
 
 /// Whether the answer is yes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     Pass,
@@ -26,8 +36,10 @@ pub enum Verdict {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
     /// As typed: `validate`, `backup create`.
-    pub command: &'static str,
+    pub command: Cow<'static, str>,
     pub verdict: Verdict,
+    /// With which number the process leaves, where that is not the verdict's own: this is about another command.
+    pub exit: Option<Exit>,
     /// In the order in which a reader wants them.
     pub sections: Vec<Section>,
     /// Commands to try next, each with what it does; shown last.
@@ -36,13 +48,43 @@ pub struct Report {
 
 impl Report {
     /// A report that says yes.
-    pub fn pass(command: &'static str) -> Self {
-        Self { command, verdict: Verdict::Pass, sections: Vec::new(), next: Vec::new() }
+    pub fn pass(command: impl Into<Cow<'static, str>>) -> Self {
+        let command = command.into();
+        Self { command, verdict: Verdict::Pass, exit: None, sections: Vec::new(), next: Vec::new() }
     }
 
     /// A report that says no.
-    pub fn fail(command: &'static str) -> Self {
+    pub fn fail(command: impl Into<Cow<'static, str>>) -> Self {
         Self { verdict: Verdict::Fail, ..Self::pass(command) }
+    }
+
+    /// The number that the process leaves with.
+    pub fn exit(&self) -> Exit {
+        match (self.exit, self.verdict) {
+            (Some(exit), _) => exit,
+            (None, Verdict::Pass) => Exit::Done,
+            (None, Verdict::Fail) => Exit::No,
+        }
+    }
+
+    /// What `validate` found, when this is a report of it.
+    pub fn validation(&self) -> Option<&Validation> {
+        self.sections.iter().find_map(|it| if let Section::Validation(found) = it { Some(found) } else { None })
+    }
+
+    /// What would be done, or why it is refused.
+    pub fn plan(&self) -> Option<&PlanView> {
+        self.sections.iter().find_map(|it| if let Section::Plan(plan) = it { Some(plan) } else { None })
+    }
+
+    /// How a promotion ended.
+    pub fn promotion(&self) -> Option<&PromotionView> {
+        self.sections.iter().find_map(|it| if let Section::Promotion(done) = it { Some(done) } else { None })
+    }
+
+    /// What kept the command from doing its job.
+    pub fn error(&self) -> Option<&ErrorView> {
+        self.sections.iter().find_map(|it| if let Section::Error(error) = it { Some(error) } else { None })
     }
 
     /// Adds a section.
@@ -58,7 +100,7 @@ impl Report {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NextStep {
     pub command: String,
     pub what: String,
@@ -75,6 +117,8 @@ pub enum Section {
     Audit(AuditView),
     Sync(SyncReport),
     Checks(Vec<Check>),
+    /// The command could not do its job. Only in saved reports: on the terminal an error is no report.
+    Error(ErrorView),
     /// Headed free text: what `init`, `new`, `rules` and `demo` have to say. Markdown-like, shown as it is.
     Text {
         title: String,
@@ -84,8 +128,22 @@ pub enum Section {
     Raw(String),
 }
 
+/// An error as a saved report holds it. Texts are scrubbed of credentials.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ErrorView {
+    /// `postgres::unreachable`; empty when there is none.
+    pub code: String,
+    /// What went wrong, with its causes.
+    pub message: String,
+    /// What to do.
+    pub help: Option<String>,
+    /// The number that the process left with: 2, 3 or 4.
+    pub exit: u8,
+}
+
 /// What kind of harm a finding is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Harm {
     /// Data is lost.
@@ -103,7 +161,7 @@ pub enum Harm {
 }
 
 /// Worst last, so that `max` is the worst.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     Notice,
@@ -127,9 +185,21 @@ pub struct Finding {
     pub help: Option<String>,
     /// The reason of the waiver, when one covers this finding; it then does not fail the verdict.
     pub waived: Option<String>,
+    /// The same columns in UTF-16 code units, as SARIF and editors count them.
+    pub utf16: Columns,
+    /// Knows the finding again after lines have moved: of the rule and its statement without values and comments.
+    /// Empty when nobody computed it.
+    pub fingerprint: String,
     /// Bytes of the place in the file, for excerpts.
     #[serde(skip)]
     pub span: crate::sql::Span,
+}
+
+/// Where something begins and ends within its lines, counted from 1; the end is exclusive.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Columns {
+    pub start: usize,
+    pub end: usize,
 }
 
 /// The answer of `validate`.
@@ -155,7 +225,8 @@ impl Validation {
 }
 
 /// One gate's answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct GateView {
     /// Kebab-case name: `validated`, `staged-first`.
     pub name: String,
@@ -167,7 +238,8 @@ pub struct GateView {
 }
 
 /// What `promote` would do, or refuses to do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct PlanView {
     pub environment: String,
     /// Host and database, never a password.
@@ -185,7 +257,8 @@ pub struct PlanView {
 }
 
 /// How a promotion ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct PromotionView {
     pub run: String,
     pub environment: String,
@@ -195,6 +268,15 @@ pub struct PromotionView {
     pub applied: Vec<(String, u64)>,
     /// Restore point: name, place (LSN) and how it was verified.
     pub restore_point: Option<String>,
+    /// The restore point's id at its provider, for programs.
+    pub backup_branch: Option<String>,
+    /// The last migration that was applied before this run, and the last one now.
+    pub from_version: Option<String>,
+    pub to_version: Option<String>,
+    /// Id of the event that says how it ended.
+    pub audit_event: Option<String>,
+    /// What proved that it was approved; `None` where no approval is asked for.
+    pub approval: Option<serde_json::Value>,
     /// Events delivered and still waiting.
     pub events_delivered: usize,
     pub events_waiting: usize,
@@ -203,7 +285,8 @@ pub struct PromotionView {
 }
 
 /// Where an environment stands against the files.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct StatusView {
     pub environment: String,
     pub target: String,
@@ -215,7 +298,7 @@ pub struct StatusView {
     pub undelivered_events: usize,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MigrationView {
     pub id: String,
     pub state: MigrationState,
@@ -224,7 +307,7 @@ pub struct MigrationView {
     pub note: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MigrationState {
     Applied,
@@ -239,7 +322,8 @@ pub enum MigrationState {
     OutOfOrder,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct BackupView {
     pub name: String,
     pub created_at: String,
@@ -252,7 +336,8 @@ pub struct BackupView {
     pub verified: Option<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct AuditView {
     pub environment: String,
     pub events: Vec<EventView>,
@@ -262,7 +347,8 @@ pub struct AuditView {
     pub waiting: usize,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct EventView {
     pub sequence: u64,
     pub id: String,
@@ -274,7 +360,8 @@ pub struct EventView {
 }
 
 /// The answer of `sync`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct SyncReport {
     /// Environment and database, never a password.
     pub source: String,
@@ -286,7 +373,8 @@ pub struct SyncReport {
     pub recommendations: Vec<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct TableSync {
     pub table: String,
     pub source_rows: u64,
@@ -307,14 +395,14 @@ pub struct TableSync {
     pub errors: Vec<Hinted>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hinted {
     pub message: String,
     pub hint: Option<String>,
 }
 
 /// One line of `doctor`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
     pub name: String,
     pub state: CheckState,
@@ -322,10 +410,13 @@ pub struct Check {
     pub fix: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CheckState {
     Ok,
     Warning,
     Failed,
 }
+
+#[cfg(test)]
+mod tests;

@@ -284,7 +284,7 @@ mod tests {
     use super::{Look, render};
     use crate::{
         report::{
-            Finding, GateView, Harm, NextStep, PlanView, Report, Section, Severity, Validation, Verdict,
+            Columns, Finding, GateView, Harm, NextStep, PlanView, Report, Section, Severity, Validation,
             blocks::counted,
         },
         sql::{LineIndex, Span},
@@ -310,6 +310,8 @@ mod tests {
             message: "writes to `orders` wait until this index is built".to_owned(),
             help: Some("use `create index concurrently`, alone in its migration".to_owned()),
             waived: waived.map(str::to_owned),
+            utf16: Columns::default(),
+            fingerprint: String::new(),
             span,
         }
     }
@@ -323,7 +325,7 @@ mod tests {
             findings,
             sources: vec![("db/migrations/1_x_safe.sql".into(), source.to_owned())],
         });
-        Report { command: "validate", verdict: Verdict::Fail, sections: vec![section], next: Vec::new() }
+        Report::fail("validate").with(section)
     }
 
     #[test]

@@ -147,6 +147,7 @@ impl Project {
             cancel: self.cancel.clone(),
             color: false,
             variables: self.variables.clone(),
+            shown: Mutex::default(),
         }
     }
 
@@ -263,6 +264,7 @@ fn asked(environment: &str, abandon: bool) -> cli::Promote {
         plan: cli::Plan {
             to: cli::To { environment: environment.to_owned() },
             promotion_type: cli::PromotionType::SchemaSafe,
+            save: None,
         },
         yes: true,
         abandon,

@@ -16,7 +16,7 @@ use crate::{
             Bookkeeping, HistoryRow, LongTransaction, Obstacle, OtherEnvironment, Privileges, Records, Staged, Survey,
         },
     },
-    report::{Finding, Harm, Severity, Validation},
+    report::{Columns, Finding, Harm, Severity, Validation},
     secret::Secret,
     services::postgres::{Identity, OtherSession},
     sql::Span,
@@ -161,6 +161,8 @@ fn finding(waived: Option<&str>) -> Finding {
         message: "loses data".to_owned(),
         help: None,
         waived: waived.map(str::to_owned),
+        utf16: Columns::default(),
+        fingerprint: String::new(),
         span: Span::default(),
     }
 }
