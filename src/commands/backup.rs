@@ -18,8 +18,8 @@ use crate::{
     services::{
         bookkeeping,
         branches::{
-            self, Branch, BranchError, BranchState, Branches, LocalBranches, NewBranch, Restored, Verification,
-            backup_name, preserve_name,
+            self, Branch, BranchError, BranchState, Branches, Depth, LocalBranches, NewBranch, Restored, Scope,
+            Verification, backup_name, preserve_name,
         },
         postgres::{self, Access, Address, Options, PostgresError, Session},
     },
@@ -79,11 +79,12 @@ async fn create(shell: &Shell, environment: &Environment) -> Result<Report, Erro
         expires_at: now.checked_add(keep).ok(),
         run: None,
         commit: None,
+        scope: Scope::AFFORDABLE,
     };
     shell.observe.event(Event::StepStarted { step: "restore point".to_owned() });
     let making = async {
         let branch = branches.create(&new).await?;
-        let verification = branches.verify(&branch).await?;
+        let verification = branches.verify(&branch, Depth::Contents).await?;
         Ok::<_, BranchError>((branch, verification))
     };
     let (branch, verification) = tokio::select! {
@@ -115,7 +116,7 @@ async fn verify(environment: &Environment, name: Option<&str>) -> Result<Report,
     let session = open(environment, Access::ReadOnly).await?;
     let branches = LocalBranches::new(session.address().clone()).through(&session);
     let branch = chosen(branches.list().await?, name)?;
-    let verification = branches.verify(&branch).await?;
+    let verification = branches.verify(&branch, Depth::Contents).await?;
     session.close().await;
     let report = if verification.is_sound() { Report::pass("backup verify") } else { Report::fail("backup verify") };
     let report = report.with(Section::Backups(vec![view(&branch, Some(&verification))]));
@@ -151,7 +152,7 @@ async fn restore(
     let address = session.address().clone();
     let branches = LocalBranches::new(address.clone()).observed(Arc::clone(&shell.observe));
     let branch = chosen(LocalBranches::new(address.clone()).through(&session).list().await?, Some(name))?;
-    let verification = branches.verify(&branch).await?;
+    let verification = branches.verify(&branch, Depth::Contents).await?;
     if !verification.is_sound() {
         return Ok(Report::fail(COMMAND)
             .with(Section::Backups(vec![view(&branch, Some(&verification))]))

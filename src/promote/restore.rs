@@ -13,7 +13,7 @@ use crate::{
     exit::Exit,
     report::progress::Observe,
     services::{
-        branches::{self, Branch, BranchError, BranchState, Branches, LocalBranches, NewBranch},
+        branches::{self, Branch, BranchError, BranchState, Branches, Depth, LocalBranches, NewBranch, Scope},
         postgres::{Address, Session},
     },
 };
@@ -101,9 +101,10 @@ pub async fn make(
         expires_at: wanted.expires_at,
         run: Some(plan.run),
         commit: None,
+        scope: Scope::All,
     };
     let branch = branches.create(&new).await?;
-    let verification = branches.verify(&branch).await?;
+    let verification = branches.verify(&branch, Depth::Outside).await?;
     if !verification.is_sound() {
         branches.delete(&branch).await?;
         return Err(RestoreError::Unsound { name: branch.name, differences: verification.shown() });

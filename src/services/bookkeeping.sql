@@ -108,3 +108,13 @@ create table liftlock.sync_ledger (
   hash bigint not null,
   primary key (sync, key)
 );
+
+-- version 2
+
+-- What is known of restore points that are kept elsewhere and cannot be noted there: what was counted once they were
+-- made. A restore that has taken everything along has a row, too: `restored:` and the name of what it preserved.
+create table liftlock.restore_points (
+  nonce text primary key,
+  recorded jsonb not null,
+  noted_at timestamptz not null default clock_timestamp()
+);

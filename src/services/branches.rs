@@ -1,11 +1,16 @@
 //! Restore points: copies of a database that can be verified, listed, put back and deleted.
 
+mod any;
+mod carry;
 mod local;
+mod neon;
 mod recorded;
 
 pub use self::{
+    any::AnyBranches,
     local::LocalBranches,
-    recorded::{Recorded, record},
+    neon::{NeonBranches, Room, WayBack, direct_host, neon_backup_name, neon_preserve_name},
+    recorded::{Recorded, Scope, record, record_of},
 };
 
 use jiff::Timestamp;
@@ -15,6 +20,7 @@ use uuid::Uuid;
 
 use super::{
     bookkeeping::BookkeepingError,
+    neon::NeonError,
     postgres::{OtherSession, PostgresError},
 };
 use crate::exit::Exit;
@@ -22,15 +28,16 @@ use crate::exit::Exit;
 /// A place that keeps restore points of one database, the source.
 #[expect(async_fn_in_trait, reason = "callers are generic and never spawn these futures")]
 pub trait Branches {
-    /// Copies the source as it is now. One with this name and nonce that is there already is the answer; what a
-    /// killed attempt left half-made is made again. A name that anybody else has taken is refused.
+    /// Copies the source as it is now, and reads back that the copy is there and what was asked for: without that
+    /// proof it is an error. One with this name and nonce that is there already is the answer; what a killed attempt
+    /// left half-made is made again. A name that anybody else has taken is refused.
     async fn create(&self, new: &NewBranch) -> Result<Branch, BranchError>;
 
     /// All restore points of the source, the newest first, with those that were left half-made.
     async fn list(&self) -> Result<Vec<Branch>, BranchError>;
 
-    /// Reads the restore point itself and compares it with what the source held when it was made.
-    async fn verify(&self, branch: &Branch) -> Result<Verification, BranchError>;
+    /// Reads the restore point itself and compares it with what was recorded when it was made.
+    async fn verify(&self, branch: &Branch, depth: Depth) -> Result<Verification, BranchError>;
 
     /// Deleting one that is already gone succeeds. One whose nonce is not the expected one stays.
     async fn delete(&self, branch: &Branch) -> Result<(), BranchError>;
@@ -41,10 +48,19 @@ pub trait Branches {
     async fn restore(&self, branch: &Branch, preserve_under_name: &str) -> Result<Restored, BranchError>;
 }
 
+/// How closely a restore point is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// What can be seen without opening it, where it cannot change behind our back; else its contents.
+    Outside,
+    /// Definitions, and rows per table.
+    Contents,
+}
+
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewBranch {
-    /// Unique for its run, from [`backup_name`]; at most 63 bytes.
+    /// Unique for its run, from [`backup_name`] or [`neon_backup_name`].
     pub name: String,
     /// Proves that a branch with this name is the one that this run has made.
     pub nonce: String,
@@ -54,6 +70,8 @@ pub struct NewBranch {
     pub run: Option<Uuid>,
     /// The commit whose migrations follow.
     pub commit: Option<String>,
+    /// Whose rows are counted, where the source is in use while it is copied.
+    pub scope: Scope,
 }
 
 /// A restore point.
@@ -71,6 +89,20 @@ pub struct Branch {
     pub size_bytes: Option<u64>,
     /// What the source held when this was made.
     pub recorded: Recorded,
+    /// Where it is when Neon keeps it.
+    pub place: Option<Place>,
+}
+
+/// A branch of Neon's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    pub project: String,
+    /// `br-…`
+    pub branch: String,
+    /// The branch that it was made from.
+    pub parent: String,
+    /// As Neon says it: `ready`, `archived`, …
+    pub state: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +117,7 @@ pub enum BranchState {
 pub struct Verification {
     pub tables: usize,
     pub rows: i64,
+    pub depth: Depth,
     /// What is not as it was recorded; empty when it can be relied on.
     pub differences: Vec<String>,
 }
@@ -97,6 +130,9 @@ impl Verification {
     /// One sentence.
     pub fn shown(&self) -> String {
         match self.differences.as_slice() {
+            [] if self.depth == Depth::Outside => {
+                "parent, place in the log, state, expiry and nonce are what was asked for".to_owned()
+            }
             [] => {
                 let (rows, tables) = (counted(self.rows, "row"), counted(self.tables, "table"));
                 format!("definitions and {rows} in {tables} are as recorded")
@@ -112,7 +148,7 @@ fn counted<N: PartialEq + From<u8> + std::fmt::Display>(count: N, what: &str) ->
 }
 
 /// What a restore did.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Restored {
     /// Where what the source held is now; `None` when there was no source any more.
     pub preserved: Option<String>,
@@ -122,6 +158,8 @@ pub struct Restored {
     pub events_kept: i64,
     /// Promotions that were under way at the restore point and are now closed as abandoned.
     pub abandoned: Vec<Uuid>,
+    /// What else somebody should know.
+    pub notes: Vec<String>,
 }
 
 #[derive(Debug, Error, Diagnostic)]
@@ -133,6 +171,36 @@ pub enum BranchError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Bookkeeping(#[from] BookkeepingError),
+
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Neon(#[from] NeonError),
+
+    #[error("branch `{name}` is not proven to be the restore point that was asked for: {what}")]
+    #[diagnostic(
+        code(branches::unproven),
+        help("nothing was applied; look at the branch in the Neon console, then run the same command again")
+    )]
+    Unproven { name: String, what: String },
+
+    #[error("{evidence}")]
+    #[diagnostic(code(branches::obstacle), help("{fix}"))]
+    Obstacle { evidence: String, fix: String },
+
+    #[error("stopped on request")]
+    #[diagnostic(code(branches::cancelled), help("nothing is left behind; run the same command again"))]
+    Cancelled,
+
+    #[error(
+        "`{database}` is put back, and what is newer than the restore point is not yet taken along from `{preserved}`"
+    )]
+    #[diagnostic(
+        code(branches::not_taken_along),
+        help(
+            "run the same command again: it does not put anything back a second time, it takes along audit events and what is known about mirrors"
+        )
+    )]
+    NotTakenAlong { database: String, preserved: String, source: Box<BranchError> },
 
     #[error("cannot copy `{database}`: others are connected to it: {}", sessions_shown(sessions))]
     #[diagnostic(
@@ -202,6 +270,9 @@ impl BranchError {
         match self {
             Self::Postgres(error) => error.exit(),
             Self::Bookkeeping(error) => error.exit(),
+            Self::Neon(error) => error.exit(),
+            Self::Unproven { .. } | Self::Obstacle { .. } | Self::Cancelled => Exit::Service,
+            Self::NotTakenAlong { .. } => Exit::Half,
             Self::Busy { .. } | Self::CannotDisconnect { .. } | Self::Permission { .. } => Exit::Service,
             Self::Interrupted { .. } => Exit::Half,
             Self::Taken { .. } | Self::NotFound { .. } | Self::None | Self::Incomplete { .. } | Self::Name { .. } => {
@@ -250,22 +321,61 @@ fn named(prefix: &str, database: &str, at: Timestamp, nonce: &str) -> String {
     format!("{prefix}{}_{}_{}", plain(database, 20), at.strftime("%Y%m%dt%H%M%S"), plain(nonce, 8))
 }
 
-/// Deletes what has expired, and nothing that this program did not make. Answers with what it deleted.
+/// Deletes what has expired: nothing that this program did not make, and never the last one that is whole. Answers
+/// with what it deleted.
 pub async fn prune(branches: &impl Branches, now: Timestamp) -> Result<Vec<Branch>, BranchError> {
-    let expired = |it: &Branch| {
-        it.state == BranchState::Ready && !it.nonce.is_empty() && it.expires_at.is_some_and(|expiry| expiry <= now)
-    };
     let mut deleted = Vec::new();
-    for branch in branches.list().await?.into_iter().filter(expired) {
+    for branch in expired(branches.list().await?, now) {
         branches.delete(&branch).await?;
         deleted.push(branch);
     }
     Ok(deleted)
 }
 
+fn expired(found: Vec<Branch>, now: Timestamp) -> Vec<Branch> {
+    let whole = |it: &Branch| it.state == BranchState::Ready && !it.nonce.is_empty();
+    let newest = found.iter().filter(|it| whole(it)).max_by_key(|it| it.created_at).map(|it| it.name.clone());
+    let over = |it: &Branch| {
+        whole(it) && it.expires_at.is_some_and(|expiry| expiry <= now) && newest.as_ref() != Some(&it.name)
+    };
+    found.into_iter().filter(over).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_has_expired_is_ours_and_never_the_last_that_is_whole() {
+        let at = |seconds: i64| Timestamp::from_second(seconds).unwrap();
+        let branch = |name: &str, made: i64, expires: Option<i64>| Branch {
+            name: name.to_owned(),
+            nonce: "n".to_owned(),
+            lsn: None,
+            created_at: Some(at(made)),
+            expires_at: expires.map(at),
+            state: BranchState::Ready,
+            run: None,
+            commit: None,
+            size_bytes: None,
+            recorded: Recorded::default(),
+            place: None,
+        };
+        let foreign = |name: &str| Branch { nonce: String::new(), ..branch(name, 1, Some(2)) };
+        let half = |name: &str| Branch { state: BranchState::Incomplete, ..branch(name, 90, None) };
+        for (found, expected) in [
+            (vec![branch("a", 1, Some(50)), branch("b", 2, Some(200))], vec!["a"]),
+            (vec![branch("a", 1, Some(50)), branch("b", 2, Some(50))], vec!["a"]),
+            (vec![branch("a", 1, Some(50))], vec![]),
+            (vec![branch("a", 1, Some(50)), half("b")], vec![]),
+            (vec![branch("a", 1, Some(100)), branch("b", 2, None)], vec!["a"]),
+            (vec![branch("a", 1, Some(101)), branch("b", 2, None)], vec![]),
+            (vec![foreign("a"), branch("b", 2, None)], vec![]),
+        ] {
+            let gone: Vec<String> = expired(found, at(100)).into_iter().map(|it| it.name).collect();
+            assert_eq!(gone, expected);
+        }
+    }
 
     #[test]
     fn names_fit_and_need_no_quotes() {

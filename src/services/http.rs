@@ -6,12 +6,13 @@
 use std::{
     fmt,
     sync::{Arc, LazyLock},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use jiff::{Timestamp, fmt::rfc2822};
-use reqwest::{Client, Response, StatusCode, Url, header, redirect::Policy};
+use reqwest::{Client, RequestBuilder, Response, StatusCode, Url, header, redirect::Policy};
 use rustls::{ClientConfig, RootCertStore};
+use tokio::time;
 
 use crate::secret;
 
@@ -133,9 +134,106 @@ impl fmt::Display for Failure {
     }
 }
 
+/// How long failures that go away by themselves are waited out, from the first attempt on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// 423: somebody else's work is under way, which may take minutes.
+    pub locked: Duration,
+    /// 429, 503, and for what may be repeated also a lost answer.
+    pub busy: Duration,
+    /// Nothing listens there, or the name is wrong.
+    pub unreachable: Duration,
+    /// The first pause is at most this long; each next one at most twice as long as the one before.
+    pub first_pause: Duration,
+    pub longest_pause: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            locked: Duration::from_secs(300),
+            busy: Duration::from_secs(60),
+            unreachable: Duration::from_secs(20),
+            first_pause: Duration::from_millis(250),
+            longest_pause: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Patience {
+    fn of(&self, failure: &Failure) -> Duration {
+        match failure {
+            Failure::Status { status: 423, .. } => self.locked,
+            Failure::Unreachable { .. } => self.unreachable,
+            Failure::Status { .. } | Failure::Timeout { .. } | Failure::Broken { .. } => self.busy,
+        }
+    }
+
+    /// How long to wait before the next attempt, the first being number 0; `None`: give up. `chance` is from 0 to
+    /// 1: with full jitter, those who failed together do not come back together
+    /// (<https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>). What the other side asked for
+    /// is a minimum, and more than there is left of the budget ends it.
+    pub fn pause(&self, failure: &Failure, attempt: u32, elapsed: Duration, chance: f64) -> Option<Duration> {
+        let left = self.of(failure).checked_sub(elapsed)?;
+        let ceiling = self.first_pause.saturating_mul(2u32.saturating_pow(attempt)).min(self.longest_pause);
+        let jittered = ceiling.mul_f64(chance.clamp(0.0, 1.0));
+        let pause = match failure.retry_after() {
+            Some(asked) if asked > left => return None,
+            Some(asked) => asked.saturating_add(jittered).min(left.max(asked)),
+            None => jittered,
+        };
+        (pause < left || failure.retry_after().is_some()).then_some(pause)
+    }
+}
+
+/// Sends, and sends again as long as `judge` advises it and `patience` lasts. `make` builds and sends the request
+/// anew each time; `tell` hears of every failure that is tried again, with the pause before that.
+pub async fn persist<T>(
+    patience: &Patience,
+    mut make: impl AsyncFnMut() -> Result<T, Failure>,
+    judge: impl Fn(&Failure) -> Advice,
+    mut tell: impl FnMut(&Failure, Duration),
+) -> Result<T, Failure> {
+    let began = Instant::now();
+    let mut attempt = 0;
+    loop {
+        let failure = match make().await {
+            Ok(answer) => return Ok(answer),
+            Err(failure) => failure,
+        };
+        let pause = match judge(&failure) {
+            Advice::Retry => patience.pause(&failure, attempt, began.elapsed(), rand::random()),
+            Advice::Reconcile | Advice::Ask | Advice::Never => None,
+        };
+        let Some(pause) = pause else { return Err(failure) };
+        tell(&failure, pause);
+        time::sleep(pause).await;
+        attempt += 1;
+    }
+}
+
 /// An answer: the response when it is 2xx, else the failure with what its body says, cut.
 pub async fn answered(sent: Result<Response, reqwest::Error>, now: Timestamp) -> Result<Response, Failure> {
-    let mut response = sent.map_err(|error| unanswered(&error))?;
+    answer(sent, REQUEST_TIMEOUT, now, readable).await
+}
+
+/// Sends a request that has another time limit; `said` makes one short line of an error's body.
+pub async fn sent(
+    request: RequestBuilder,
+    limit: Duration,
+    now: Timestamp,
+    said: impl Fn(&str) -> String,
+) -> Result<Response, Failure> {
+    answer(request.timeout(limit).send().await, limit, now, said).await
+}
+
+async fn answer(
+    sent: Result<Response, reqwest::Error>,
+    limit: Duration,
+    now: Timestamp,
+    said: impl Fn(&str) -> String,
+) -> Result<Response, Failure> {
+    let mut response = sent.map_err(|error| unanswered_within(&error, limit))?;
     if response.status().is_success() {
         return Ok(response);
     }
@@ -148,12 +246,17 @@ pub async fn answered(sent: Result<Response, reqwest::Error>, now: Timestamp) ->
             Ok(None) | Err(_) => break,
         }
     }
-    let body = readable(&String::from_utf8_lossy(&bytes));
+    let body = said(&String::from_utf8_lossy(&bytes));
     Err(Failure::Status { status: response.status().as_u16(), retry_after, body })
 }
 
 /// A request that got no answer.
 pub fn unanswered(error: &reqwest::Error) -> Failure {
+    unanswered_within(error, REQUEST_TIMEOUT)
+}
+
+/// A request with another time limit that got no answer.
+pub fn unanswered_within(error: &reqwest::Error, limit: Duration) -> Failure {
     // The chain of causes says what happened; the error itself only repeats the URL.
     let mut reasons: Vec<String> = Vec::new();
     let mut cause = std::error::Error::source(error);
@@ -168,7 +271,7 @@ pub fn unanswered(error: &reqwest::Error) -> Failure {
     if error.is_connect() {
         Failure::Unreachable { reason }
     } else if error.is_timeout() {
-        Failure::Timeout { limit: REQUEST_TIMEOUT }
+        Failure::Timeout { limit }
     } else if error.is_builder() {
         Failure::Unreachable { reason: "the request could not be built".to_string() }
     } else {
@@ -218,6 +321,11 @@ pub fn is_loopback(url: &Url) -> bool {
         Some(url::Host::Ipv6(address)) => address.is_loopback(),
         None => false,
     }
+}
+
+/// `https`, or `http` to this machine: nothing secret travels in clear over a network.
+pub fn is_protected(url: &Url) -> bool {
+    url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url))
 }
 
 /// A URL for people: without user, password, query and fragment, any of which may be a secret.
@@ -270,6 +378,40 @@ mod tests {
         ] {
             assert_eq!(advice(&failure, Repeat::Harmless), harmless, "{failure}");
             assert_eq!(advice(&failure, Repeat::Doubtful), doubtful, "{failure}");
+        }
+    }
+
+    #[test]
+    fn failures_are_waited_out_within_their_budgets() {
+        let patience = Patience::default();
+        let after = |status: u16, seconds: u64| Failure::Status {
+            status,
+            retry_after: Some(Duration::from_secs(seconds)),
+            body: String::new(),
+        };
+        let unreachable = Failure::Unreachable { reason: "refused".to_string() };
+        // Elapsed seconds, number of the attempt, chance; milliseconds to wait.
+        for (failure, elapsed, attempt, chance, expected) in [
+            (status(423), 0, 0, 1.0, Some(250)),
+            (status(423), 0, 0, 0.5, Some(125)),
+            (status(423), 0, 0, 0.0, Some(0)),
+            (status(423), 0, 3, 1.0, Some(2_000)),
+            (status(423), 0, 40, 1.0, Some(10_000)),
+            (status(423), 289, 9, 1.0, Some(10_000)),
+            (status(423), 291, 9, 1.0, None),
+            (status(423), 301, 9, 0.0, None),
+            (status(429), 59, 0, 1.0, Some(250)),
+            (status(429), 60, 0, 1.0, None),
+            (status(503), 61, 0, 0.0, None),
+            (unreachable, 20, 0, 1.0, None),
+            (after(429, 7), 0, 0, 1.0, Some(7_250)),
+            (after(429, 60), 0, 9, 1.0, Some(60_000)),
+            (after(429, 61), 0, 0, 0.0, None),
+            (after(503, 30), 31, 0, 0.0, None),
+            (after(423, 200), 50, 0, 0.0, Some(200_000)),
+        ] {
+            let pause = patience.pause(&failure, attempt, Duration::from_secs(elapsed), chance);
+            assert_eq!(pause, expected.map(Duration::from_millis), "{failure} after {elapsed} s, attempt {attempt}");
         }
     }
 

@@ -6,6 +6,7 @@ pub mod branches;
 pub mod forge;
 pub mod http;
 pub mod mirror;
+pub mod neon;
 pub mod postgres;
 pub mod sandbox;
 pub mod webhook;

@@ -9,7 +9,7 @@ mod privileges;
 
 pub use address::{Address, Encryption, Host, Pooled, Roots};
 pub use failure::{Cause, FailureKind, PostgresError, ServerError};
-pub use identity::{Identity, same_database};
+pub use identity::{Identity, NeonIdentity, same_database};
 pub use lock::{OtherSession, RUNNER_LOCK};
 pub use privileges::Privileges;
 /// So that other modules need not name the driver.
@@ -47,6 +47,8 @@ pub struct Options {
     /// How long failures that go away by themselves are tried again.
     pub retry_for: Duration,
     pub access: Access,
+    /// Every session must prove that it is with this branch of Neon's.
+    pub neon: Option<NeonIdentity>,
 }
 
 /// What the session may do.
@@ -67,6 +69,7 @@ impl Default for Options {
             // A Neon compute that slept starts within seconds.
             retry_for: Duration::from_secs(20),
             access: Access::ReadWrite,
+            neon: None,
         }
     }
 }
@@ -138,6 +141,9 @@ async fn attempt(address: &Address, options: &Options, tls: &Tls) -> Result<Sess
     session.client.batch_execute(&session.settings).await.map_err(|it| session.failure(it))?;
     session.pid =
         session.client.query_one("select pg_backend_pid()", &[]).await.map_err(|it| session.failure(it))?.get(0);
+    if let Some(expected) = &options.neon {
+        session.prove_neon(expected).await?;
+    }
     Ok(session)
 }
 

@@ -51,6 +51,7 @@ fn identity(database: &str, oid: u32) -> Identity {
         server_address: None,
         server_started: "2026-01-01".to_owned(),
         neon_branch: None,
+        neon_project: None,
         server_version: "17.1".to_owned(),
         server_version_number: 170_001,
         is_standby: false,

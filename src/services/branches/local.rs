@@ -1,7 +1,6 @@
 //! Restore points as databases on the same server: `create database … template …`. What is known about each
 //! stands in its comment.
 
-mod carry;
 mod label;
 mod settings;
 
@@ -13,7 +12,10 @@ use std::{
 use tokio::time;
 
 use self::label::{Kind, Label};
-use super::{Branch, BranchError, BranchState, Branches, NewBranch, PREFIX, Recorded, Restored, Verification, record};
+use super::{
+    Branch, BranchError, BranchState, Branches, Depth, NewBranch, PREFIX, Recorded, Restored, Verification, carry,
+    record,
+};
 use crate::{
     report::progress::{Event, Observe, Quiet},
     services::postgres::{
@@ -166,10 +168,11 @@ impl Branches for LocalBranches<'_> {
         Ok(branches)
     }
 
-    async fn verify(&self, branch: &Branch) -> Result<Verification, BranchError> {
+    async fn verify(&self, branch: &Branch, _depth: Depth) -> Result<Verification, BranchError> {
         if branch.state == BranchState::Incomplete {
             return Err(BranchError::Incomplete { name: branch.name.clone() });
         }
+        // Others may connect to it and change it, so its contents are looked at every time.
         let session = match self.open(&branch.name).await {
             Err(BranchError::Postgres(PostgresError::NoDatabase { .. })) => {
                 return Err(BranchError::NotFound { name: branch.name.clone() });
@@ -182,6 +185,7 @@ impl Branches for LocalBranches<'_> {
         Ok(Verification {
             tables: found.rows.len(),
             rows: found.total_rows(),
+            depth: Depth::Contents,
             differences: label.recorded.differences(&found),
         })
     }
@@ -226,7 +230,7 @@ impl LocalBranches<'_> {
                 // Done before; at most its last step is missing.
                 let events_kept = self.late_events(preserve).await?;
                 let preserved = Some(preserve.to_owned());
-                return Ok(Restored { preserved, disconnected: 0, events_kept, abandoned: Vec::new() });
+                return Ok(Restored { preserved, disconnected: 0, events_kept, ..Restored::default() });
             }
             Found::Labelled(_) | Found::Unlabelled | Found::Foreign => {
                 return Err(BranchError::Taken { name: preserve.to_owned() });
@@ -254,14 +258,20 @@ impl LocalBranches<'_> {
             let sql =
                 format!("alter database {} rename to {}", quote_identifier(&replacement), quote_identifier(source));
             session.batch_execute(&sql).await.map_err(PostgresError::from)?;
-            return Ok(Restored { preserved: None, disconnected: 0, events_kept, abandoned });
+            return Ok(Restored { events_kept, abandoned, ..Restored::default() });
         };
         before.close().await;
         let dressed = settings::copied(session, source, &replacement).await?;
         session.batch_execute(&dressed).await.map_err(PostgresError::from)?;
         let disconnected = self.swap(session, &replacement, &label.preserving(), preserve).await?;
         let late = self.late_events(preserve).await?;
-        Ok(Restored { preserved: Some(preserve.to_owned()), disconnected, events_kept: events_kept + late, abandoned })
+        Ok(Restored {
+            preserved: Some(preserve.to_owned()),
+            disconnected,
+            events_kept: events_kept + late,
+            abandoned,
+            ..Restored::default()
+        })
     }
 
     /// Renames source and replacement in one transaction. From its first statement on nobody new gets in; those
@@ -368,6 +378,7 @@ fn listed(row: &Row, source: &str) -> Option<Branch> {
             commit: None,
             size_bytes: size,
             recorded: Recorded::default(),
+            place: None,
         }),
         None => None,
     }

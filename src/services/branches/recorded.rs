@@ -14,6 +14,29 @@ pub struct Recorded {
     pub fingerprint: String,
     /// By `schema.table`.
     pub rows: BTreeMap<String, i64>,
+    /// Counted again after the restore point was made, where that says otherwise: the source was in use meanwhile.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub later: BTreeMap<String, i64>,
+    /// The fingerprint after it was made, if it was another by then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint_later: Option<String>,
+}
+
+/// Which tables' rows are counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    All,
+    /// Those of which the planner thinks that they have at most so many rows: counting reads the whole table.
+    Smaller {
+        rows: i64,
+    },
+    /// By `schema.table`; those that are not there are passed over.
+    Tables(Vec<String>),
+}
+
+impl Scope {
+    /// What is affordable on a database that is in use.
+    pub const AFFORDABLE: Self = Self::Smaller { rows: 10_000_000 };
 }
 
 /// Every definition as one line. Names are qualified because the search path is `pg_catalog`.
@@ -65,17 +88,23 @@ const TABLES: &str = "
     select n.nspname::text, c.relname::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where c.relkind in ('r', 'p') and not c.relispartition and c.relpersistence = 'p'
       and n.nspname not in ('pg_catalog', 'information_schema', 'liftlock') and has_table_privilege(c.oid, 'select')
+      and ($1::int8 is null or c.reltuples <= $1) and ($2::text[] is null or n.nspname || '.' || c.relname = any ($2))
     order by 1, 2";
 
 /// What the database of this session holds. The session must be outside a transaction.
 pub async fn record(session: &Session) -> Result<Recorded, PostgresError> {
+    record_of(session, &Scope::All).await
+}
+
+/// The same, with the rows of fewer tables.
+pub async fn record_of(session: &Session, scope: &Scope) -> Result<Recorded, PostgresError> {
     session
         .batch_execute(
             "begin isolation level repeatable read read only; set local search_path = pg_catalog;
              set local statement_timeout = 0; set local client_min_messages = warning",
         )
         .await?;
-    let recorded = read(session).await;
+    let recorded = read(session, scope).await;
     // After a failure this rolls back; a lost connection has nothing to end.
     let ended = session.batch_execute("commit").await;
     let recorded = recorded?;
@@ -83,7 +112,7 @@ pub async fn record(session: &Session) -> Result<Recorded, PostgresError> {
     Ok(recorded)
 }
 
-async fn read(session: &Session) -> Result<Recorded, PostgresError> {
+async fn read(session: &Session, scope: &Scope) -> Result<Recorded, PostgresError> {
     let mut hash = Sha256::new();
     for row in session.query(DEFINITIONS, &[]).await? {
         hash.update(row.get::<_, &str>(0));
@@ -91,26 +120,52 @@ async fn read(session: &Session) -> Result<Recorded, PostgresError> {
     }
     let hex: String = hash.finalize().iter().map(|it| format!("{it:02x}")).collect();
     let mut rows = BTreeMap::new();
+    let (most, tables) = match scope {
+        Scope::All => (None, None),
+        Scope::Smaller { rows } => (Some(*rows), None),
+        Scope::Tables(tables) => (None, Some(tables)),
+    };
     let named = |row: &Row| (row.get::<_, String>(0), row.get::<_, String>(1));
-    for (schema, table) in session.query(TABLES, &[]).await?.iter().map(named) {
+    for (schema, table) in session.query(TABLES, &[&most, &tables]).await?.iter().map(named) {
         let sql = format!("select count(*) from {}.{}", quote_identifier(&schema), quote_identifier(&table));
         rows.insert(format!("{schema}.{table}"), session.query_one(&sql, &[]).await?.get(0));
     }
-    Ok(Recorded { fingerprint: format!("sha256:{hex}"), rows })
+    Ok(Recorded { fingerprint: format!("sha256:{hex}"), rows, ..Recorded::default() })
 }
 
 impl Recorded {
+    /// `self` was seen before a restore point was made, `after` once it was there: what it holds lies between.
+    pub fn until(self, after: &Self) -> Self {
+        let differs = |(table, rows): &(&String, &i64)| self.rows.get(*table).is_some_and(|before| before != *rows);
+        let later = after.rows.iter().filter(differs).map(|(table, rows)| (table.clone(), *rows)).collect();
+        let fingerprint_later = (after.fingerprint != self.fingerprint).then(|| after.fingerprint.clone());
+        Self { later, fingerprint_later, ..self }
+    }
+
+    /// The tables that were counted, to count the same ones again.
+    pub fn scope(&self) -> Scope {
+        Scope::Tables(self.rows.keys().cloned().collect())
+    }
+
     /// What is not as in `self`, in sentences; empty when the two agree.
     pub fn differences(&self, other: &Self) -> Vec<String> {
         let mut found = Vec::new();
-        if self.fingerprint != other.fingerprint {
+        let later = self.fingerprint_later.as_ref();
+        if self.fingerprint != other.fingerprint && later != Some(&other.fingerprint) {
             found.push("the definitions of tables, columns or other objects differ".to_owned());
         }
         for (table, rows) in &self.rows {
-            match other.rows.get(table) {
-                None => found.push(format!("`{table}` is missing")),
-                Some(there) if there != rows => found.push(format!("`{table}` has {there} rows, not {rows}")),
-                Some(_) => {}
+            let later = self.later.get(table).copied();
+            match (other.rows.get(table), later) {
+                (None, _) => found.push(format!("`{table}` is missing")),
+                (Some(there), Some(later)) if (*rows.min(&later)..=*rows.max(&later)).contains(there) => {}
+                (Some(there), Some(later)) => {
+                    found.push(format!("`{table}` has {there} rows, not from {rows} to {later}"));
+                }
+                (Some(there), None) if there != rows => {
+                    found.push(format!("`{table}` has {there} rows, not {rows}"));
+                }
+                (Some(_), None) => {}
             }
         }
         let additional = other.rows.keys().filter(|it| !self.rows.contains_key(*it));
@@ -120,5 +175,41 @@ impl Recorded {
 
     pub fn total_rows(&self) -> i64 {
         self.rows.values().sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn recorded(fingerprint: &str, rows: &[(&str, i64)]) -> Recorded {
+        let rows = rows.iter().map(|(table, rows)| ((*table).to_owned(), *rows)).collect();
+        Recorded { fingerprint: fingerprint.to_owned(), rows, ..Recorded::default() }
+    }
+
+    #[test]
+    fn what_changed_while_it_was_made_is_a_range_and_the_rest_is_exact() {
+        let quiet = recorded("a", &[("p.x", 5), ("p.y", 7)]).until(&recorded("a", &[("p.x", 5), ("p.y", 7)]));
+        let busy = recorded("a", &[("p.x", 5), ("p.y", 7)]).until(&recorded("b", &[("p.x", 9), ("p.y", 7)]));
+        let shrunk = recorded("a", &[("p.x", 9)]).until(&recorded("a", &[("p.x", 5)]));
+        let definitions = "the definitions of tables, columns or other objects differ";
+        for (before, there, expected) in [
+            (&quiet, recorded("a", &[("p.x", 5), ("p.y", 7)]), vec![]),
+            (&quiet, recorded("a", &[("p.x", 6), ("p.y", 7)]), vec!["`p.x` has 6 rows, not 5"]),
+            (&quiet, recorded("b", &[("p.x", 5), ("p.y", 7)]), vec![definitions]),
+            (&quiet, recorded("a", &[("p.x", 5)]), vec!["`p.y` is missing"]),
+            (&quiet, recorded("a", &[("p.x", 5), ("p.y", 7), ("p.z", 0)]), vec!["`p.z` is there in addition"]),
+            (&busy, recorded("a", &[("p.x", 5), ("p.y", 7)]), vec![]),
+            (&busy, recorded("b", &[("p.x", 9), ("p.y", 7)]), vec![]),
+            (&busy, recorded("c", &[("p.x", 7), ("p.y", 7)]), vec![definitions]),
+            (&busy, recorded("a", &[("p.x", 4), ("p.y", 7)]), vec!["`p.x` has 4 rows, not from 5 to 9"]),
+            (&busy, recorded("a", &[("p.x", 10), ("p.y", 7)]), vec!["`p.x` has 10 rows, not from 5 to 9"]),
+            (&busy, recorded("a", &[("p.x", 6), ("p.y", 8)]), vec!["`p.y` has 8 rows, not 7"]),
+            (&shrunk, recorded("a", &[("p.x", 7)]), vec![]),
+        ] {
+            assert_eq!(before.differences(&there), expected, "{there:?}");
+        }
+        let text = serde_json::to_string(&busy).unwrap();
+        assert_eq!(serde_json::from_str::<Recorded>(&text).unwrap(), busy);
     }
 }

@@ -5,7 +5,7 @@ use std::{fmt, io, time::Duration};
 use miette::Diagnostic;
 use thiserror::Error;
 
-use super::OtherSession;
+use super::{NeonIdentity, OtherSession};
 use crate::exit::Exit;
 
 #[derive(Debug, Error, Diagnostic)]
@@ -104,6 +104,16 @@ pub enum PostgresError {
         help("waited {} s; run the command again when it is done", waited.as_secs())
     )]
     Locked { holders: Vec<OtherSession>, waited: Duration },
+
+    #[error("{address} is {}, not {expected}", found_shown(found.as_ref()))]
+    #[diagnostic(
+        code(postgres::other_branch),
+        help(
+            "nothing was done there. Correct the URL, or `project` and `branch` of the environment's `neon:`; the Neon \
+             console shows both under Branches, Connect"
+        )
+    )]
+    OtherBranch { address: String, expected: NeonIdentity, found: Option<NeonIdentity> },
 
     #[error("the lock on {address} is gone")]
     #[diagnostic(
@@ -229,6 +239,7 @@ impl PostgresError {
             Self::LoginRefused { .. } => FailureKind::Authentication,
             Self::NoDatabase { .. } => FailureKind::NoDatabase,
             Self::Locked { .. } => FailureKind::InUse,
+            Self::OtherBranch { .. } => FailureKind::Other,
             Self::Malformed { .. }
             | Self::UnknownParameter { .. }
             | Self::ParameterValue { .. }
@@ -286,6 +297,10 @@ fn proxy_is_busy(message: &str) -> bool {
         "the database system is starting up",
     ];
     BUSY.iter().any(|it| message.contains(it))
+}
+
+fn found_shown(found: Option<&NeonIdentity>) -> String {
+    found.map_or_else(|| "no branch of Neon's, as far as it says".to_owned(), ToString::to_string)
 }
 
 fn holders_shown(holders: &[OtherSession]) -> String {

@@ -1,5 +1,7 @@
 //! Which database it really is, whatever its URL says.
 
+use std::fmt;
+
 use super::{PostgresError, Session};
 
 /// Which database this really is, whatever its URL says.
@@ -17,11 +19,25 @@ pub struct Identity {
     pub server_started: String,
     /// Neon's branches share the system identifier; this tells them apart.
     pub neon_branch: Option<String>,
+    pub neon_project: Option<String>,
     /// `17.10`.
     pub server_version: String,
     /// `170010`.
     pub server_version_number: i32,
     pub is_standby: bool,
+}
+
+/// What a connection to a branch of Neon's says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NeonIdentity {
+    pub project: String,
+    pub branch: String,
+}
+
+impl fmt::Display for NeonIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "branch {} of project {}", self.branch, self.project)
+    }
 }
 
 /// Whether two connections lead to one database, also when their URLs differ.
@@ -41,7 +57,8 @@ pub fn same_database(a: &Identity, b: &Identity) -> bool {
 const IDENTITY: &str = "
     select d.oid, d.datname::text, host(inet_server_addr()) || ':' || inet_server_port(),
       pg_postmaster_start_time()::timestamptz at time zone 'UTC' || '', current_setting('neon.branch_id', true),
-      split_part(current_setting('server_version'), ' ', 1), current_setting('server_version_num')::int, pg_is_in_recovery()
+      split_part(current_setting('server_version'), ' ', 1), current_setting('server_version_num')::int, pg_is_in_recovery(),
+      current_setting('neon.project_id', true)
     from pg_database d where d.datname = current_database()";
 
 impl Session {
@@ -58,9 +75,23 @@ impl Session {
             server_address: row.get(2),
             server_started: row.get(3),
             neon_branch: row.get::<_, Option<String>>(4).filter(|it| !it.is_empty()),
+            neon_project: row.get::<_, Option<String>>(8).filter(|it| !it.is_empty()),
             server_version: row.get(5),
             server_version_number: row.get(6),
             is_standby: row.get(7),
         })
+    }
+
+    /// Fails unless this very connection leads to this branch of Neon's. A server that does not say so is another.
+    pub async fn prove_neon(&self, expected: &NeonIdentity) -> Result<(), PostgresError> {
+        let sql = "select current_setting('neon.project_id', true), current_setting('neon.branch_id', true)";
+        let row = self.query_one(sql, &[]).await.map_err(|it| self.failure(it))?;
+        let text = |at: usize| row.get::<_, Option<String>>(at).unwrap_or_default();
+        let found = NeonIdentity { project: text(0), branch: text(1) };
+        if found == *expected {
+            return Ok(());
+        }
+        let found = (!found.project.is_empty() || !found.branch.is_empty()).then_some(found);
+        Err(PostgresError::OtherBranch { address: self.address.shown(), expected: expected.clone(), found })
     }
 }

@@ -80,6 +80,7 @@ impl Label {
             commit: self.commit,
             size_bytes,
             recorded: self.recorded,
+            place: None,
         }
     }
 }
@@ -92,10 +93,18 @@ pub fn digest(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::services::branches::Scope;
 
     #[test]
     fn a_label_is_read_back_and_nothing_else_is() {
-        let new = NewBranch { name: "n".into(), nonce: "x".into(), expires_at: None, run: None, commit: None };
+        let new = NewBranch {
+            name: "n".into(),
+            nonce: "x".into(),
+            expires_at: None,
+            run: None,
+            commit: None,
+            scope: Scope::All,
+        };
         let label = Label::backup("it's", &new, "0/1".into(), Timestamp::UNIX_EPOCH, Recorded::default());
         let text = serde_json::to_string(&label).unwrap();
         assert_eq!(Label::read(&text), Some(label));

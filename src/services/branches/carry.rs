@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::services::{
     bookkeeping,
     branches::BranchError,
-    postgres::{PostgresError, Session, Transaction},
+    postgres::{GenericClient, PostgresError, Session, Transaction},
 };
 
 /// Described the mirrors as they still are; replaced as a whole.
@@ -24,16 +24,61 @@ pub async fn everything(before: &Session, now: &mut Session) -> Result<i64, Bran
     // The restore point may be older than liftlock's first use of the database.
     bookkeeping::ensure(now).await?;
     let transaction = now.transaction().await.map_err(PostgresError::from)?;
-    for table in MIRRORS {
-        let truncate = format!("truncate liftlock.{table}");
-        transaction.batch_execute(&truncate).await.map_err(PostgresError::from)?;
-        let columns = columns(before, table).await?;
-        stream(before, &transaction, table, &format!("liftlock.{table}"), &columns).await?;
-    }
-    transaction.batch_execute(NUMBER_ON).await.map_err(PostgresError::from)?;
+    mirrors(before, &transaction).await?;
     let added = missing_events(before, &transaction).await?;
     transaction.commit().await.map_err(PostgresError::from)?;
     Ok(added)
+}
+
+/// Takes everything along into a database that is in use again, exactly once: `mark` is written in the same
+/// transaction, and found the next time.
+pub async fn once(before: &Session, now: &mut Session, mark: &str) -> Result<(i64, Vec<Uuid>), BranchError> {
+    if bookkeeping::version(before).await?.is_none() {
+        return Ok((0, abandon_promotions(now).await?));
+    }
+    bookkeeping::ensure(now).await?;
+    let transaction = now.transaction().await.map_err(PostgresError::from)?;
+    let marked = transaction.execute(MARK, &[&mark]).await.map_err(PostgresError::from)?;
+    if marked == 0 {
+        drop(transaction);
+        return Ok((events(before, now).await?, Vec::new()));
+    }
+    mirrors(before, &transaction).await?;
+    notes(before, &transaction).await?;
+    let added = missing_events(before, &transaction).await?;
+    let abandoned = abandon(&transaction).await?;
+    transaction.commit().await.map_err(PostgresError::from)?;
+    Ok((added, abandoned))
+}
+
+const MARK: &str = "
+    insert into liftlock.restore_points (nonce, recorded) values ('restored:' || $1::text, '{}') on conflict do nothing";
+
+/// What is known of restore points that were made since.
+async fn notes(before: &Session, now: &Transaction<'_>) -> Result<(), BranchError> {
+    let there = "select to_regclass('liftlock.restore_points') is not null";
+    if !before.query_one(there, &[]).await.map_err(PostgresError::from)?.get::<_, bool>(0) {
+        return Ok(());
+    }
+    let rows = "select nonce, recorded::text from liftlock.restore_points";
+    for row in before.query(rows, &[]).await.map_err(PostgresError::from)? {
+        let (nonce, recorded): (String, String) = (row.get(0), row.get(1));
+        let insert = "insert into liftlock.restore_points (nonce, recorded) values ($1, $2::text::jsonb)
+            on conflict do nothing";
+        now.execute(insert, &[&nonce, &recorded]).await.map_err(PostgresError::from)?;
+    }
+    Ok(())
+}
+
+async fn mirrors(before: &Session, now: &Transaction<'_>) -> Result<(), BranchError> {
+    for table in MIRRORS {
+        let truncate = format!("truncate liftlock.{table}");
+        now.batch_execute(&truncate).await.map_err(PostgresError::from)?;
+        let columns = columns(before, table).await?;
+        stream(before, now, table, &format!("liftlock.{table}"), &columns).await?;
+    }
+    now.batch_execute(NUMBER_ON).await.map_err(PostgresError::from)?;
+    Ok(())
 }
 
 /// Copied rows bring their numbers; the next one must be behind them.
@@ -101,6 +146,10 @@ pub async fn abandon_promotions(now: &Session) -> Result<Vec<Uuid>, BranchError>
     if bookkeeping::version(now).await?.is_none() {
         return Ok(Vec::new());
     }
+    abandon(&**now).await
+}
+
+async fn abandon(now: &impl GenericClient) -> Result<Vec<Uuid>, BranchError> {
     let sql = "update liftlock.promotions set state = 'abandoned', ended_at = clock_timestamp()
         where state = 'running' returning run";
     Ok(now.query(sql, &[]).await.map_err(PostgresError::from)?.iter().map(|it| it.get(0)).collect())
