@@ -10,6 +10,7 @@ mod backup;
 mod bookkeeping;
 mod branches;
 mod connections;
+mod forge;
 mod mirror;
 mod sandbox;
 mod support;

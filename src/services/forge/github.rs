@@ -9,7 +9,7 @@ use std::{fmt, time::Duration};
 use camino::Utf8PathBuf;
 use jiff::Timestamp;
 use octocrab::Octocrab;
-use reqwest::header::{ACCEPT, HeaderMap, HeaderValue, USER_AGENT};
+use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use url::Url;
@@ -25,7 +25,7 @@ use crate::{
 };
 
 const JSON: &str = "application/vnd.github+json";
-pub(super) const RAW: &str = "application/vnd.github.raw+json";
+const RAW: &str = "application/vnd.github.raw+json";
 
 /// How often a request is sent when GitHub has trouble.
 const ATTEMPTS: u32 = 4;
@@ -44,7 +44,9 @@ const METADATA: &str = "metadata: read";
 
 /// One repository on GitHub.
 pub struct GitHub {
-    crab: Octocrab,
+    json: Octocrab,
+    /// The same, asking for files as they are: octocrab has one `Accept` per client.
+    raw: Octocrab,
     /// `/repos/owner/name`.
     base: String,
     origin: Url,
@@ -72,7 +74,9 @@ pub(super) struct About<'a> {
 /// A request.
 #[derive(Debug, Clone)]
 enum Ask {
-    Get { accept: &'static str },
+    Get,
+    /// A file as it is.
+    Raw,
     Post(serde_json::Value),
     Patch(serde_json::Value),
 }
@@ -110,16 +114,17 @@ impl GitHub {
             return Err(wrong("GITHUB_TOKEN", "it has characters that no token has"));
         }
         let base = path(&["repos", owner, name], &[]);
-        let agent = concat!("liftlock/", env!("CARGO_PKG_VERSION")).to_owned();
-        let crab = Octocrab::builder()
-            .base_uri(api.trim_end_matches('/'))
-            .map_err(|_| wrong("GITHUB_API_URL", "it is not a URI"))?
-            .personal_token(token.expose())
-            .add_header(USER_AGENT, agent)
-            .build_with_reqwest(http::client())
-            .map_err(|_| wrong("GITHUB_TOKEN", "it cannot be sent"))?;
-        let token = token.clone();
-        Ok(Self { crab, base, origin, token, patience: Duration::from_secs(90) })
+        let accepting = |media: &str| {
+            Octocrab::builder()
+                .base_uri(api.trim_end_matches('/'))
+                .map_err(|_| wrong("GITHUB_API_URL", "it is not a URI"))?
+                .personal_token(token.expose())
+                .add_header(ACCEPT, media.to_owned())
+                .build_with_reqwest(http::client())
+                .map_err(|_| wrong("GITHUB_TOKEN", "it cannot be sent"))
+        };
+        let (json, raw) = (accepting(JSON)?, accepting(RAW)?);
+        Ok(Self { json, raw, base, origin, token: token.clone(), patience: Duration::from_secs(90) })
     }
 
     /// Below the repository: `["actions", "runs", "5"]`.
@@ -128,13 +133,13 @@ impl GitHub {
     }
 
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str, about: About<'_>) -> Result<T, ForgeError> {
-        let answer = self.send(path, &Ask::Get { accept: JSON }, about).await?;
+        let answer = self.send(path, &Ask::Get, about).await?;
         parsed(&answer.text, about)
     }
 
     /// A file's text, whatever its size.
     pub(super) async fn raw(&self, path: &str, about: About<'_>) -> Result<Option<String>, ForgeError> {
-        found(self.send(path, &Ask::Get { accept: RAW }, about).await.map(|it| it.text))
+        found(self.send(path, &Ask::Raw, about).await.map(|it| it.text))
     }
 
     /// All pages.
@@ -143,7 +148,7 @@ impl GitHub {
         let mut next = Some(path.to_owned());
         for _ in 0..PAGES {
             let Some(page) = next else { return Ok(found) };
-            let answer = self.send(&page, &Ask::Get { accept: JSON }, about).await?;
+            let answer = self.send(&page, &Ask::Get, about).await?;
             found.extend(parsed::<Vec<T>>(&answer.text, about)?);
             next = answer.next;
         }
@@ -157,7 +162,7 @@ impl GitHub {
     async fn send(&self, path: &str, ask: &Ask, about: About<'_>) -> Result<Answer, ForgeError> {
         let repeat = match ask {
             // An edit says how the comment shall read: twice is once.
-            Ask::Get { .. } | Ask::Patch(_) => Repeat::Harmless,
+            Ask::Get | Ask::Raw | Ask::Patch(_) => Repeat::Harmless,
             Ask::Post(_) => Repeat::Doubtful,
         };
         let (mut waited, mut pause, mut attempt) = (Duration::ZERO, PAUSE, 1);
@@ -190,17 +195,15 @@ impl GitHub {
 
     async fn once(&self, path: &str, ask: &Ask, about: About<'_>) -> Result<Answer, Refusal> {
         let sent = match ask {
-            Ask::Get { accept } => {
-                let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(accept))]);
-                self.crab._get_with_headers(path, Some(headers)).await
-            }
-            Ask::Post(body) => self.crab._post(path, Some(body)).await,
-            Ask::Patch(body) => self.crab._patch(path, Some(body)).await,
+            Ask::Get => self.json._get(path).await,
+            Ask::Raw => self.raw._get(path).await,
+            Ask::Post(body) => self.json._post(path, Some(body)).await,
+            Ask::Patch(body) => self.json._patch(path, Some(body)).await,
         };
         let response = sent.map_err(|error| Refusal::Failed(unanswered(&error)))?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
-        let text = self.crab.body_to_string(response).await;
+        let text = self.json.body_to_string(response).await;
         match status {
             200..=299 => {
                 let text = text.map_err(|error| Refusal::Failed(unanswered(&error)))?;
@@ -294,7 +297,7 @@ fn path(segments: &[&str], query: &[(&str, &str)]) -> String {
         url.query_pairs_mut().extend_pairs(query);
     }
     let query = url.query().map(|it| format!("?{it}")).unwrap_or_default();
-    format!("{}{query}", url.path())
+    format!("{}{query}", url.path().trim_end_matches('/'))
 }
 
 fn parsed<T: DeserializeOwned>(text: &str, about: About<'_>) -> Result<T, ForgeError> {
