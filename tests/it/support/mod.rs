@@ -1,5 +1,6 @@
 //! What tests need: one throw-away Postgres per run, a fresh database per test, the built binary.
 
+pub mod convex;
 pub mod github;
 pub mod neon;
 pub mod tools;
