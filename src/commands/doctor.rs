@@ -8,12 +8,16 @@ use futures_util::future::join_all;
 use self::environment::Examined;
 use super::Shell;
 use crate::{
-    config::{Audit, Config, Incomplete, MirrorTarget, Part, ProfileName},
+    config::{Audit, Config, Convex, Environment, Incomplete, MirrorTarget, Part, ProfileName},
     error::{Error, explained},
     migration::discover::{self, DiscoverError},
     report::{Check, CheckState, Report, Section, Verdict},
-    services::{postgres::same_database, webhook},
-    sync::{self, Request},
+    services::{
+        mirror::{ConvexMirror, convex::preflight},
+        postgres::same_database,
+        webhook,
+    },
+    sync::{self, Request, SyncError},
 };
 
 pub async fn doctor(shell: &Shell) -> Result<Report, Error> {
@@ -127,9 +131,14 @@ async fn sync(config: &Config) -> Vec<Check> {
         }
         Some(Part::Complete(settings)) => settings,
     };
-    let MirrorTarget::Folder(folder) = settings.to.clone() else { return Vec::new() };
-    let mut checks = vec![writable("sync: mirror", &folder)];
+    let mut checks = Vec::new();
+    if let MirrorTarget::Folder(folder) = &settings.to {
+        checks.push(writable("sync: mirror", folder));
+    }
     let Ok(environment) = config.environment(&settings.from) else { return checks };
+    if let MirrorTarget::Convex(convex) = &settings.to {
+        checks.extend(deployment(convex, environment, &settings.tables).await);
+    }
     let request = Request {
         environment: environment.name.clone(),
         database: environment.database.clone(),
@@ -139,7 +148,7 @@ async fn sync(config: &Config) -> Vec<Check> {
         patience: sync::PATIENCE,
     };
     // A database that cannot be reached has its own check.
-    let Ok(planned) = sync::planned(&request, folder.as_str()).await else { return checks };
+    let Ok(planned) = sync::planned(&request, &settings.to).await else { return checks };
     let refused = planned.tables.iter().filter(|it| !it.errors.is_empty());
     checks.extend(refused.flat_map(|table| {
         table.errors.iter().map(|error| Check {
@@ -159,6 +168,15 @@ async fn sync(config: &Config) -> Vec<Check> {
         _ => ok("sync: tables", format!("{} can be read", counted(sound, "table"))),
     });
     checks
+}
+
+/// The same as `liftlock convex check`.
+async fn deployment(convex: &Convex, environment: &Environment, tables: &[String]) -> Vec<Check> {
+    let checks = match ConvexMirror::open(convex, environment.profile) {
+        Ok(mirror) => preflight(&mirror, tables).await,
+        Err(error) => vec![failed("key", &Error::from(SyncError::Mirror(error)))],
+    };
+    checks.into_iter().map(|it| Check { name: format!("sync: {}", it.name), ..it }).collect()
 }
 
 /// Tried with a file that is gone at once, in the folder or in the nearest one above that exists.

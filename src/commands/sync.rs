@@ -3,10 +3,9 @@
 use super::Shell;
 use crate::{
     cli,
-    config::MirrorTarget,
     error::Error,
     report::{Report, Section},
-    services::mirror::LocalMirror,
+    services::mirror,
     sync::{self, Request, SyncError},
 };
 
@@ -15,7 +14,6 @@ pub async fn sync(shell: &Shell, arguments: &cli::Sync) -> Result<Report, Error>
     let config = shell.config()?;
     let settings = config.sync()?.ok_or(SyncError::NotConfigured)?;
     let environment = shell.environment(&config, &settings.from)?;
-    let MirrorTarget::Folder(folder) = settings.to.clone() else { return Err(SyncError::NotConfigured.into()) };
     let tables = if arguments.tables.is_empty() { &settings.tables } else { &arguments.tables };
     let request = Request {
         environment: environment.name.clone(),
@@ -26,12 +24,11 @@ pub async fn sync(shell: &Shell, arguments: &cli::Sync) -> Result<Report, Error>
         patience: sync::PATIENCE,
     };
     if arguments.plan {
-        let place = folder.canonicalize_utf8().unwrap_or(folder);
-        let planned = sync::planned(&request, place.as_str()).await?;
+        let planned = sync::planned(&request, &settings.to).await?;
         let report = if sync::is_whole(&planned) { Report::pass("sync") } else { Report::fail("sync") };
         return Ok(report.with(Section::Sync(planned)).then("liftlock sync", "do it"));
     }
-    let mirror = LocalMirror::open(&folder).map_err(SyncError::Mirror)?;
+    let mirror = mirror::open(&settings.to, environment.profile).map_err(SyncError::Mirror)?;
     let done = sync::run(&request, &mirror, shell.observe.as_ref(), &shell.cancel).await?;
     let report = if sync::is_whole(&done) { Report::pass("sync") } else { Report::fail("sync") };
     Ok(report.with(Section::Sync(done)))

@@ -18,11 +18,11 @@ use super::{
     restore::{self, Provider, RestoreError},
 };
 use crate::{
-    config::{Config, Environment, MirrorTarget},
+    config::{Config, Environment, MirrorTarget, ProfileName},
     exit::Exit,
     migration::Migration,
     report::{SyncReport, TableSync, progress::Observe},
-    services::{mirror::LocalMirror, postgres::PostgresError, webhook::AnySink},
+    services::{mirror, postgres::PostgresError, webhook::AnySink},
     sync::{self, SyncError},
 };
 
@@ -155,6 +155,8 @@ impl StepError {
 pub struct Mirroring {
     pub request: sync::Request,
     pub to: MirrorTarget,
+    /// Of the environment that is carried.
+    pub profile: ProfileName,
 }
 
 impl Mirroring {
@@ -171,13 +173,13 @@ impl Mirroring {
                 patience: sync::PATIENCE,
             },
             to: settings.to.clone(),
+            profile: environment.profile,
         })
     }
 
     /// Carries the tables; all of them, and proven, or an error.
     pub async fn run(&self, observe: &dyn Observe, cancel: &CancellationToken) -> Result<SyncReport, SyncError> {
-        let MirrorTarget::Folder(folder) = &self.to else { return Err(SyncError::NotConfigured) };
-        let mirror = LocalMirror::open(folder)?;
+        let mirror = mirror::open(&self.to, self.profile)?;
         sync::run(&self.request, &mirror, observe, cancel).await
     }
 }

@@ -1,14 +1,18 @@
-//! The mirror: where tables are carried to. `Mirror` says what sync needs of one; `LocalMirror` is a folder of
-//! JSON lines.
+//! The mirror: where tables are carried to. `Mirror` says what sync needs of one; `ConvexMirror` is a Convex
+//! deployment, `LocalMirror` a folder of JSON lines.
 //!
 //! A mirrored row is one document: the row's columns under their field names, whatever fields the destination
 //! added for itself, and one nested object `neon` with `key`, `hash` and `deletedAt`. Writing a document sets our
 //! fields and leaves the destination's alone.
 
+mod any;
+pub mod convex;
 mod local;
 mod manifest;
 mod segment;
 
+pub use any::{AnyMirror, open, place};
+pub use convex::{ConvexError, ConvexMirror};
 pub use local::LocalMirror;
 
 use std::{borrow::Cow, error, io};
@@ -119,6 +123,26 @@ pub struct Batch {
     pub changes: Vec<Change>,
     /// RFC 3339; what `deletedAt` becomes.
     pub now: String,
+}
+
+impl Batch {
+    /// What tells it from another batch of the same run and number.
+    pub fn content(&self) -> String {
+        let mut hasher = Sha256::new();
+        for change in &self.changes {
+            hasher.update(change.key.as_bytes());
+            match &change.action {
+                Action::Put { hash, .. } => {
+                    hasher.update(b"\nput ");
+                    hasher.update(hash.to_be_bytes());
+                }
+                Action::MarkDeleted => hasher.update(b"\nmark"),
+                Action::Delete => hasher.update(b"\ndelete"),
+            }
+        }
+        hasher.update(document_hash(&self.mapping.version, "", "").to_be_bytes());
+        hasher.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -281,6 +305,9 @@ pub enum MirrorError {
     #[error("a row of `{table}` is not taken: {reason}")]
     #[diagnostic(code(mirror::row_refused), help("see the table's own lines in the report"))]
     RowRefused { table: String, position: usize, reason: String },
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Convex(#[from] ConvexError),
     /// Nobody knows whether the batch was written; sending it again is safe.
     #[error("the mirror did not answer")]
     #[diagnostic(code(mirror::unanswered), help("run the same command again: it continues where it stopped"))]
@@ -288,6 +315,11 @@ pub enum MirrorError {
 }
 
 impl MirrorError {
+    /// The message and what to do about it, for where errors are lines of a list.
+    pub fn explained(&self) -> (String, Option<String>) {
+        (self.to_string(), self.help().map(|it| it.to_string()))
+    }
+
     /// The number that the process leaves with, when nothing was written before.
     pub fn exit(&self) -> Exit {
         match self {
@@ -302,6 +334,7 @@ impl MirrorError {
             | Self::TooLarge { .. }
             | Self::RowRefused { .. }
             | Self::Unanswered { .. } => Exit::Service,
+            Self::Convex(error) => error.exit(),
         }
     }
 
@@ -310,6 +343,7 @@ impl MirrorError {
         match self {
             Self::Unanswered { .. } => Remedy::Again,
             Self::TooLarge { .. } => Remedy::Smaller,
+            Self::Convex(error) => error.remedy(),
             Self::RowRefused { position, .. } => Remedy::Without(*position),
             Self::Busy { .. }
             | Self::Inaccessible { .. }
@@ -332,6 +366,8 @@ pub enum Remedy {
     AgainBriefly,
     /// Fewer changes in the batch: this one was not written and never will be.
     Smaller,
+    /// Fewer changes, perhaps; when one alone fails too, nothing.
+    PerhapsSmaller,
     /// The batch without this change, counted from 0.
     Without(usize),
     /// Nothing but a change by somebody: of a key, a setting, the deployment, our code.

@@ -109,6 +109,7 @@ impl SyncError {
             Self::Read { source, .. } => {
                 !matches!(source.kind(), FailureKind::ConnectionLost | FailureKind::Transient | FailureKind::Resources)
             }
+            Self::Mirror(MirrorError::Convex(error)) => error.is_of_one_table(),
             Self::Mirror(error) => matches!(
                 error,
                 MirrorError::Corrupt { .. }

@@ -9,6 +9,7 @@ pub mod plan;
 pub mod value;
 
 mod failure;
+mod forecast;
 mod ledger;
 mod pass;
 mod patience;
@@ -33,10 +34,11 @@ use tokio_util::sync::CancellationToken;
 
 use self::{
     ledger::Ledger,
+    patience::Asker,
     plan::{Plan, Refusal, Table},
 };
 use crate::{
-    config::Deletes,
+    config::{Deletes, MirrorTarget},
     report::{
         Hinted, SyncReport, TableSync,
         progress::{Event, Observe},
@@ -93,9 +95,10 @@ pub async fn plan(request: &Request) -> Result<Plan, SyncError> {
     Ok(plan)
 }
 
-/// The plan as a report. `mirror` is where it lies, for people.
-pub async fn planned(request: &Request, mirror: &str) -> Result<SyncReport, SyncError> {
+/// The plan as a report. The mirror is not asked.
+pub async fn planned(request: &Request, target: &MirrorTarget) -> Result<SyncReport, SyncError> {
     let began = Instant::now();
+    let mirror = &mirror::place(target);
     let reading = open(request, Access::ReadOnly).await?;
     let relations = source::relations(&reading).await?;
     let plan = plan::plan(&relations, &request.tables);
@@ -111,14 +114,18 @@ pub async fn planned(request: &Request, mirror: &str) -> Result<SyncReport, Sync
     });
     let mut report = SyncReport {
         source: source_name(request)?,
-        mirror: mirror.to_owned(),
+        mirror: mirror.clone(),
         planned: true,
         tables: tables.chain(plan.refused.iter().filter(|it| it.is_asked).map(refused)).collect(),
         duration_ms: 0,
         recommendations: plan::recommendations(&plan),
     };
     report.recommendations.extend(plan::orphans(&relations, &standing));
-    report.recommendations.splice(..0, plan::outlook(&plan, &standing, request.batch_rows));
+    let mut outlook = plan::outlook(&plan, &standing, request.batch_rows);
+    if let MirrorTarget::Convex(_) = target {
+        outlook.extend(forecast::forecast(&plan, &standing, request.batch_rows));
+    }
+    report.recommendations.splice(..0, outlook);
     report.duration_ms = millis(began);
     Ok(report)
 }
@@ -134,6 +141,9 @@ pub async fn run<M: Mirror>(
     let reading = open(request, Access::ReadOnly).await?;
     let relations = source::relations(&reading).await?;
     let plan = plan::plan(&relations, &request.tables);
+    // Asked before anything is changed: a key that is wrong leaves no trace.
+    let asker = Asker { patience: request.patience, observe, cancel, what: "the mirror".to_owned() };
+    let identity = asker.ask(&mut 0, async || mirror.describe().await).await?;
     let mut writing = open(request, Access::ReadWrite).await?;
     bookkeeping::ensure(&mut writing).await?;
     if bookkeeping::remake_ledger(&mut writing).await? {
@@ -146,7 +156,7 @@ pub async fn run<M: Mirror>(
         observe,
         cancel: cancel.child_token(),
         ledger: Ledger::open(writing).await?,
-        identity: mirror.describe().await?,
+        identity,
         database,
     };
     let mut report = SyncReport {

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Carrier, SyncError};
 use crate::{
-    report::progress::Event,
+    report::progress::{Event, Observe},
     services::mirror::{MirrorError, Remedy},
 };
 
@@ -22,9 +22,18 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
 /// Whose patience it is.
 pub struct Asker<'a> {
-    pub carrier: &'a Carrier<'a>,
+    /// How long one call is repeated.
+    pub patience: Duration,
+    pub observe: &'a dyn Observe,
+    pub cancel: &'a CancellationToken,
     /// What is asked, for people: `` `sow_poles`, batch 7 ``.
     pub what: String,
+}
+
+impl Carrier<'_> {
+    pub fn asker(&self, what: String) -> Asker<'_> {
+        Asker { patience: self.request.patience, observe: self.observe, cancel: &self.cancel, what }
+    }
 }
 
 impl Asker<'_> {
@@ -43,17 +52,17 @@ impl Asker<'_> {
             };
             let pause = pause(attempt).mul_f64(0.5 + rand::random::<f64>());
             let is_hopeless = match reason.remedy() {
-                Remedy::Again => began.elapsed() + pause > self.carrier.request.patience,
+                Remedy::Again => began.elapsed() + pause > self.patience,
                 Remedy::AgainBriefly => attempt >= FEW,
-                Remedy::Smaller | Remedy::Without(_) | Remedy::None => true,
+                Remedy::Smaller | Remedy::PerhapsSmaller | Remedy::Without(_) | Remedy::None => true,
             };
             if is_hopeless {
                 return Err(reason.into());
             }
             *retries += 1;
             let message = format!("{}: {reason}; asking again in {:.1} s", self.what, pause.as_secs_f64());
-            self.carrier.observe.event(Event::Notice { message });
-            sleep(pause, &self.carrier.cancel).await?;
+            self.observe.event(Event::Notice { message });
+            sleep(pause, self.cancel).await?;
         }
         unreachable!("the loop has no end of its own")
     }

@@ -4,7 +4,7 @@
 //! A batch that is too large was not written, so its number is free for its first half, and the rest follows under
 //! the next numbers: a run that is stopped in between finds ledger and mirror as after any other batch.
 
-use super::{Carrier, SyncError, ledger::Entry, pass::Seen, patience::Asker, plan::Table, source::SourceRow};
+use super::{Carrier, SyncError, ledger::Entry, pass::Seen, plan::Table, source::SourceRow};
 use crate::services::mirror::{Action, Batch, Change, Held, Mirror, MirrorError, Receipt, Remedy};
 
 /// A batch is sent when its documents reach this many bytes: Convex's mutations work best below it.
@@ -129,15 +129,17 @@ impl Cut {
                 self.is_climbing = true;
                 Some(None)
             }
-            (_, Remedy::Smaller) if self.is_climbing => None,
-            (_, Remedy::Smaller) if self.length > 1 => {
+            (_, Remedy::Smaller | Remedy::PerhapsSmaller) if self.is_climbing => None,
+            (_, Remedy::Smaller | Remedy::PerhapsSmaller) if self.length > 1 => {
                 self.tried.push(self.length);
                 self.length = self.length.div_ceil(2);
                 Some(None)
             }
             (_, Remedy::Smaller) => Some(Some(0)),
             (_, Remedy::Without(position)) if position < self.length => Some(Some(position)),
-            (_, Remedy::Without(_) | Remedy::Again | Remedy::AgainBriefly | Remedy::None) => None,
+            (_, Remedy::PerhapsSmaller | Remedy::Without(_) | Remedy::Again | Remedy::AgainBriefly | Remedy::None) => {
+                None
+            }
         }
     }
 }
@@ -176,7 +178,7 @@ async fn write<M: Mirror>(
     entry: &mut Entry,
     batch: &Batch,
 ) -> Result<Receipt, SyncError> {
-    let asker = Asker { carrier, what: format!("`{}`, batch {}", batch.table, batch.number) };
+    let asker = carrier.asker(format!("`{}`, batch {}", batch.table, batch.number));
     asker.ask(&mut entry.counters.retries, async || mirror.write(batch).await).await
 }
 

@@ -7,7 +7,6 @@ use super::{
     ledger::{Beginning, Counters, Entry},
     millis,
     pass::{self, Seen},
-    patience::Asker,
     plan::Table,
     start::{self, Start},
     verify::{self, Differences},
@@ -62,7 +61,7 @@ async fn begin<M: Mirror>(
     }
     let entry = ledger.entry(&identity.id, &table.name).await?;
     let mut retries = 0;
-    let asker = Asker { carrier, what: format!("looking at `{}` in the mirror", table.name) };
+    let asker = carrier.asker(format!("looking at `{}` in the mirror", table.name));
     let state = asker.ask(&mut retries, async || mirror.table(&table.name).await).await?;
     let unset = start::unset(entry.as_ref(), state.as_ref(), &table.mapping);
     let fences = entry.iter().map(|it| it.fence).chain(state.iter().map(|it| it.fence));

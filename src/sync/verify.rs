@@ -4,7 +4,6 @@
 use super::{
     Carrier, SyncError,
     ledger::{Entry, Pages},
-    patience::Asker,
     plan::Table,
 };
 use crate::services::mirror::{Digest, Held, KeyRange, Mirror, Page};
@@ -34,7 +33,7 @@ pub async fn digest<M: Mirror>(
     entry: &mut Entry,
     range: &KeyRange,
 ) -> Result<Digest, SyncError> {
-    let asker = Asker { carrier, what: format!("verifying `{}`", table.name) };
+    let asker = carrier.asker(format!("verifying `{}`", table.name));
     let mut digest = Digest::default();
     let mut after = range.after.clone();
     loop {
@@ -107,7 +106,7 @@ async fn take_over<M: Mirror>(
     loop {
         carrier.stop_if_cancelled()?;
         let rest = KeyRange { after: after.clone(), through: range.through.clone() };
-        let asker = Asker { carrier, what: format!("reading `{}` back", table.name) };
+        let asker = carrier.asker(format!("reading `{}` back", table.name));
         let read = async || mirror.scan(&table.name, &rest).await;
         let Page { of: held, through } = asker.ask(&mut entry.counters.retries, read).await?;
         let is_last = through.is_none();

@@ -12,7 +12,7 @@ use std::{
 
 use camino::Utf8PathBuf;
 use liftlock::{
-    config::Deletes,
+    config::{Deletes, MirrorTarget},
     exit::Exit,
     report::{
         SyncReport, TableSync,
@@ -491,8 +491,8 @@ async fn what_cannot_be_carried_is_told_and_the_rest_is_carried() {
         assert!(told[table].contains(expected), "{table}: {}", told[table]);
     }
     assert!(!sync::is_whole(&report));
-    let place = fs::canonicalize(setting.path()).unwrap();
-    let planned = sync::planned(&setting.request, place.to_str().unwrap()).await.unwrap();
+    let place = setting.path().canonicalize_utf8().unwrap();
+    let planned = sync::planned(&setting.request, &MirrorTarget::Folder(place)).await.unwrap();
     assert!(planned.recommendations.iter().any(|it| it.starts_with("`numbers` was synced last")), "{planned:?}");
     assert_eq!(planned.tables.iter().filter(|it| it.errors.is_empty()).count(), 2, "{planned:?}");
     setting.database.execute(&format!("drop owned by {role}; drop role {role}")).await;
@@ -555,8 +555,8 @@ async fn a_table_that_left_the_source_is_named() {
     setting.sync().await;
     setting.database.execute("alter table numbers rename to figures; create view seen as select 1").await;
     let told = "`numbers` is in the mirror from an earlier sync, but not at the source any more";
-    let place = fs::canonicalize(setting.path()).unwrap();
-    let planned = sync::planned(&setting.request, place.to_str().unwrap()).await.unwrap();
+    let place = setting.path().canonicalize_utf8().unwrap();
+    let planned = sync::planned(&setting.request, &MirrorTarget::Folder(place)).await.unwrap();
     // What nobody knows yet is not shown as nothing.
     let shown = liftlock::report::Report::pass("sync").with(liftlock::report::Section::Sync(planned.clone()));
     let shown = liftlock::report::text::render(&shown, &liftlock::report::text::Look::of_terminal(false));

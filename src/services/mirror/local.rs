@@ -11,7 +11,6 @@ use std::{
 };
 
 use camino::{Utf8Path, Utf8PathBuf};
-use sha2::{Digest as _, Sha256};
 
 use super::{
     Action, Batch, Change, Digest, Evidence, Held, Identity, KeyRange, Limits, Mirror, MirrorError, Page, Receipt,
@@ -196,7 +195,7 @@ impl Folder {
         let folder = self.path.join(folder_name(&batch.table));
         let before = self.manifest(&batch.table)?;
         let before = before.unwrap_or_else(|| Manifest::new(&batch.table, batch.mapping.clone()));
-        let content = content_digest(batch);
+        let content = batch.content();
         let seen = before.batches.iter().find(|it| it.run == batch.run && it.number == batch.number);
         if let Some(seen) = seen {
             if seen.content != content {
@@ -434,24 +433,6 @@ struct Output {
 
 fn batch_fields(batch: &Batch) -> HashSet<&str> {
     batch.mapping.fields.iter().map(String::as_str).collect()
-}
-
-/// What tells two batches of the same number apart.
-fn content_digest(batch: &Batch) -> String {
-    let mut hasher = Sha256::new();
-    for change in &batch.changes {
-        hasher.update(change.key.as_bytes());
-        match &change.action {
-            Action::Put { hash, .. } => {
-                hasher.update(b"\nput ");
-                hasher.update(hash.to_be_bytes());
-            }
-            Action::MarkDeleted => hasher.update(b"\nmark"),
-            Action::Delete => hasher.update(b"\ndelete"),
-        }
-    }
-    hasher.update(document_hash(&batch.mapping.version, "", "").to_be_bytes());
-    hasher.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Removes the segments that the manifest does not name: what a crash left. Other people's files stay.
