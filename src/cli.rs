@@ -51,8 +51,10 @@ pub enum Format {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Write liftlock.yml, with comments, for the project in this folder
-    #[command(after_help = "Examples:\n  liftlock init\n  liftlock init --migrations db/migrations")]
+    /// Write liftlock.yml, with comments, for the project in this folder; with --github the workflows, too
+    #[command(
+        after_help = "Examples:\n  liftlock init\n  liftlock init --migrations db/migrations\n  liftlock init --github"
+    )]
     Init(Init),
     /// Make a new migration from the template
     #[command(
@@ -118,6 +120,12 @@ pub struct Init {
     /// The migrations folder [default: found by looking]
     #[arg(long, value_name = "DIR")]
     pub migrations: Option<Utf8PathBuf>,
+    /// Also write the three GitHub workflows: validate, migrate, promote; liftlock.yml may be there already
+    #[arg(long)]
+    pub github: bool,
+    /// Whose workflows those call, with the full commit id [default: the commit of this liftlock]
+    #[arg(long, value_name = "OWNER/REPOSITORY@COMMIT", requires = "github")]
+    pub action: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -180,6 +188,9 @@ pub struct Validate {
     /// What kind of promotion the migrations are meant for
     #[arg(long = "type", value_enum, value_name = "TYPE")]
     pub promotion_type: Option<PromotionType>,
+    /// From which findings on the answer is no
+    #[arg(long, value_enum, value_name = "LEVEL", default_value_t = FailOn::Error)]
+    pub fail_on: FailOn,
     /// Also write the report as JSON to this file, also when the command fails
     #[arg(long, value_name = "FILE")]
     pub save: Option<Utf8PathBuf>,

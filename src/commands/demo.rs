@@ -206,6 +206,7 @@ fn validation(path: &Utf8Path) -> cli::Validate {
         profile: None,
         no_config: false,
         promotion_type: None,
+        fail_on: cli::FailOn::Error,
         save: None,
     }
 }

@@ -1,4 +1,6 @@
-//! `liftlock init`.
+//! `liftlock init`: the configuration, and with `--github` the workflows.
+
+mod github;
 
 use std::{fs::OpenOptions, io::Write};
 
@@ -12,7 +14,7 @@ use crate::{
     error::Error,
     exit::Exit,
     migration::discover,
-    report::{Report, Section},
+    report::{Report, Section, Verdict},
 };
 
 /// Why no configuration was written.
@@ -24,6 +26,20 @@ pub enum InitError {
         help("edit it, or check it with `liftlock doctor`; for another one name it: `liftlock init --config FILE`")
     )]
     Exists { path: Utf8PathBuf },
+    #[error("`{text}` is not OWNER/REPOSITORY@COMMIT")]
+    #[diagnostic(
+        code(init::not_pinned),
+        help("name the commit by its full id, 40 characters: a tag or a branch can be moved to other bytes")
+    )]
+    NotPinned { text: String },
+    #[error("this liftlock does not know which commit it was built from, so it cannot pin the workflows")]
+    #[diagnostic(
+        code(init::commit_unknown),
+        help(
+            "say which commit of liftlock they are to run: `liftlock init --github --action OWNER/REPOSITORY@COMMIT`"
+        )
+    )]
+    CommitUnknown,
     #[error("`{path}` is a file")]
     #[diagnostic(code(init::not_a_folder), help("name the folder that the migrations lie in"))]
     NotAFolder { path: Utf8PathBuf },
@@ -33,17 +49,39 @@ impl InitError {
     /// The number that the process leaves with.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Exists { .. } | Self::NotAFolder { .. } => Exit::Usage,
+            Self::Exists { .. } | Self::NotAFolder { .. } | Self::NotPinned { .. } | Self::CommitUnknown => Exit::Usage,
         }
     }
 }
 
-/// Writes `liftlock.yml` for the project in this folder; never over one that is there.
+/// Writes what was asked for, for the project in this folder; never over what is there.
 pub async fn init(shell: &Shell, arguments: &cli::Init) -> Result<Report, Error> {
-    let path = shell.global.config.clone().unwrap_or_else(|| config::FILE_NAME.into());
-    let root = path.parent().filter(|parent| !parent.as_str().is_empty()).unwrap_or(Utf8Path::new("."));
+    let named = shell.global.config.clone();
+    if !arguments.github {
+        return configuration(&named.unwrap_or_else(|| config::FILE_NAME.into()), arguments);
+    }
+    let path = named.or_else(|| config::find(Utf8Path::new("."))).unwrap_or_else(|| config::FILE_NAME.into());
+    // What is asked for is clear before anything is written.
+    let source = match &arguments.action {
+        Some(named) => named.parse()?,
+        None => github::Source::own().ok_or(InitError::CommitUnknown)?,
+    };
+    let report = match path.symlink_metadata() {
+        Ok(_) => Report::pass("init"),
+        Err(_) => configuration(&path, arguments)?,
+    };
+    let workflows = github::write(root(&path), &source)?;
+    Ok(with_workflows(report, &workflows, &source))
+}
+
+fn root(path: &Utf8Path) -> &Utf8Path {
+    path.parent().filter(|parent| !parent.as_str().is_empty()).unwrap_or(Utf8Path::new("."))
+}
+
+fn configuration(path: &Utf8Path, arguments: &cli::Init) -> Result<Report, Error> {
+    let root = root(path);
     if path.symlink_metadata().is_ok() {
-        return Err(InitError::Exists { path }.into());
+        return Err(InitError::Exists { path: path.to_owned() }.into());
     }
     let found = match &arguments.migrations {
         Some(named) if named.is_file() => return Err(InitError::NotAFolder { path: named.clone() }.into()),
@@ -52,7 +90,7 @@ pub async fn init(shell: &Shell, arguments: &cli::Init) -> Result<Report, Error>
     };
     let (migrations, count) = found.first().cloned().unwrap_or_else(|| ("db/migrations".into(), 0));
     let file = |source| Error::File { action: "write", path: path.to_string(), source };
-    let mut written = OpenOptions::new().write(true).create_new(true).open(&path).map_err(file)?;
+    let mut written = OpenOptions::new().write(true).create_new(true).open(path).map_err(file)?;
     written.write_all(config::starter(&migrations).as_bytes()).map_err(file)?;
 
     let report = Report::pass("init").with(Section::Text {
@@ -66,6 +104,38 @@ pub async fn init(shell: &Shell, arguments: &cli::Init) -> Result<Report, Error>
     .then("liftlock doctor", "check the variables, the connections and the privileges")
     .then("liftlock demo", "see the whole way on a throw-away Postgres"))
 }
+
+/// The answer is no when a workflow is not what it would be: somebody has to look at it.
+fn with_workflows(report: Report, workflows: &[github::Workflow], source: &github::Source) -> Report {
+    let differs = workflows.iter().any(|it| it.outcome == github::Outcome::Differs);
+    let verdict = if differs { Verdict::Fail } else { report.verdict };
+    let mut body = String::new();
+    for workflow in workflows {
+        let outcome = match workflow.outcome {
+            github::Outcome::Written => "written",
+            github::Outcome::Same => "there already, as it is to be",
+            github::Outcome::Differs => "there already and different, so it stays as it is",
+        };
+        body.push_str(&format!("`{}`: {outcome}.\n  It {}.\n", workflow.path, workflow.what));
+    }
+    body.push_str(&format!("They call the workflows of {source}: another commit is run only when you write it there."));
+    let report = Report { verdict, ..report }.with(Section::Text { title: "Workflows".to_owned(), body });
+    let report =
+        report.with(Section::Text { title: "Before the first promotion".to_owned(), body: SETTINGS.to_owned() });
+    match differs {
+        true => report.then("liftlock init --github", "once you have moved aside what differs: writes it anew"),
+        false => report.then("git add liftlock.yml .github && git commit", "the workflows run once they are pushed"),
+    }
+}
+
+/// What GitHub must be told by hand: <https://docs.github.com/en/actions/how-tos/deploy/configure-and-manage-deployments/manage-environments>.
+const SETTINGS: &str = "In the repository's settings, under Environments, make `staging` and `production`. Give `production` required \
+    reviewers, no self-review, no bypass for administrators, and the default branch as its only branch. GitHub makes an \
+    environment that is missing by itself, without any protection; liftlock then refuses.\n\
+    Under these environments, not under the repository, store the secrets that liftlock.yml names: \
+    DATABASE_URL_STAGING (both), DATABASE_URL_PROD, and where you use them NEON_API_KEY, AUDIT_WEBHOOK_URL, \
+    AUDIT_WEBHOOK_SECRET, CONVEX_DEPLOY_KEY or CONVEX_SYNC_AUTH_KEY; as variables NEON_PROJECT_ID, CONVEX_URL.\n\
+    In liftlock.yml, below `production`, say how many people must approve: `approvals: { required: 1 }`.";
 
 fn said(migrations: &Utf8Path, count: usize, others: &[(Utf8PathBuf, usize)]) -> String {
     let mut body = match count {

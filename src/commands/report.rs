@@ -85,7 +85,7 @@ fn load(path: &Utf8Path) -> Result<Report, Error> {
 }
 
 /// The answer, when findings count from another severity on. Only findings: a gate or an error is never let pass.
-fn judged(report: Report, from: FailOn) -> Report {
+pub fn judged(report: Report, from: FailOn) -> Report {
     let Some(validation) = report.validation() else { return report };
     let worst = validation.findings.iter().filter(|it| it.waived.is_none()).map(|it| it.severity).max();
     let only_findings = report.error().is_none() && report.command == "validate";

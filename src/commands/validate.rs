@@ -1,15 +1,15 @@
 //! `liftlock validate`: judges migrations, on any number of files and folders, with or without a configuration.
 
-use std::collections::BTreeSet;
+use std::{cmp::Reverse, collections::BTreeSet};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use miette::Diagnostic;
 use thiserror::Error;
 
-use super::Shell;
+use super::{Shell, report::judged};
 use crate::{
     catalog::Release,
-    cli,
+    cli::{self, FailOn},
     config::{Config, ProfileName, PromotionType},
     error::Error,
     exit::Exit,
@@ -46,7 +46,8 @@ impl ValidateError {
     }
 }
 
-/// Judges what is named; everything before it in its folder is history. The verdict is no when an error stands.
+/// Judges what is named; everything before it in its folder is history. The verdict is no when an error stands, or
+/// what `--fail-on` says instead.
 pub async fn validate(shell: &Shell, arguments: &cli::Validate) -> Result<Report, Error> {
     let config = configuration(shell, arguments)?;
     let profile = profile(config.as_ref(), arguments)?;
@@ -61,7 +62,7 @@ pub async fn validate(shell: &Shell, arguments: &cli::Validate) -> Result<Report
     let request = Request { history: &[], judged: &[], profile, promotion, config_tables };
     let judged = folders.into_iter().map(|folder| folder.judge(&request));
     let validation = judged.reduce(together).ok_or(ValidateError::NothingNamed)?;
-    Ok(report(validation, config.as_ref().and_then(|it| next(it, arguments))))
+    Ok(report(validation, arguments.fail_on, config.as_ref().and_then(|it| next(it, arguments))))
 }
 
 /// `None` with `--no-config`, and where there is none and nobody asked for one.
@@ -190,13 +191,21 @@ fn next(config: &Config, arguments: &cli::Validate) -> Option<String> {
     Some(format!("liftlock plan --to {name}{}", kind.unwrap_or_default()))
 }
 
-fn report(validation: Validation, next: Option<String>) -> Report {
-    let verdict = validation.verdict();
-    let errors = validation.findings.iter().filter(|it| it.waived.is_none() && it.severity == Severity::Error);
-    let worst = errors.min_by_key(|it| it.kind);
+fn report(validation: Validation, fail_on: FailOn, next: Option<String>) -> Report {
+    let standing = validation.findings.iter().filter(|it| it.waived.is_none() && it.severity >= Severity::Warning);
+    let worst = standing.max_by_key(|it| (it.severity, Reverse(it.kind)));
     let why = worst.map(|it| format!("liftlock rules {}", it.rule));
-    let report = Report { verdict, ..Report::pass("validate") }.with(Section::Validation(validation));
-    match (verdict, why, next) {
+    let report = Report { verdict: validation.verdict(), ..Report::pass("validate") };
+    let of_findings = report.verdict;
+    let mut report = judged(report.with(Section::Validation(validation)), fail_on);
+    if report.verdict != of_findings {
+        let body = match fail_on {
+            FailOn::Error | FailOn::Warning => "with `--fail-on warning` the answer is no",
+            FailOn::Never => "with `--fail-on never` the answer is yes all the same",
+        };
+        report = report.with(Section::Text { title: "Answer".to_owned(), body: body.to_owned() });
+    }
+    match (report.verdict, why, next) {
         (Verdict::Fail, Some(why), _) => report.then(why, "says why this is refused, with examples of what is not"),
         (Verdict::Pass, _, Some(plan)) => report.then(plan, "shows what a promotion would do, and changes nothing"),
         _ => report,

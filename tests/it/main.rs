@@ -19,6 +19,7 @@ mod sync;
 mod template;
 
 mod action_files;
+mod action_scripts;
 mod apply;
 mod audit;
 mod bad_input;

@@ -50,6 +50,47 @@ fn commands_work_from_a_folder_below_the_configuration() {
 }
 
 #[test]
+fn workflows_are_written_once_and_never_over_others() {
+    let action = "acme/liftlock@0123456789abcdef0123456789abcdef01234567";
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir_all(folder.path().join(".git")).unwrap();
+    let app = folder.path().join("apps/shop");
+    fs::create_dir_all(&app).unwrap();
+    for (arguments, expected, said) in [
+        (&["init", "--github", "--action", "acme/liftlock@v1"][..], 2, "init::not_pinned"),
+        (&["init", "--action", action], 2, "--github"),
+        (&["init", "--github", "--action", action], 0, "Wrote liftlock.yml"),
+        (&["init", "--github", "--action", action], 0, "there already, as it is to be"),
+    ] {
+        let (code, stdout, stderr) = run(&app, arguments);
+        assert!(
+            code == expected && (stdout.clone() + &stderr).contains(said),
+            "{arguments:?}: {code}\n{stdout}{stderr}"
+        );
+    }
+    // At the root, where GitHub looks; the way down is in them.
+    let workflows = folder.path().join(".github/workflows");
+    for name in ["liftlock-validate.yml", "liftlock-migrate.yml", "liftlock-promote.yml"] {
+        let text = fs::read_to_string(workflows.join(name)).unwrap();
+        assert!(text.contains("working-directory: \"apps/shop\"") && text.contains("acme/liftlock/"), "{text}");
+    }
+    let mine = workflows.join("liftlock-promote.yml");
+    fs::write(&mine, "mine").unwrap();
+    fs::remove_file(workflows.join("liftlock-migrate.yml")).unwrap();
+    // From a folder below, too, without a second configuration.
+    fs::create_dir_all(app.join("src")).unwrap();
+    let (code, stdout, stderr) = run(&app.join("src"), &["init", "--github", "--action", action]);
+    assert!(code == 1 && stdout.contains("different, so it stays as it is"), "{stdout}{stderr}");
+    assert_eq!(fs::read_to_string(&mine).unwrap(), "mine");
+    assert!(workflows.join("liftlock-migrate.yml").exists() && !app.join("src/liftlock.yml").exists());
+    // Without a word about the action it is the commit that this liftlock was built from.
+    fs::remove_dir_all(&workflows).unwrap();
+    let (code, stdout, stderr) = run(&app, &["init", "--github"]);
+    let text = fs::read_to_string(&mine).unwrap_or_default();
+    assert!(code == 0 && text.contains("uses: liftlock/liftlock/"), "{stdout}{stderr}{text}");
+}
+
+#[test]
 fn nothing_is_ever_overwritten() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("liftlock.yml"), "mine").unwrap();

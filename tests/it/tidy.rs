@@ -13,6 +13,8 @@ struct Source {
 const LAYERS: &[(&str, &[&str])] = &[
     ("main", &["cli", "commands"]),
     ("lib", &[]),
+    // Runs before the compiler; no module of the crate.
+    ("build", &[]),
     ("cli", &["config", "migration"]),
     (
         "commands",

@@ -202,3 +202,23 @@ fn a_temporary_table_is_gone_in_the_next_migration() {
     let arguments = ["validate", "--no-config", "m/0002_copy_safe.sql", "m/0003_drop_safe.sql"];
     assert_eq!(found(&files, &arguments), ["m/0003_drop_safe.sql:5 drop-table"]);
 }
+
+#[test]
+fn from_which_findings_on_the_answer_is_no_can_be_said() {
+    // Whether a file brings an error, a warning, or nothing.
+    let error = ("m/0002_drop_safe.sql", "drop table orders;");
+    let warning = ("m/0002_nothing_safe.sql", "");
+    let nothing = ("m/0002_column_safe.sql", "alter table orders add column colour text;");
+    for (file, level, expected, said) in [
+        (error, "error", 1, "liftlock rules drop-table"),
+        (error, "warning", 1, "liftlock rules drop-table"),
+        (error, "never", 0, "--fail-on never"),
+        (warning, "error", 0, "warning"),
+        (warning, "warning", 1, "--fail-on warning"),
+        (warning, "never", 0, "warning"),
+        (nothing, "warning", 0, "nothing found"),
+    ] {
+        let (_folder, run) = run(&[CREATE, file], &["validate", "--no-config", "--fail-on", level, file.0]);
+        assert!(run.exit == expected && run.stdout.contains(said), "{file:?} {level}: {}\n{}", run.exit, run.stdout);
+    }
+}
