@@ -108,20 +108,45 @@ fn normal(text: &str) -> String {
 }
 
 #[test]
-fn the_configuration_loads() {
+fn the_callers_are_what_init_writes() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let commit = "0123456789abcdef0123456789abcdef01234567";
+    let init = Command::new(env!("CARGO_BIN_EXE_liftlock"))
+        .args(["init", "--github", "--action", &format!("liftlock/liftlock@{commit}")])
+        .current_dir(folder.path())
+        .env_remove("LIFTLOCK_CONFIG")
+        .output()
+        .expect("liftlock runs");
+    assert!(init.status.success(), "{}", String::from_utf8_lossy(&init.stderr));
+    for name in ["validate", "promote"] {
+        let path = folder.path().join(format!(".github/workflows/liftlock-{name}.yml"));
+        let text = fs::read_to_string(path).expect("it was written").replace(commit, "COMMIT");
+        check(&format!("caller-{name}"), &format!("```yaml\n{text}```\n"), &str::to_owned);
+    }
+}
+
+#[test]
+fn the_configurations_load() {
     let text = readme();
-    let (_, rest) = text.split_once("```yaml\n").expect("a YAML block is there");
-    let (yaml, _) = rest.split_once("```").expect("the block ends");
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let path = Utf8Path::from_path(folder.path()).expect("its name is UTF-8").join("liftlock.yml");
-    fs::write(&path, yaml).expect("the file can be written");
     let variables = |name: &str| match name {
         "AUDIT_WEBHOOK_URL" => Some("https://audit.example.com/events".to_owned()),
         "AUDIT_WEBHOOK_SECRET" => Some("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD".to_owned()),
+        "CONVEX_URL" => Some("https://calm-otter-1.convex.cloud".to_owned()),
+        "NEON_PROJECT_ID" => Some("calm-river-1".to_owned()),
+        "NEON_API_KEY" | "CONVEX_DEPLOY_KEY" => Some("opensesame".to_owned()),
         _ => Some(format!("postgres://app@localhost/{}", name.to_lowercase())),
     };
-    let config = config::load(&path, &variables).expect("the README's configuration is right");
-    assert_eq!(config.names().collect::<Vec<_>>(), ["dev", "production", "staging"]);
+    let blocks = text.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().expect("the block ends"));
+    let configurations: Vec<&str> = blocks.filter(|it| it.starts_with("migrations:")).collect();
+    assert_eq!(configurations.len(), 2);
+    for yaml in configurations {
+        fs::write(&path, yaml).expect("the file can be written");
+        let config = config::load(&path, &variables).expect("the README's configuration is right");
+        config.promotion("production").expect("nothing else is needed");
+        assert!(config.sync().expect("its variables are set").is_some());
+    }
 }
 
 #[test]
@@ -133,7 +158,7 @@ fn every_command_is_named() {
     let names = commands.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
     let names: Vec<&str> =
         names.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help").collect();
-    assert!(names.len() > 10, "{help}");
+    assert!(names.len() > 14, "{help}");
     let readme = readme();
     for name in names {
         assert!(readme.contains(&format!("`{name}")), "README.md does not name `liftlock {name}`");
