@@ -19,7 +19,10 @@ mod sync;
 mod template;
 
 mod action_files;
+mod action_openapi;
+mod action_promote;
 mod action_scripts;
+mod action_validate;
 mod apply;
 mod audit;
 mod bad_input;

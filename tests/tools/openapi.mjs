@@ -25,6 +25,9 @@ const offerRecommendedTypes = (response) => {
   if (!json) return;
   for (const version of ["", ".v3"]) response.content[`application/vnd.github${version}+json`] = json;
 };
+// A file as it is: GitHub's page on contents names this type, the description does not.
+const contents = description.paths["/repos/{owner}/{repo}/contents/{path}"].get.responses["200"];
+contents.content["application/vnd.github.raw+json"] = { schema: { type: "string" } };
 const operations = Object.values(description.paths).flatMap((path) => Object.values(path));
 const responses = operations.flatMap((operation) => Object.values(operation.responses ?? {}));
 [...responses, ...Object.values(description.components.responses)].forEach(offerRecommendedTypes);

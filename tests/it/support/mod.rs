@@ -1,8 +1,10 @@
 //! What tests need: one throw-away Postgres per run, a fresh database per test, the built binary.
 
+pub mod act;
 pub mod convex;
 pub mod github;
 pub mod neon;
+pub mod prism;
 pub mod tools;
 
 use std::{process::Command, sync::OnceLock, thread};
