@@ -98,6 +98,9 @@ pub enum Command {
                             0 yes, 1 no, or 2, 3, 4 as the command that failed. 2 also when FILE is no report."
     )]
     Report(Report),
+    /// The Convex mirror: write the functions that receive a sync into an app
+    #[command(after_help = "Examples:\n  liftlock convex init\n  liftlock convex init --dir apps/web/convex --yes")]
+    Convex(Convex),
     /// Check configuration, connections and privileges; every complaint has its fix
     #[command(after_help = "Examples:\n  liftlock doctor\n  liftlock doctor --format json")]
     Doctor,
@@ -311,6 +314,34 @@ pub enum BackupCommand {
         #[arg(long)]
         yes: bool,
     },
+}
+
+#[derive(Debug, Args)]
+pub struct Convex {
+    #[command(subcommand)]
+    pub command: ConvexCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ConvexCommand {
+    /// Write the functions and tables that receive a sync into the app's convex folder, or update them
+    #[command(after_help = "Examples:\n  liftlock convex init\n  liftlock convex init --dir apps/web/convex --yes\n  \
+                            liftlock convex init --table sow_poles --table sow_drops\n\n\
+                            Writes only files of its own, in convex/liftlock, and a schema.ts where there is none.")]
+    Init(ConvexInit),
+}
+
+#[derive(Debug, Args)]
+pub struct ConvexInit {
+    /// The app's convex folder
+    #[arg(long, value_name = "DIR", default_value = "convex")]
+    pub dir: Utf8PathBuf,
+    /// Mirror this table, as in `sync.tables` [default: what `liftlock sync` would carry]
+    #[arg(long = "table", value_name = "TABLE")]
+    pub tables: Vec<String>,
+    /// Do not ask before files of an older version are updated
+    #[arg(long)]
+    pub yes: bool,
 }
 
 #[derive(Debug, Args)]

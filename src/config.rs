@@ -211,6 +211,8 @@ pub struct Config {
     pub sync: Option<Part<Sync>>,
     /// Name of the environment that is mirrored; known even when the mirror's variables are not set.
     pub sync_from: Option<String>,
+    /// Which tables are mirrored; known as well. Empty: all tables with a primary key.
+    pub sync_tables: Vec<String>,
     /// The file's text with secrets masked, for messages.
     pub text: String,
 }

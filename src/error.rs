@@ -4,7 +4,10 @@ use miette::Diagnostic;
 use thiserror::Error;
 
 use crate::{
-    commands::{init::InitError, new::NewError, report::ReportError, rules::RulesError, validate::ValidateError},
+    commands::{
+        convex::init::ConvexInitError, init::InitError, new::NewError, report::ReportError, rules::RulesError,
+        validate::ValidateError,
+    },
     config::ConfigErrors,
     exit::Exit,
     migration::discover::DiscoverError,
@@ -43,6 +46,10 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Init(#[from] InitError),
+    /// The app's files were left as they are.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    ConvexInit(#[from] ConvexInitError),
     /// No migration was made.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -113,6 +120,7 @@ impl Error {
             Self::Config(errors) => errors.exit(),
             Self::Discover(error) => error.exit(),
             Self::Init(error) => error.exit(),
+            Self::ConvexInit(error) => error.exit(),
             Self::New(error) => error.exit(),
             Self::Bookkeeping(error) => error.exit(),
             Self::Branch(error) => error.exit(),

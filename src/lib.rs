@@ -27,7 +27,8 @@
 //!   the webhook, the sandbox.
 //! * [`promote`] facts (survey, prepare) → gates → plan, all without changing anything; then `run`: a journalled
 //!   loop over the plan's steps. [`promote::outbox`] keeps the audit events.
-//! * [`sync`] source and ledger walked side by side, differences to the mirror, both sides compared.
+//! * [`sync`] source and ledger walked side by side, differences to the mirror, both sides compared. What receives
+//!   them inside Convex is TypeScript in `sync/functions/`, which [`sync::functions`] embeds.
 //! * [`commands`] the shell: one file per command. [`error`] gathers all modules' errors for it.
 //!
 //! # Where to add

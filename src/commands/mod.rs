@@ -4,6 +4,7 @@ pub mod audit;
 pub mod backup;
 pub mod completions;
 pub mod config;
+pub mod convex;
 pub mod demo;
 pub mod doctor;
 pub mod init;
@@ -152,6 +153,7 @@ async fn dispatch(shell: &Shell, command: &Command) -> Result<Report, Error> {
         Command::Audit(arguments) => audit::audit(shell, arguments).await,
         Command::Sync(arguments) => sync::sync(shell, arguments).await,
         Command::Report(arguments) => report::report(shell, arguments).await,
+        Command::Convex(arguments) => convex::convex(shell, arguments).await,
         Command::Doctor => doctor::doctor(shell).await,
         Command::Rules(arguments) => rules::rules(shell, arguments).await,
         Command::Demo(arguments) => demo::demo(shell, arguments).await,

@@ -56,11 +56,12 @@ pub fn resolve(
         audit: raw.audit.map(|audit| reading.audit(audit)),
         sync: None,
         sync_from: None,
+        sync_tables: Vec::new(),
         text: String::new(),
     };
     if let Some(sync) = raw.sync {
-        let (from, sync) = reading.sync(root, sync, &names);
-        (config.sync_from, config.sync) = (Some(from), Some(sync));
+        let (from, tables, sync) = reading.sync(root, sync, &names);
+        (config.sync_from, config.sync_tables, config.sync) = (Some(from), tables, Some(sync));
     }
     for (name, environment) in raw_environments {
         match reading.environment(&name, environment, &names) {
@@ -179,8 +180,8 @@ impl Reading<'_> {
         }
     }
 
-    /// The environment that is mirrored, and the rest.
-    fn sync(&mut self, root: &Utf8Path, raw: RawSync, names: &BTreeSet<String>) -> (String, Part<Sync>) {
+    /// The environment that is mirrored, its tables, and the rest.
+    fn sync(&mut self, root: &Utf8Path, raw: RawSync, names: &BTreeSet<String>) -> (String, Vec<String>, Part<Sync>) {
         let from = raw.from.and_then(|from| self.environment_name(&path(&["sync", "from"]), &from, names));
         let from = from.unwrap_or_default();
         let to = self.mirror(root, raw.to.unwrap_or_default());
@@ -190,13 +191,13 @@ impl Reading<'_> {
             to,
             batch_rows: raw.batch_rows.map_or(500, |rows| rows as usize),
             deletes: raw.deletes.unwrap_or(Deletes::Soft),
-            tables,
+            tables: tables.clone(),
         };
         let sync = match to {
             Ok(to) => Part::Complete(sync(to)),
             Err(lacks) => Part::Lacking(lacks),
         };
-        (from, sync)
+        (from, tables, sync)
     }
 
     /// A folder or a deployment, and never both.

@@ -7,6 +7,7 @@
 pub mod annotations;
 mod blocks;
 pub(crate) mod clean;
+pub mod difference;
 pub mod fingerprint;
 pub mod json;
 pub mod markdown;

@@ -1,5 +1,6 @@
 //! The functions that receive a sync, run as they are by Convex's own test runtime behind Convex's HTTP API.
 
+mod app;
 mod doors;
 mod reading;
 mod server;

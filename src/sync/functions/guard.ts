@@ -10,6 +10,9 @@ export type Model = Record<string, Table>;
 /** Grows when callers and functions would misunderstand each other. */
 export const PROTOCOL = 1;
 
+// Convex has it in every function; an app need not have Node's types.
+declare const process: { env: Record<string, string | undefined> };
+
 const KEY_VARIABLE = "LIFTLOCK_SYNC_AUTH_KEY";
 const SHORTEST_KEY = 32;
 

@@ -32,7 +32,8 @@ async function page(ctx: Context, { table, after, through, limit }: Page) {
   // Behind all strings come bytes, arrays and objects: not ours.
   const ours = found.filter((it) => typeof it.neon.key === "string");
   const isEnd = found.length < wanted || ours.length < found.length;
-  return { ours, next: isEnd ? null : (ours.at(-1)?.neon.key ?? null) };
+  const last = ours[ours.length - 1];
+  return { ours, next: isEnd || last === undefined ? null : last.neon.key };
 }
 
 function isLive(document: Mirrored): boolean {
@@ -72,7 +73,7 @@ export async function documents(ctx: Context, asked: Page & { fields: string[] }
   return await withinLimits(async () => {
     const { fields, ...range } = asked;
     const { ours, next } = await page(ctx, range);
-    const documents = [];
+    const documents: { key: string; hash: string; deletedAt: string | null; doc: Record<string, Value> }[] = [];
     let size = 0;
     for (const document of ours) {
       const doc: Record<string, Value> = {};
@@ -81,9 +82,8 @@ export async function documents(ctx: Context, asked: Page & { fields: string[] }
         if (value !== undefined) doc[field] = value;
       }
       size += sizeOf(doc);
-      if (documents.length > 0 && size > LARGEST_ANSWER) {
-        return { documents, next: documents.at(-1)?.key ?? null };
-      }
+      const last = documents[documents.length - 1];
+      if (last !== undefined && size > LARGEST_ANSWER) return { documents, next: last.key };
       const { key, deletedAt } = document.neon;
       documents.push({ key, hash: hashOf(document), deletedAt: deletedAt ?? null, doc });
     }
