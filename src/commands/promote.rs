@@ -11,12 +11,14 @@ use crate::{
     error::Error,
     promote::{
         self, Asker, PromoteError, Promoted,
+        event::{self, Kind},
         journal::PostgresJournal,
         line::{Line, Patience},
         perform::{Mirroring, Performer},
         plan::{self as planning, Plan, Step},
         prepare::{self, Elsewhere, Question},
         restore::Local,
+        survey::HistoryRow,
     },
     report::{PromotionView, Report, Section, Verdict},
     services::{
@@ -134,7 +136,7 @@ impl Job<'_> {
             Format::Json => report.with(Section::Plan(planning::view(&prepared.request(), &decision))),
             Format::Text | Format::Markdown => report,
         };
-        let report = report.with(Section::Promotion(view(plan, &promoted)));
+        let report = report.with(Section::Promotion(view(plan, &promoted, &prepared.survey.records.history)));
         let report = performer.synced.take().into_iter().fold(report, |report, it| report.with(Section::Sync(it)));
         let receiver = self.sink.as_ref();
         Ok(next(report, plan, &promoted, receiver))
@@ -225,7 +227,10 @@ fn counted(count: usize) -> String {
     if count == 1 { "1 migration".to_owned() } else { format!("{count} migrations") }
 }
 
-fn view(plan: &Plan, promoted: &Promoted) -> PromotionView {
+fn view(plan: &Plan, promoted: &Promoted, history: &[HistoryRow]) -> PromotionView {
+    // What an earlier process of this run has applied is this run's.
+    let before = history.iter().filter(|row| row.done && plan.migrations.iter().all(|it| it.id != row.id));
+    let before = before.map(|row| row.id.as_str()).max();
     let finished = &promoted.standing.finished;
     let applied = plan.migrations.iter().filter_map(|it| {
         let facts = finished.get(&Step::Apply { migration: it.id.clone() }.id())?;
@@ -242,10 +247,10 @@ fn view(plan: &Plan, promoted: &Promoted) -> PromotionView {
             let place = it.lsn.as_ref().map(|it| format!(" at {it}")).unwrap_or_default();
             format!("{}{place}; {}", it.name, it.verified)
         }),
-        backup_branch: None,
-        from_version: None,
-        to_version: plan.migrations.last().map(|it| it.id.clone()),
-        audit_event: None,
+        backup_branch: restore_point.map(|it| it.name.clone()),
+        to_version: plan.migrations.iter().map(|it| it.id.as_str()).chain(before).max().map(str::to_owned),
+        from_version: before.map(str::to_owned),
+        audit_event: Some(event::id(plan.run, Kind::PromotionFinished, "").to_string()),
         approval: None,
         events_delivered: finished.values().filter_map(|it| it.delivered).sum(),
         events_waiting: waiting(plan, promoted),

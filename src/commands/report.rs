@@ -3,6 +3,7 @@
 //! Reporting never changes the answer: whatever goes wrong with it is said, in the log, in the summary and as an
 //! annotation, and the process leaves as the report itself says.
 
+mod comment;
 mod surroundings;
 
 use std::{fs::OpenOptions, io::Write};
@@ -12,18 +13,23 @@ use miette::Diagnostic;
 use thiserror::Error;
 use uuid::Uuid;
 
-use self::surroundings::Surroundings;
-use super::Shell;
+use self::{comment::Subject, surroundings::Surroundings};
+use super::{Shell, rules::about};
 use crate::{
     cli::{self, FailOn},
+    config::ProfileName,
     error::Error,
     exit::Exit,
+    lint::{Rule, rules},
     report::{
-        Report, Section, Severity, Verdict, annotations, markdown,
+        Report, Section, Severity, Verdict, annotations, comment as wording,
         outputs::{self, Written},
         progress::Event,
         read::{self, MOST_BYTES, ReadError},
+        sarif::{self, RuleText},
+        summary::{self, Trouble},
     },
+    services::forge::AnyForge,
 };
 
 /// Why there is nothing to report.
@@ -57,18 +63,20 @@ pub async fn report(shell: &Shell, arguments: &cli::Report) -> Result<Report, Er
     }
     let surroundings = Surroundings::look(shell);
     let mut carrying = Carrying { shell, surroundings, report: &report, troubles: Vec::new(), stdout: String::new() };
-    let summary = carrying.summary(arguments);
+    let sarif = arguments.sarif.as_deref().filter(|it| carrying.sarif(it));
+    let comment = if arguments.comment { carrying.comment().await } else { None };
+    let summary = if arguments.summary { carrying.summary() } else { None };
     if arguments.annotations {
-        let shown = annotations::render(&report, &carrying.surroundings.places, &carrying.troubles);
-        carrying.stdout.insert_str(0, &shown);
+        carrying.annotations();
     }
-    let written = Written {
-        report: &arguments.file,
-        sarif: arguments.sarif.as_deref(),
-        summary: summary.as_deref(),
-        comment: None,
-    };
-    carrying.outputs(arguments, &written);
+    if arguments.outputs {
+        carrying.outputs(&Written {
+            report: &arguments.file,
+            sarif,
+            summary: summary.as_deref(),
+            comment: comment.as_deref(),
+        });
+    }
     let raw = Section::Raw(carrying.stdout);
     Ok(Report { verdict: report.verdict, exit: Some(report.exit()), ..Report::pass("report") }.with(raw))
 }
@@ -105,36 +113,63 @@ struct Carrying<'a> {
     surroundings: Surroundings,
     report: &'a Report,
     /// What went wrong with the reporting.
-    troubles: Vec<String>,
+    troubles: Vec<Trouble>,
     stdout: String,
 }
 
 impl Carrying<'_> {
     /// Says it now, and again in what is written later.
-    fn trouble(&mut self, message: String) {
-        self.shell.observe.event(Event::Notice { message: format!("warning: {message}") });
-        self.troubles.push(message);
+    fn trouble(&mut self, trouble: Trouble) {
+        let paste = trouble.paste.as_ref().map(|it| format!("\n{it}")).unwrap_or_default();
+        self.shell.observe.event(Event::Notice { message: format!("warning: {}{paste}", trouble.message) });
+        self.troubles.push(trouble);
     }
 
-    fn append(&mut self, path: &Utf8Path, text: &str, what: &str) -> bool {
-        let opened = OpenOptions::new().create(true).append(true).open(path);
-        match opened.and_then(|mut file| file.write_all(text.as_bytes())) {
-            Ok(()) => true,
+    fn written(&mut self, path: &Utf8Path, done: std::io::Result<()>, what: &str) -> bool {
+        let Err(error) = done else { return true };
+        let message = format!("{what} could not be written to `{path}`: {error}");
+        self.trouble(Trouble { message, paste: None });
+        false
+    }
+
+    fn sarif(&mut self, path: &Utf8Path) -> bool {
+        let rules = rules::ALL.iter().map(|it| rule(it)).collect::<Vec<_>>();
+        let text = sarif::render(self.report, &self.surroundings.around.places, &rules, env!("CARGO_PKG_VERSION"));
+        self.written(path, std::fs::write(path, text), "the SARIF file")
+    }
+
+    /// The comment's address.
+    async fn comment(&mut self) -> Option<String> {
+        let Some((pull, repository)) = self.surroundings.pull.zip(self.surroundings.repository.clone()) else {
+            let message = "this run is about no pull request, so there is no comment to write".to_owned();
+            self.shell.observe.event(Event::Notice { message });
+            return None;
+        };
+        let around = &self.surroundings.around;
+        let folder = around.places.below_root(&around.places.here).unwrap_or_default();
+        let marker = wording::marker(&self.report.command, &folder, &self.surroundings.config);
+        let subject = Subject { report: self.report, around, marker: &marker, number: pull.number };
+        let kept = match AnyForge::open(&repository, &|name| self.shell.variable(name)) {
+            Ok(forge) => comment::keep(&forge, &subject).await,
+            Err(error) => Err(error),
+        };
+        match kept {
+            Ok(address) => address,
             Err(error) => {
-                self.trouble(format!("{what} could not be written to `{path}`: {error}"));
-                false
+                self.trouble(comment::trouble(error, pull.from_fork));
+                None
             }
         }
     }
 
     /// Where it was written to.
-    fn summary(&mut self, arguments: &cli::Report) -> Option<Utf8PathBuf> {
-        if !arguments.summary {
-            return None;
-        }
-        let text = markdown::render(self.report);
+    fn summary(&mut self) -> Option<Utf8PathBuf> {
+        let text = summary::render(self.report, &self.surroundings.around, &self.troubles);
         match self.surroundings.summary.clone() {
-            Some(path) => self.append(&path, &text, "the job summary").then_some(path),
+            Some(path) => {
+                let done = append(&path, &text);
+                self.written(&path, done, "the job summary").then_some(path)
+            }
             None => {
                 self.stdout.push_str(&text);
                 None
@@ -142,16 +177,39 @@ impl Carrying<'_> {
         }
     }
 
-    fn outputs(&mut self, arguments: &cli::Report, written: &Written<'_>) {
-        if !arguments.outputs {
-            return;
-        }
+    /// Before all else on stdout.
+    fn annotations(&mut self) {
+        let shown = annotations::render(self.report, &self.surroundings.around.places, &self.troubles);
+        self.stdout.insert_str(0, &shown);
+    }
+
+    fn outputs(&mut self, written: &Written<'_>) {
         let text = outputs::render(self.report, written, &format!("liftlock-{}", Uuid::new_v4()));
         match self.surroundings.outputs.clone() {
             Some(path) => {
-                self.append(&path, &text, "the step's outputs");
+                let done = append(&path, &text);
+                self.written(&path, done, "the step's outputs");
             }
             None => self.stdout.push_str(&text),
         }
+    }
+}
+
+fn append(path: &Utf8Path, text: &str) -> std::io::Result<()> {
+    OpenOptions::new().create(true).append(true).open(path)?.write_all(text.as_bytes())
+}
+
+/// A rule as code scanning shows it: as severe as production sees it.
+fn rule(rule: &Rule) -> RuleText {
+    let docs = rule.docs();
+    let more = format!("`liftlock rules {}` shows examples.", rule.name);
+    let parts = [docs.title.as_str(), docs.reasons.as_str(), &more];
+    let parts = parts.into_iter().filter(|it| !it.is_empty()).collect::<Vec<_>>();
+    RuleText {
+        name: rule.name.to_owned(),
+        help: parts.join("\n\n"),
+        title: docs.title,
+        severity: rule.severity.in_profile(ProfileName::Production).unwrap_or(Severity::Notice),
+        harm: about(rule.harm),
     }
 }

@@ -100,7 +100,7 @@ fn one(rule: &Rule) -> Report {
     report
 }
 
-fn about(harm: Harm) -> &'static str {
+pub(super) fn about(harm: Harm) -> &'static str {
     match harm {
         Harm::Loses => "Loses data",
         Harm::Blocks => "Stops traffic",

@@ -10,6 +10,7 @@ use super::{
     clean::clean,
     notes::{self, Note},
     place::Places,
+    summary::Trouble,
 };
 
 /// What GitHub shows of each severity per step.
@@ -18,12 +19,12 @@ const MOST: usize = 10;
 const LONGEST: usize = 3_000;
 
 /// One command per line, worst first. `troubles` of the reporting itself come first among the warnings.
-pub fn render(report: &Report, places: &Places, troubles: &[String]) -> String {
+pub fn render(report: &Report, places: &Places, troubles: &[Trouble]) -> String {
     let own = troubles.iter().map(|it| Note {
         severity: Severity::Warning,
         title: "liftlock report".to_owned(),
-        text: it.clone(),
-        fix: None,
+        text: it.message.clone(),
+        fix: it.paste.as_deref(),
         finding: None,
     });
     let mut notes: Vec<Note<'_>> = own.chain(notes::of_report(report)).collect();
@@ -109,7 +110,7 @@ mod tests {
             GateView, PlanView, Report, Section,
             tests::{finding, validation},
         },
-        Places, Severity, data, property, render,
+        Places, Severity, Trouble, data, property, render,
     };
 
     fn places() -> Places {
@@ -165,7 +166,8 @@ mod tests {
         let mut findings = of(Severity::Notice, 12);
         findings.extend(of(Severity::Warning, 11));
         findings.extend(of(Severity::Error, 13));
-        let shown = render(&validation(findings), &places(), &["no permission".to_owned()]);
+        let shown =
+            render(&validation(findings), &places(), &[Trouble { message: "no permission".to_owned(), paste: None }]);
         let words = shown.lines().map(|it| it.split([' ', ':']).nth(2).unwrap()).collect::<Vec<_>>();
         let expected = [["error"; 10], ["warning"; 10], ["notice"; 10]].concat();
         assert_eq!(words, expected);

@@ -64,7 +64,7 @@ pub(super) fn of_report(report: &Report) -> Vec<Block<'_>> {
     blocks
 }
 
-fn of_section(section: &Section) -> Vec<Block<'_>> {
+pub(super) fn of_section(section: &Section) -> Vec<Block<'_>> {
     match section {
         Section::Validation(validation) => of_validation(validation),
         Section::Plan(plan) => of_plan(plan),

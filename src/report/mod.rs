@@ -7,7 +7,9 @@
 pub mod annotations;
 mod blocks;
 pub(crate) mod clean;
+pub mod comment;
 pub mod difference;
+mod escape;
 pub mod fingerprint;
 pub mod json;
 pub mod markdown;
@@ -16,6 +18,8 @@ pub mod outputs;
 pub mod place;
 pub mod progress;
 pub mod read;
+pub mod sarif;
+pub mod summary;
 pub mod text;
 
 use std::borrow::Cow;
@@ -419,5 +423,7 @@ pub enum CheckState {
     Failed,
 }
 
+#[cfg(test)]
+mod hostile;
 #[cfg(test)]
 mod tests;

@@ -39,13 +39,42 @@ pub(super) fn validation(findings: Vec<Finding>) -> Report {
 }
 
 /// A report with every section that programs read.
-fn everything() -> Report {
+pub(super) fn everything() -> Report {
     let waived = Finding { waived: Some("it is empty".to_owned()), severity: Severity::Warning, ..finding("x") };
     let gate = GateView { name: "staged".to_owned(), passed: true, evidence: "it was".to_owned(), fix: None };
-    let plan = PlanView { environment: "production".to_owned(), gates: vec![gate], ..PlanView::default() };
-    let promotion = PromotionView { applied: vec![("0001".to_owned(), 12)], ..PromotionView::default() };
-    let table = TableSync { table: "orders".to_owned(), verified: Some(true), ..TableSync::default() };
-    let sync = SyncReport { source: "production".to_owned(), tables: vec![table], ..SyncReport::default() };
+    let plan = PlanView {
+        environment: "production".to_owned(),
+        target: "db.example.com/app".to_owned(),
+        promotion_type: "schema_safe".to_owned(),
+        gates: vec![gate],
+        steps: vec!["restore point".to_owned(), "apply 0001".to_owned()],
+        digest: Some("sha256:12".to_owned()),
+        ..PlanView::default()
+    };
+    let promotion = PromotionView {
+        run: "0190".to_owned(),
+        environment: "production".to_owned(),
+        digest: "sha256:12".to_owned(),
+        applied: vec![("0001".to_owned(), 12)],
+        restore_point: Some("liftlock_1 at 0/15; verified".to_owned()),
+        events_delivered: 3,
+        warnings: vec!["it took long".to_owned()],
+        ..PromotionView::default()
+    };
+    let table = TableSync {
+        table: "orders".to_owned(),
+        source_rows: 12_000,
+        mirror_rows: 12_000,
+        inserted: 7,
+        verified: Some(true),
+        ..TableSync::default()
+    };
+    let sync = SyncReport {
+        source: "production".to_owned(),
+        mirror: "mirror".to_owned(),
+        tables: vec![table],
+        ..SyncReport::default()
+    };
     let mut report = validation(vec![finding("drop-table"), waived])
         .with(Section::Plan(plan))
         .with(Section::Promotion(promotion))

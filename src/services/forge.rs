@@ -50,6 +50,10 @@ pub trait Forge {
 /// Comments on an issue or a pull request.
 #[expect(async_fn_in_trait, reason = "callers are generic and never spawn these futures")]
 pub trait Comments {
+    /// Whose token it is: the author of what is written with it. `None` when GitHub does not tell, which is so for
+    /// the token of a workflow and of any other app: <https://docs.github.com/en/rest/users/users#get-the-authenticated-user>.
+    async fn author(&self) -> Result<Option<Account>, ForgeError>;
+
     /// All of them, over all pages, the oldest first.
     async fn list(&self, number: u64) -> Result<Vec<Comment>, ForgeError>;
 
@@ -376,6 +380,13 @@ impl Forge for AnyForge {
 }
 
 impl Comments for AnyForge {
+    async fn author(&self) -> Result<Option<Account>, ForgeError> {
+        match self {
+            Self::GitHub(forge) => forge.author().await,
+            Self::Local(forge) => forge.author().await,
+        }
+    }
+
     async fn list(&self, number: u64) -> Result<Vec<Comment>, ForgeError> {
         match self {
             Self::GitHub(forge) => forge.list(number).await,

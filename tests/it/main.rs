@@ -34,6 +34,7 @@ mod project;
 mod promote;
 mod readme;
 mod receiver;
+mod report;
 mod resume;
 mod rules;
 mod tidy;

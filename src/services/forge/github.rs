@@ -16,7 +16,9 @@ use url::Url;
 
 use super::{
     Account, Approval, Comment, Comments, Environment, Forge, ForgeError, Lineage, Review, Run,
-    answers::{ApprovalAnswer, CommentAnswer, EnvironmentAnswer, PermissionAnswer, ReviewAnswer, RunAnswer},
+    answers::{
+        ApprovalAnswer, CommentAnswer, EnvironmentAnswer, PermissionAnswer, ReviewAnswer, RunAnswer, UserAnswer,
+    },
     lineage,
 };
 use crate::{
@@ -390,6 +392,15 @@ impl GitHub {
 }
 
 impl Comments for GitHub {
+    async fn author(&self) -> Result<Option<Account>, ForgeError> {
+        let about = About { action: "read whose token it is", scope: METADATA };
+        match self.get::<UserAnswer>("/user", about).await {
+            Ok(user) => Ok(Some(user.into())),
+            Err(ForgeError::Permission { .. } | ForgeError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn list(&self, number: u64) -> Result<Vec<Comment>, ForgeError> {
         let action = format!("read the comments on #{number}");
         let about = About { action: &action, scope: COMMENTS };

@@ -89,6 +89,10 @@ fn absent(action: String) -> ForgeError {
     ForgeError::NotFound { action, scope: "a file of that name" }
 }
 
+fn writer() -> Account {
+    Account { login: "liftlock".to_owned(), id: None, kind: Some("Bot".to_owned()) }
+}
+
 impl Forge for LocalForge {
     async fn run(&self, run: u64) -> Result<Run, ForgeError> {
         self.read(&format!("runs/{run}.json"))?.ok_or_else(|| absent(format!("read run {run}")))
@@ -127,14 +131,17 @@ impl Forge for LocalForge {
 }
 
 impl Comments for LocalForge {
+    async fn author(&self) -> Result<Option<Account>, ForgeError> {
+        Ok(Some(writer()))
+    }
+
     async fn list(&self, number: u64) -> Result<Vec<Comment>, ForgeError> {
         Ok(self.comments()?.into_iter().filter(|it| it.0 == number).map(|it| it.1).collect())
     }
 
     async fn create(&self, number: u64, body: &str) -> Result<Comment, ForgeError> {
         let id = self.comments()?.iter().map(|it| it.1.id).max().unwrap_or_default() + 1;
-        let author = Account { login: "liftlock".to_owned(), id: None, kind: Some("Bot".to_owned()) };
-        let comment = Comment { id, author, app: None, body: body.to_owned(), url: None };
+        let comment = Comment { id, author: writer(), app: None, body: body.to_owned(), url: None };
         self.keep(number, &comment)?;
         Ok(comment)
     }

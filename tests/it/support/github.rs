@@ -5,7 +5,7 @@
 mod routes;
 mod world;
 
-pub use world::{Environment, Fault, TOKEN, Told, World};
+pub use world::{Environment, Fault, Level, TOKEN, Told, World};
 
 use std::{
     net::{Ipv4Addr, SocketAddr},

@@ -12,6 +12,12 @@ const LONGEST_COMMENT: usize = 65_536;
 
 pub fn reply(world: &mut World, asked: &Asked) -> Reply {
     let segments: Vec<&str> = asked.segments.iter().map(String::as_str).collect();
+    if let ("GET", ["user"]) = (asked.method.as_str(), segments.as_slice()) {
+        return match asked.told.login.ends_with("[bot]") {
+            true => Reply::refused(403, "Resource not accessible by integration"),
+            false => Reply::json(200, &world.user(&asked.told.login)),
+        };
+    }
     let (owner, name) = world.repository.split_once('/').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
     let ["repos", in_owner, in_name, below @ ..] = segments.as_slice() else {
         return unknown(asked);
