@@ -1,4 +1,4 @@
-// Faults on demand: [{ path, nth?: [1, …], kind, millis? }]. `path` is a function's, or `*`; `nth` counts its calls
+// Faults on demand: [{ path, nth?: [1, …], kind, millis?, message? }]. `path` is a function's, or `*`; `nth` counts its calls
 // from the request that set the faults, and without it every call is meant.
 import { ServiceError } from "./failures.mjs";
 
@@ -11,13 +11,29 @@ const REFUSALS = {
   requests429: [429, "TooManyConcurrentRequests"],
   key403: [403, "BadDeployKey"],
   token401: [401, "Unauthenticated"],
+  missing404: [404, "DeploymentNotFound"],
+  misdirected421: [421, "MisdirectedRequest"],
+  early425: [425, "TooEarly"],
+  reads400: [400, "TooManyReads"],
+  system400: [400, "SystemTimeoutError"],
 };
 
 /**
  * What else may happen. `drop_…`: the connection is closed without an answer. `…_after`: the function has run and its
- * writes are there, but the caller does not learn it.
+ * writes are there, but the caller does not learn it. `function_error`: what Convex says about a function with HTTP 200,
+ * in the words of `message`: a paused deployment, a function that took too long.
  */
-const OTHERS = ["drop_before", "drop_after", "slow", "truncated_after", "html502", "html502_after", "timeout408", "garbled_after"];
+const OTHERS = [
+  "drop_before",
+  "drop_after",
+  "slow",
+  "truncated_after",
+  "garbled_after",
+  "html502",
+  "html502_after",
+  "timeout408",
+  "function_error",
+];
 
 export class Faults {
   #faults = [];

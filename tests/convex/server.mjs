@@ -21,6 +21,7 @@ import { asJson, BODY_BYTES, encoded } from "./values.mjs";
 
 const FORMATS = ["json", "convex_encoded_json", "convex_json", "convex_clean_json", "export_json"];
 const USER_MILLIS = 1000;
+const now = Date.now.bind(Date);
 
 const options = {
   keys: [{ key: "prod:test-server|made-up" }],
@@ -38,8 +39,9 @@ const runtime = await Runtime.open(options, pace);
 const server = { runtime, options, faults, statistics, pace, configure };
 configure();
 
-/** The deployment's environment variables. */
+/** The deployment's environment variables, and its clock: `clockMillis` ahead of the real one. */
 function configure() {
+  Date.now = () => now() + (options.clockMillis ?? 0);
   if (options.syncAuthKey === null) delete process.env.LIFTLOCK_SYNC_AUTH_KEY;
   else process.env.LIFTLOCK_SYNC_AUTH_KEY = options.syncAuthKey;
 }
@@ -153,6 +155,7 @@ async function answer(request, response, call, who) {
     if (fault?.kind === "drop_before") return request.socket.destroy();
     if (fault?.kind === "html502") return sendHtml(response);
     if (fault?.kind === "timeout408") return response.writeHead(408, { connection: "close" }).end();
+    if (fault?.kind === "function_error") return send(response, 200, failure(new FunctionError(fault.message), call.format, who));
     const told = await envelope(call, who, response);
     if (fault?.kind === "drop_after") return request.socket.destroy();
     if (fault?.kind === "html502_after") return sendHtml(response);

@@ -98,7 +98,7 @@ const identity = {
   now: v.string(),
 };
 
-const row = v.object({ key: v.string(), hash: v.string(), doc: v.record(v.string(), v.any()) });
+const row = v.object({ key: v.string(), hash: v.string(), doc: v.any() });
 
 const range = {
   table: mirroredTable,

@@ -193,8 +193,9 @@ async fn it_tells_about_itself_what_a_preflight_asks() {
 
 #[tokio::test]
 async fn it_does_not_outlive_who_started_it() {
-    let harness = Harness::start(&["customers"]);
-    let url = harness.url.clone();
-    drop(harness);
-    assert!(http::client().get(format!("{url}/version")).send().await.is_err());
+    let mut harness = Harness::start(&["customers"]);
+    // All that a killed process leaves behind is the end of the pipe.
+    drop(harness.server.stdin.take());
+    assert!(harness.server.wait().unwrap().success());
+    assert!(http::client().get(format!("{}/version", harness.url)).send().await.is_err());
 }

@@ -137,8 +137,14 @@ async fn a_batch_counts_once_whatever_becomes_of_the_answer() {
         (12, "timeout408", false),
         (13, "key403", false),
         (14, "token401", false),
+        (15, "missing404", false),
+        (16, "misdirected421", false),
+        (17, "early425", false),
+        (18, "reads400", false),
+        (19, "system400", false),
+        (20, "function_error", false),
     ] {
-        harness.faults(json!([{ "path": path, "nth": [1], "kind": kind }])).await;
+        harness.faults(json!([{ "path": path, "nth": [1], "kind": kind, "message": "paused" }])).await;
         let key = format!("k{number:02}");
         let sent = with(batch(number), json!({ "rows": [row(&key, 1, json!({ "id": number }))] }));
         let answer = harness.call("mutation", "upsertBatch", sent.clone()).await;
@@ -148,9 +154,9 @@ async fn a_batch_counts_once_whatever_becomes_of_the_answer() {
         assert_eq!((tally(&receipt), receipt["replayed"] == true), ([1, 0, 0, 0, 0], arrives), "{kind}");
     }
     let digest = query(&harness, "digest", all("customers")).await;
-    assert_eq!((&digest["live"], harness.documents("customers").await.len()), (&json!(14), 14));
-    assert_eq!(query(&harness, "counts", json!({})).await[0]["live"], 14);
-    assert_eq!(harness.documents("liftlock_batches").await.len(), 14);
+    assert_eq!((&digest["live"], harness.documents("customers").await.len()), (&json!(20), 20));
+    assert_eq!(query(&harness, "counts", json!({})).await[0]["live"], 20);
+    assert_eq!(harness.documents("liftlock_batches").await.len(), 20);
 }
 
 #[tokio::test]
@@ -274,4 +280,23 @@ async fn transactions_tell_what_they_used() {
     let metrics = &receipt.value()["metrics"];
     assert_eq!(metrics["documentsWritten"], 3);
     assert!((1000.0..2000.0).contains(&metrics["bytesWritten"].as_f64().unwrap()), "{metrics}");
+}
+
+#[tokio::test]
+async fn batches_are_forgotten_after_a_week_a_few_at_a_time() {
+    let harness = Harness::start(&["customers", "orders"]);
+    for number in 1..=12 {
+        upsert(&harness, batch(number)).await.value();
+    }
+    upsert(&harness, with(batch(1), json!({ "table": "orders" }))).await.value();
+    let week: u64 = 7 * 24 * 60 * 60 * 1000;
+    for (clock, number, expected) in
+        [(week - 60_000, 13, 14), (week + 60_000, 14, 7), (week + 60_000, 15, 4), (week + 60_000, 16, 5)]
+    {
+        harness.configure(json!({ "clockMillis": clock })).await;
+        upsert(&harness, batch(number)).await.value();
+        assert_eq!(harness.documents("liftlock_batches").await.len(), expected, "{number}");
+    }
+    // What the table's last batch was is kept elsewhere.
+    assert_eq!(query(&harness, "table", json!({ "table": "orders" })).await["last"]["number"], 1);
 }

@@ -23,7 +23,7 @@ pub const SYNC_AUTH_KEY: &str = "made-up-made-up-made-up-made-up-made-up";
 /// A running deployment. It ends with this value, and with this process.
 pub struct Harness {
     pub url: String,
-    server: Child,
+    pub server: Child,
     /// Removed when dropped.
     _scratch: TempDir,
 }
