@@ -301,6 +301,19 @@ pub enum BackupCommand {
         #[command(flatten)]
         env: Env,
     },
+    /// Delete one; nothing that liftlock did not make
+    #[command(
+        after_help = "Examples:\n  liftlock backup delete NAME --env prod\n  liftlock backup delete NAME --env prod --yes"
+    )]
+    Delete {
+        /// Name, as `backup list` shows it
+        name: String,
+        #[command(flatten)]
+        env: Env,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
     /// Put an environment back to a restore point; what it holds now is kept under another name
     #[command(
         after_help = "Examples:\n  liftlock backup restore NAME --env staging\n  liftlock backup restore NAME --env staging --yes"

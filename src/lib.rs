@@ -25,6 +25,8 @@
 //! * [`config`] `liftlock.yml`. [`secret`] values that print as `***`. [`exit`] the numbers we leave with.
 //! * [`services`] the outside world: Postgres, schema `liftlock` (bookkeeping), restore points, the mirror, the forge,
 //!   the webhook, the sandbox.
+//!   [`services::branches`] are restore points: Neon branches ([`services::neon`] is the API), or copies beside the
+//!   database. [`services::http`] is the one client and the one table of what is tried again.
 //! * [`promote`] facts (survey, prepare) → gates → plan, all without changing anything; then `run`: a journalled
 //!   loop over the plan's steps. [`promote::outbox`] keeps the audit events.
 //! * [`sync`] source and ledger walked side by side, differences to the mirror, both sides compared. What receives
@@ -37,7 +39,7 @@
 //! * A statement: `sql/change.rs`, `sql/recognise/`, `sql/shape.rs`; `catalog/replay.rs` when it builds something.
 //! * A command: `cli.rs`, `commands/<name>.rs`. A gate: `promote/gates.rs`. A step: `promote/plan.rs` and
 //!   `promote/perform.rs`, where it must recognise its own work after a kill.
-//! * Another restore point provider, mirror or webhook: beside the local one in `services/`; it must pass the
+//! * Another restore point provider, mirror or webhook: beside those in `services/`; it must pass the
 //!   contract test in `tests/it/{branches,mirror,webhook}.rs`.
 //!
 //! # Invariants

@@ -10,6 +10,7 @@ use crate::{
     error::Error,
     migration::{self, Migration, discover},
     promote::{
+        neon,
         plan::{self as planning, Decision},
         prepare::{self, Prepared, Question},
     },
@@ -22,6 +23,7 @@ pub async fn plan(shell: &Shell, arguments: &cli::Plan) -> Result<Report, Error>
     let (environment, audit) = config.promotion(&arguments.to.environment)?;
     let files = files(&config)?;
     let actor = actor(shell);
+    let commit = commit(shell);
     let question = Question {
         run: Uuid::now_v7(),
         now: shell.now(),
@@ -31,6 +33,7 @@ pub async fn plan(shell: &Shell, arguments: &cli::Plan) -> Result<Report, Error>
         promotion_type: arguments.promotion_type.into(),
         actor: &actor,
         files: &files,
+        commit: commit.as_deref(),
     };
     let elsewhere = prepare::elsewhere(&config, environment).await;
     let session = open_read_only(environment).await?;
@@ -72,9 +75,18 @@ pub fn actor(shell: &Shell) -> String {
         .unwrap_or_else(|| "unknown".to_owned())
 }
 
+/// The commit that CI has checked out.
+pub fn commit(shell: &Shell) -> Option<String> {
+    let named = ["LIFTLOCK_COMMIT", "GITHUB_SHA", "CI_COMMIT_SHA"];
+    named.into_iter().find_map(|name| shell.variable(name).filter(|it| !it.is_empty()))
+}
+
 /// A session that cannot change anything.
 pub async fn open_read_only(environment: &Environment) -> Result<Session, Error> {
     let address = Address::parse(&environment.database)?;
     let options = Options { access: Access::ReadOnly, ..Options::default() };
-    Ok(postgres::connect(&address, &options).await?)
+    match postgres::connect(&address, &options).await {
+        Ok(session) => Ok(session),
+        Err(error) => Err(neon::with_direct_host(error, environment).await.into()),
+    }
 }

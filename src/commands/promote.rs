@@ -1,7 +1,5 @@
 //! `liftlock promote`: the pending migrations to an environment; goes on by itself with what was stopped.
 
-use std::sync::Arc;
-
 use uuid::Uuid;
 
 use super::{Shell, plan as showing};
@@ -17,7 +15,7 @@ use crate::{
         perform::{Mirroring, Performer},
         plan::{self as planning, Plan, Step},
         prepare::{self, Elsewhere, Question},
-        restore::Local,
+        restore::RestorePoints,
         survey::HistoryRow,
     },
     report::{PromotionView, Report, Section, Verdict},
@@ -34,6 +32,7 @@ pub async fn promote(shell: &Shell, arguments: &cli::Promote) -> Result<Report, 
     let sink = audit.map(|audit| webhook::open(audit, &config.root)).transpose()?;
     let files = showing::files(&config)?;
     let actor = showing::actor(shell);
+    let commit = showing::commit(shell);
     let question = Question {
         run: Uuid::now_v7(),
         now: shell.now(),
@@ -43,6 +42,7 @@ pub async fn promote(shell: &Shell, arguments: &cli::Promote) -> Result<Report, 
         promotion_type: arguments.plan.promotion_type.into(),
         actor: &actor,
         files: &files,
+        commit: commit.as_deref(),
     };
     let mirroring = Mirroring::of(&config, environment);
     let job = Job { shell, environment, sink, mirroring, question };
@@ -100,14 +100,20 @@ impl Job<'_> {
         Ok(Shown::Agreed(Some(Box::new(plan))))
     }
 
-    async fn open(&self) -> Result<Line, PromoteError> {
+    async fn open(&self, restore_points: &RestorePoints) -> Result<Line, PromoteError> {
         let address = Address::parse(&self.environment.database)?;
-        Ok(Line::open(&address, Patience::of(self.environment), &*self.shell.observe).await?)
+        let identity = restore_points.identity().cloned();
+        Ok(Line::open_on(&address, Patience::of(self.environment), identity, &*self.shell.observe).await?)
+    }
+
+    async fn restore_points(&self) -> Result<RestorePoints, Error> {
+        Ok(RestorePoints::open(self.environment, &self.shell.observe, &self.shell.cancel).await?)
     }
 
     /// Takes the lock, looks again, and does it.
     async fn go(&self, elsewhere: &Elsewhere, agreed: &Plan) -> Result<Report, Error> {
-        let line = self.open().await?;
+        let restore_points = self.restore_points().await?;
+        let line = self.open(&restore_points).await?;
         let prepared = prepare::prepare(self.question, elsewhere, &line.session()).await.map_err(PromoteError::from)?;
         let decision = planning::plan(&prepared.request());
         let plan = match &decision.plan {
@@ -127,8 +133,6 @@ impl Job<'_> {
             }
             .into());
         }
-        let restore_points =
-            Local { address: Address::parse(&self.environment.database)?, observe: Arc::clone(&self.shell.observe) };
         let mut performer = self.performer(&line, plan, &restore_points);
         let promoted = promote::run(&mut PostgresJournal::new(&line), plan, &mut performer, &self.asker()).await?;
         let report = Report::pass("promote");
@@ -142,7 +146,12 @@ impl Job<'_> {
         Ok(next(report, plan, &promoted, receiver))
     }
 
-    fn performer<'b>(&'b self, line: &'b Line, plan: &'b Plan, restore_points: &'b Local) -> Performer<'b, Local> {
+    fn performer<'b>(
+        &'b self,
+        line: &'b Line,
+        plan: &'b Plan,
+        restore_points: &'b RestorePoints,
+    ) -> Performer<'b, RestorePoints> {
         Performer {
             line,
             plan,
@@ -192,9 +201,8 @@ impl Job<'_> {
         if !yes && !self.shell.confirm(&question).await? {
             return Ok(Report::fail("promote").with(text("Not given up", "Nothing was changed.")));
         }
-        let line = self.open().await?;
-        let restore_points =
-            Local { address: Address::parse(&self.environment.database)?, observe: Arc::clone(&self.shell.observe) };
+        let restore_points = self.restore_points().await?;
+        let line = self.open(&restore_points).await?;
         let mut performer = self.performer(&line, &plan, &restore_points);
         let mut journal = PostgresJournal::new(&line);
         let standing = promote::abandon(&mut journal, &plan, &mut performer, &self.asker()).await?;

@@ -127,5 +127,8 @@ fn restore_point_facts(point: &journal::RestorePointFacts) -> RestorePointFacts 
         lsn: point.lsn.clone(),
         expires_at: point.expires_at.as_deref().and_then(|it| it.parse().ok()),
         verified: Some(point.verified.clone()),
+        project: point.project.clone(),
+        branch: point.branch.clone(),
+        state: point.state.clone(),
     }
 }

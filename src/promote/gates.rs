@@ -231,6 +231,9 @@ fn identity(request: &Request<'_>) -> Answer {
             format!("`liftlock promote --to {} --abandon` gives it up; then promote anew", request.environment.name),
         );
     }
+    if let Some(refused) = other_branch(request) {
+        return refused;
+    }
     let same = request.others.iter().find(|it| match &it.identity {
         Ok(other) => same_database(seen, other),
         Err(_) => it.same_address,
@@ -248,11 +251,12 @@ fn identity(request: &Request<'_>) -> Answer {
         );
     }
     let shown = format!(
-        "{}, PostgreSQL {}, database oid {}{}",
+        "{}, PostgreSQL {}, database oid {}{}{}",
         target.shown(),
         seen.server_version,
         seen.database_oid,
-        seen.system_identifier.as_ref().map(|it| format!(", system {it}")).unwrap_or_default()
+        seen.system_identifier.as_ref().map(|it| format!(", system {it}")).unwrap_or_default(),
+        seen.neon_branch.as_ref().map(|it| format!(", Neon branch {it}")).unwrap_or_default()
     );
     let unknown: Vec<String> =
         request.others.iter().filter(|it| it.identity.is_err()).map(|it| format!("`{}`", it.name)).collect();
@@ -263,6 +267,32 @@ fn identity(request: &Request<'_>) -> Answer {
         format!("{shown}; could not look at {}, compared by address only", unknown.join(", ")),
         "`liftlock doctor` says why they do not answer",
     )
+}
+
+/// What the connection says of itself must be what `neon:` says; what cannot be proven counts as another.
+fn other_branch(request: &Request<'_>) -> Option<Answer> {
+    let seen = &request.survey.identity;
+    let expected = match request.survey.neon.as_ref()? {
+        Ok(expected) => expected,
+        Err(why) => {
+            let evidence = format!("which Neon branch this must be could not be asked: {}", why.evidence);
+            return Some(failed(evidence, why.fix.clone()));
+        }
+    };
+    match (&seen.neon_project, &seen.neon_branch) {
+        (Some(project), Some(branch)) if *project == expected.project && *branch == expected.branch => None,
+        (None, None) => Some(failed(
+            format!("{}/{} does not say that it is on Neon, and `neon:` is configured", seen.host, seen.database),
+            format!("correct the URL: it must lead to {expected}; without Neon, take `neon:` out"),
+        )),
+        (project, branch) => {
+            let named = |it: &Option<String>| it.clone().unwrap_or_else(|| "(unknown)".to_owned());
+            Some(failed(
+                format!("the URL leads to branch {} of project {}, not to {expected}", named(branch), named(project)),
+                "correct the URL, or `project` and `branch` of `neon:`; the Neon console shows both",
+            ))
+        }
+    }
 }
 
 /// Copies carry the history of their original; only a row about this very database counts.

@@ -142,6 +142,13 @@ pub struct RestorePointFacts {
     pub expires_at: Option<String>,
     /// How it was verified.
     pub verified: String,
+    /// Neon's ids of project and branch, and the branch's state when it was read back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
 }
 
 /// Why a step failed: codes and places only.

@@ -16,7 +16,7 @@ use crate::{
     report::progress::{Event, Observe},
     services::{
         bookkeeping::{self, BookkeepingError},
-        postgres::{self, Address, Options, PostgresError, RUNNER_LOCK, Row, Session},
+        postgres::{self, Address, NeonIdentity, Options, PostgresError, RUNNER_LOCK, Row, Session},
     },
 };
 
@@ -62,7 +62,18 @@ pub struct Line {
 impl Line {
     /// Connects, takes the runner's lock and makes sure that liftlock's tables are there.
     pub async fn open(address: &Address, patience: Patience, observe: &dyn Observe) -> Result<Self, BookkeepingError> {
+        Self::open_on(address, patience, None, observe).await
+    }
+
+    /// The same, with a branch of Neon's that every session proves to be with, also after a reconnect.
+    pub async fn open_on(
+        address: &Address,
+        patience: Patience,
+        neon: Option<NeonIdentity>,
+        observe: &dyn Observe,
+    ) -> Result<Self, BookkeepingError> {
         let options = Options {
+            neon,
             lock_timeout: Some(patience.lock_timeout),
             statement_timeout: Some(patience.statement_timeout),
             ..Options::default()

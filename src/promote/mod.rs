@@ -15,6 +15,7 @@ pub mod gates;
 pub mod inspect;
 pub mod journal;
 pub mod line;
+pub mod neon;
 pub mod outbox;
 pub mod own;
 pub mod perform;

@@ -13,8 +13,17 @@ use crate::{
 
 const SCHEMA: &str = "liftlock";
 
-const TABLES: [&str; 8] =
-    ["promotions", "journal", "migrations", "statements", "audit_outbox", "sync_tables", "sync_ledger", "versions"];
+const TABLES: [&str; 9] = [
+    "promotions",
+    "journal",
+    "migrations",
+    "statements",
+    "audit_outbox",
+    "sync_tables",
+    "sync_ledger",
+    "restore_points",
+    "versions",
+];
 
 /// The first statement that writes there, or changes what is there.
 pub fn written_by(migration: &Migration) -> Option<Span> {

@@ -203,7 +203,10 @@ impl<P: Provider> Perform for Performer<'_, P> {
     async fn perform(&mut self, step: &Step, standing: &Standing) -> Result<Facts, StepError> {
         match step {
             Step::Audit { milestone } => self.audit(*milestone, standing).await,
-            Step::RestorePoint { name, nonce, keep_seconds } => self.restore_point(name, nonce, *keep_seconds).await,
+            Step::RestorePoint { name, nonce, keep_seconds, neon } => {
+                let expires_at = restore::expiry(Timestamp::now(), *keep_seconds);
+                self.restore_point(restore::Wanted { name, nonce, expires_at, neon: neon.as_ref() }).await
+            }
             Step::Apply { migration } => self.apply(migration).await,
             Step::Verify => self.verify().await,
             Step::Deliver => self.deliver().await,
@@ -256,9 +259,7 @@ impl<P: Provider> Performer<'_, P> {
         Ok(Facts { detail: format!("event {}", event.id), ..Facts::default() })
     }
 
-    async fn restore_point(&self, name: &str, nonce: &str, keep_seconds: u64) -> Result<Facts, StepError> {
-        let expires_at = restore::expiry(Timestamp::now(), keep_seconds);
-        let wanted = restore::Wanted { name, nonce, expires_at };
+    async fn restore_point(&self, wanted: restore::Wanted<'_>) -> Result<Facts, StepError> {
         let session = self.line.session();
         let point = restore::make(&self.restore_points.branches(&session), self.plan, wanted).await?;
         self.append(&chronicle::restore_point_created(self.plan, &point, Timestamp::now())).await?;
@@ -291,6 +292,7 @@ impl<P: Provider> Performer<'_, P> {
         if migration.checksum.0 != planned.checksum {
             return Err(StepError::NoFile(id.to_owned()));
         }
+        self.restore_points.prove(&self.line.session()).await?;
         let job =
             Job { line: self.line, plan: self.plan, planned, migration, observe: self.observe, cancel: self.cancel };
         let applied = match apply::apply(&job).await {

@@ -4,6 +4,8 @@
 //! order. A refusal names every gate that failed, not the first. Plans are written to the journal with a
 //! version and read leniently: fields that an older writer did not know get their default.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -20,7 +22,8 @@ use crate::{
     config::{Environment, ProfileName, PromotionType},
     migration::{self, Migration, MigrationId, Pending, TransactionMode},
     report::{GateView, PlanView, Validation},
-    services::postgres::Identity,
+    services::{branches, postgres::Identity},
+    sql::{Change, change::ObjectKind},
 };
 
 /// The version that plans are written with.
@@ -42,6 +45,8 @@ pub struct Request<'a> {
     pub rules: &'a str,
     /// All migrations of the folder, in order.
     pub files: &'a [Migration],
+    /// The commit that they are of, where CI says so.
+    pub commit: Option<&'a str>,
     /// What lint says of the pending ones.
     pub validation: &'a Validation,
     /// What was seen in the target database.
@@ -191,7 +196,14 @@ pub enum Step {
     /// Writes the event into the database that is being changed.
     Audit { milestone: Milestone },
     /// Makes and verifies a restore point; the name is looked up first.
-    RestorePoint { name: String, nonce: String, keep_seconds: u64 },
+    RestorePoint {
+        name: String,
+        nonce: String,
+        keep_seconds: u64,
+        /// The branch of Neon's that it is made from; `None`: a copy on the same server.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        neon: Option<NeonSource>,
+    },
     /// One migration.
     Apply { migration: String },
     /// Sends the events that wait. Never fails the promotion.
@@ -203,6 +215,18 @@ pub enum Step {
     },
     /// Looks at what was done: history, event chain, restore point.
     Verify,
+}
+
+/// Where a restore point on Neon is made from, and what is noted on it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NeonSource {
+    pub project: String,
+    pub branch: String,
+    #[serde(default)]
+    pub commit: Option<String>,
+    /// Tables that the migrations touch, whose rows are counted: `schema.table`.
+    #[serde(default)]
+    pub tables: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -243,7 +267,12 @@ impl Step {
         match self {
             Self::Audit { milestone: Milestone::Started } => "record in the audit chain that it starts".to_owned(),
             Self::Audit { milestone: Milestone::Finished } => "record in the audit chain that it is done".to_owned(),
-            Self::RestorePoint { name, keep_seconds, .. } => {
+            Self::RestorePoint { name, keep_seconds, neon: Some(source), .. } => format!(
+                "make Neon branch `{name}` of {} without a compute, kept for {}, and read it back",
+                source.branch,
+                shown_seconds(*keep_seconds)
+            ),
+            Self::RestorePoint { name, keep_seconds, neon: None, .. } => {
                 format!("make and verify restore point `{name}`, kept for {}", shown_seconds(*keep_seconds))
             }
             Self::Apply { migration } => format!("apply {migration}"),
@@ -339,11 +368,15 @@ fn steps(request: &Request<'_>, migrations: &[PlannedMigration]) -> Vec<Step> {
     if request.restore_point() == Wanted::Demanded || (request.restore_point() == Wanted::IfPossible && possible) {
         // The end of a version 7 id is random; its beginning is the time.
         let nonce: String = request.run.simple().to_string().chars().rev().take(16).collect();
-        steps.push(Step::RestorePoint {
-            name: restore::name(&request.survey.identity.database, request.now, &nonce),
-            nonce,
-            keep_seconds: request.environment.backup_keep.as_secs(),
-        });
+        let neon = neon_source(request);
+        let name = match &neon {
+            Some(source) => {
+                branches::neon_backup_name(Some(request.run), source.commit.as_deref(), request.now, &nonce)
+            }
+            None => restore::name(&request.survey.identity.database, request.now, &nonce),
+        };
+        let keep_seconds = request.environment.backup_keep.as_secs();
+        steps.push(Step::RestorePoint { name, nonce, keep_seconds, neon });
     }
     steps.extend(migrations.iter().map(|it| Step::Apply { migration: it.id.clone() }));
     steps.push(Step::Verify);
@@ -351,6 +384,33 @@ fn steps(request: &Request<'_>, migrations: &[PlannedMigration]) -> Vec<Step> {
     steps.push(Step::Deliver);
     steps.extend(sync);
     steps
+}
+
+fn neon_source(request: &Request<'_>) -> Option<NeonSource> {
+    let identity = request.survey.neon.as_ref()?.as_ref().ok()?;
+    Some(NeonSource {
+        project: identity.project.clone(),
+        branch: identity.branch.clone(),
+        commit: request.commit.map(str::to_owned),
+        tables: touched(&request.to_apply()),
+    })
+}
+
+/// Tables that something is done to: `schema.table`, each once.
+fn touched(migrations: &[&Migration]) -> Vec<String> {
+    let statements = migrations.iter().flat_map(|it| &it.statements);
+    let names = statements.flat_map(|it| match &it.change {
+        Change::AlterTable(alter) => vec![&alter.table],
+        Change::CreateIndex(index) => vec![&index.table],
+        Change::CreatePolicy { table, .. } => vec![table],
+        Change::Delete(dml) | Change::Update(dml) => vec![&dml.table],
+        Change::Insert(insert) => vec![&insert.table],
+        Change::Truncate(truncate) => truncate.tables.iter().collect(),
+        Change::Drop(drop) if drop.kind == ObjectKind::Table => drop.names.iter().collect(),
+        _ => Vec::new(),
+    });
+    let named: BTreeSet<String> = names.map(|it| format!("{}.{}", it.schema(), it.last())).collect();
+    named.into_iter().collect()
 }
 
 fn waivers(request: &Request<'_>) -> Vec<Waiver> {

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::{
+    neon,
     plan::{Plan, Request},
     survey::{self, OtherEnvironment, Staged, Survey},
 };
@@ -35,6 +36,8 @@ pub struct Question<'a> {
     pub promotion_type: PromotionType,
     pub actor: &'a str,
     pub files: &'a [Migration],
+    /// The commit that the files are of, where CI says so.
+    pub commit: Option<&'a str>,
 }
 
 /// What was seen in the other environments.
@@ -70,6 +73,7 @@ impl Prepared<'_> {
             tool_version: env!("CARGO_PKG_VERSION"),
             rules: &self.rules,
             files: question.files,
+            commit: question.commit,
             validation: &self.validation,
             survey: &self.survey,
             staged: self.elsewhere.staged.as_ref(),
@@ -100,12 +104,19 @@ pub async fn prepare<'a>(
     let is_judged = |it: &&Migration| pending.to_apply.contains(&it.id) && planned(&it.id.0);
     let judged: Vec<&Migration> = question.files.iter().filter(is_judged).collect();
     let ids: BTreeSet<&str> = judged.iter().map(|it| it.id.0.as_str()).collect();
+    let sight = neon::look(question.environment, session.address(), question.now).await;
+    let (neon, by_neon) = sight.map(|it| (it.identity, it.restore_point)).unzip();
+    let restore_point = match by_neon {
+        Some(by_neon) => by_neon,
+        None => survey::restore_point(session).await?,
+    };
     let survey = Survey {
         identity: session.identity().await?,
         records,
         lock_holders: survey::lock_holders(session).await?,
         privileges: survey::privileges(session, &altered(&judged)).await?,
-        restore_point: survey::restore_point(session).await?,
+        restore_point,
+        neon,
         long_transactions: survey::long_transactions(session).await?,
     };
     let mut prepared = Prepared { question, rules: rules_digest(), survey, elsewhere, validation: nothing(), resumes };

@@ -7,20 +7,99 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use miette::Diagnostic;
 use thiserror::Error;
+use tokio_util::sync::CancellationToken;
 
-use super::{journal::RestorePointFacts, plan::Plan};
+use super::{
+    journal::RestorePointFacts,
+    neon,
+    plan::{NeonSource, Plan},
+};
 use crate::{
+    config::{self, Environment},
     exit::Exit,
     report::progress::Observe,
     services::{
-        branches::{self, Branch, BranchError, BranchState, Branches, Depth, LocalBranches, NewBranch, Scope},
-        postgres::{Address, Session},
+        branches::{
+            self, AnyBranches, Branch, BranchError, BranchState, Branches, Depth, LocalBranches, NeonBranches,
+            NewBranch, Scope,
+        },
+        postgres::{Address, NeonIdentity, Session},
     },
 };
 
 /// Opens whatever keeps restore points, for the session that is used now: a local copy is made through it.
+#[expect(async_fn_in_trait, reason = "callers are generic and never spawn it")]
 pub trait Provider {
     fn branches<'s>(&'s self, session: &'s Session) -> impl Branches;
+
+    /// Fails unless this very connection leads where the restore points are made from.
+    async fn prove(&self, _session: &Session) -> Result<(), RestoreError> {
+        Ok(())
+    }
+}
+
+/// Branches of a Neon project.
+pub struct OnNeon {
+    pub settings: config::Neon,
+    /// What a connection must say of itself.
+    pub identity: NeonIdentity,
+    pub address: Address,
+    pub observe: Arc<dyn Observe>,
+    pub cancel: CancellationToken,
+}
+
+/// Whichever the environment has.
+pub enum RestorePoints {
+    Local(Local),
+    Neon(Box<OnNeon>),
+}
+
+impl RestorePoints {
+    /// By the environment's configuration. Asks Neon which branch is meant.
+    pub async fn open(
+        environment: &Environment,
+        observe: &Arc<dyn Observe>,
+        cancel: &CancellationToken,
+    ) -> Result<Self, BranchError> {
+        let address = Address::parse(&environment.database)?;
+        let observe = Arc::clone(observe);
+        let settings = match neon::settings(environment) {
+            None => return Ok(Self::Local(Local { address, observe })),
+            Some(settings) => settings.map_err(|it| BranchError::Obstacle { evidence: it.evidence, fix: it.fix })?,
+        };
+        let identity = NeonBranches::open(settings, address.clone())?.identity().await?;
+        let (settings, cancel) = (settings.clone(), cancel.clone());
+        Ok(Self::Neon(Box::new(OnNeon { settings, identity, address, observe, cancel })))
+    }
+
+    /// What every connection must say of itself.
+    pub fn identity(&self) -> Option<&NeonIdentity> {
+        match self {
+            Self::Local(_) => None,
+            Self::Neon(neon) => Some(&neon.identity),
+        }
+    }
+}
+
+impl Provider for RestorePoints {
+    fn branches<'s>(&'s self, session: &'s Session) -> impl Branches {
+        match self {
+            Self::Local(local) => AnyBranches::Local(Box::new(local.open(session))),
+            Self::Neon(neon) => {
+                let opened = NeonBranches::open(&neon.settings, neon.address.clone());
+                let opened = opened.expect("it was opened with the same settings before");
+                let opened = opened.through(session).observed(Arc::clone(&neon.observe)).until(neon.cancel.clone());
+                AnyBranches::Neon(Box::new(opened))
+            }
+        }
+    }
+
+    async fn prove(&self, session: &Session) -> Result<(), RestoreError> {
+        match self.identity() {
+            None => Ok(()),
+            Some(identity) => Ok(session.prove_neon(identity).await.map_err(BranchError::from)?),
+        }
+    }
 }
 
 /// Copies beside the database, on the same server.
@@ -31,6 +110,12 @@ pub struct Local {
 
 impl Provider for Local {
     fn branches<'s>(&'s self, session: &'s Session) -> impl Branches {
+        self.open(session)
+    }
+}
+
+impl Local {
+    fn open<'s>(&self, session: &'s Session) -> LocalBranches<'s> {
         LocalBranches::new(self.address.clone()).through(session).observed(Arc::clone(&self.observe))
     }
 }
@@ -60,7 +145,8 @@ impl RestoreError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Branch(error) => match error.exit() {
-                Exit::Usage => Exit::Service,
+                // Nothing was applied yet, whatever became of the restore point.
+                Exit::Usage | Exit::Half => Exit::Service,
                 other => other,
             },
             Self::Unsound { .. } | Self::Gone { .. } => Exit::Service,
@@ -80,6 +166,7 @@ pub struct Wanted<'a> {
     pub nonce: &'a str,
     /// When it may be deleted; `None`: never.
     pub expires_at: Option<Timestamp>,
+    pub neon: Option<&'a NeonSource>,
 }
 
 /// When a restore point that is made now expires.
@@ -100,8 +187,8 @@ pub async fn make(
         nonce: wanted.nonce.to_owned(),
         expires_at: wanted.expires_at,
         run: Some(plan.run),
-        commit: None,
-        scope: Scope::All,
+        commit: wanted.neon.and_then(|it| it.commit.clone()),
+        scope: wanted.neon.map_or(Scope::All, |it| Scope::Tables(it.tables.clone())),
     };
     let branch = branches.create(&new).await?;
     let verification = branches.verify(&branch, Depth::Outside).await?;
@@ -114,6 +201,9 @@ pub async fn make(
         lsn: branch.lsn,
         expires_at: branch.expires_at.map(|it| it.to_string()),
         verified: verification.shown(),
+        project: branch.place.as_ref().map(|it| it.project.clone()),
+        branch: branch.place.as_ref().map(|it| it.branch.clone()),
+        state: branch.place.map(|it| it.state),
     })
 }
 

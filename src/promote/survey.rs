@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::plan::{self, Plan};
 use crate::{
     migration::{AppliedMigration, AppliedState, Checksum, MigrationId},
-    services::postgres::{Identity, OtherSession, PostgresError, RUNNER_LOCK, Row, Session},
+    services::postgres::{Identity, NeonIdentity, OtherSession, PostgresError, RUNNER_LOCK, Row, Session},
     sql::names::ObjectName,
 };
 
@@ -20,6 +20,8 @@ pub struct Survey {
     pub privileges: Privileges,
     /// How a restore point would be made, or why none can be.
     pub restore_point: Result<String, Obstacle>,
+    /// Which branch of Neon's it must be, or why that is not known; `None` when the environment has no `neon:`.
+    pub neon: Option<Result<NeonIdentity, Obstacle>>,
     /// Transactions that have been open for long: what a lock would wait for.
     pub long_transactions: Vec<LongTransaction>,
 }

@@ -337,6 +337,9 @@ pub struct BackupView {
     pub size_bytes: Option<u64>,
     /// `ready`, `incomplete`, …
     pub state: String,
+    /// Its id on Neon.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
     /// What verification found, when it was asked for.
     pub verified: Option<String>,
 }

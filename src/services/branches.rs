@@ -187,6 +187,13 @@ pub enum BranchError {
     #[diagnostic(code(branches::obstacle), help("{fix}"))]
     Obstacle { evidence: String, fix: String },
 
+    #[error("stopped while `{name}` was being made")]
+    #[diagnostic(
+        code(branches::maybe_made),
+        help("it may be there: `liftlock backup list --env ENV` shows it; it expires by itself")
+    )]
+    MaybeMade { name: String },
+
     #[error("stopped on request")]
     #[diagnostic(code(branches::cancelled), help("nothing is left behind; run the same command again"))]
     Cancelled,
@@ -265,13 +272,18 @@ pub enum BranchError {
 }
 
 impl BranchError {
+    /// What to do about it, where somebody knows.
+    pub fn fix(&self) -> Option<String> {
+        self.help().map(|it| it.to_string())
+    }
+
     /// The number that the process leaves with.
     pub fn exit(&self) -> Exit {
         match self {
             Self::Postgres(error) => error.exit(),
             Self::Bookkeeping(error) => error.exit(),
             Self::Neon(error) => error.exit(),
-            Self::Unproven { .. } | Self::Obstacle { .. } | Self::Cancelled => Exit::Service,
+            Self::Unproven { .. } | Self::Obstacle { .. } | Self::MaybeMade { .. } | Self::Cancelled => Exit::Service,
             Self::NotTakenAlong { .. } => Exit::Half,
             Self::Busy { .. } | Self::CannotDisconnect { .. } | Self::Permission { .. } => Exit::Service,
             Self::Interrupted { .. } => Exit::Half,

@@ -191,6 +191,7 @@ impl Project {
             promotion_type: config::PromotionType::SchemaSafe,
             actor: "tester",
             files: &files,
+            commit: None,
         };
         let elsewhere = prepare::elsewhere(&config, environment).await;
         let prepared = prepare::prepare(question, &elsewhere, &line.session()).await.unwrap();

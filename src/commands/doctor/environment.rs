@@ -2,10 +2,16 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::{failed, ok, warning};
 use crate::{
     config::{Environment, ProfileName},
     error::Error,
+    promote::{
+        neon::{self, Sight},
+        survey::Obstacle,
+    },
     report::{Check, CheckState},
     services::{
         bookkeeping::{self, BookkeepingError},
@@ -32,16 +38,58 @@ pub struct Examined {
 
 pub async fn examine(environment: &Environment) -> Examined {
     let name = environment.name.clone();
-    match look(environment).await {
+    let sight = match Address::parse(&environment.database) {
+        Ok(address) => neon::look(environment, &address, Timestamp::now()).await,
+        Err(_) => None,
+    };
+    let mut examined = match look(environment, sight.as_ref()).await {
         Ok((checks, identity)) => Examined { name, checks, identity: Some(identity) },
         Err(error) => {
+            let error = neon::with_direct_host(error, environment).await;
             let checks = vec![failed(&format!("{name}: connection"), &Error::from(error))];
             Examined { name, checks, identity: None }
         }
+    };
+    examined.checks.extend(sight.map(|it| project(environment, it, examined.identity.as_ref())));
+    examined
+}
+
+/// What Neon says of the project, and whether the connection says the same.
+fn project(environment: &Environment, sight: Sight, identity: Option<&Identity>) -> Check {
+    let name = format!("{}: Neon", environment.name);
+    let refused = |why: Obstacle| Check {
+        name: name.clone(),
+        state: CheckState::Failed,
+        message: why.evidence,
+        fix: Some(why.fix),
+    };
+    let expected = match sight.identity {
+        Ok(expected) => expected,
+        Err(why) => return refused(why),
+    };
+    let says = |it: &Identity| (it.neon_project.clone(), it.neon_branch.clone());
+    match identity.map(says) {
+        Some((Some(project), Some(branch))) if project == expected.project && branch == expected.branch => {}
+        None => {}
+        Some((project, branch)) => {
+            let named = |it: Option<String>| it.unwrap_or_else(|| "(none)".to_owned());
+            return refused(Obstacle {
+                evidence: format!(
+                    "the URL leads to branch {} of project {}, not to {expected}",
+                    named(branch),
+                    named(project)
+                ),
+                fix: "correct the URL, or `project` and `branch` of `neon:`; the Neon console shows both".to_owned(),
+            });
+        }
+    }
+    match sight.restore_point {
+        Ok(how) => ok(&name, format!("a restore point would be {how}")),
+        Err(why) => refused(why),
     }
 }
 
-async fn look(environment: &Environment) -> Result<(Vec<Check>, Identity), PostgresError> {
+async fn look(environment: &Environment, by_neon: Option<&Sight>) -> Result<(Vec<Check>, Identity), PostgresError> {
     let address = Address::parse(&environment.database)?;
     let options = Options {
         application_name: "liftlock doctor".to_owned(),
@@ -58,7 +106,9 @@ async fn look(environment: &Environment) -> Result<(Vec<Check>, Identity), Postg
     let privileges = session.privileges().await?;
     checks.push(server(&name("server"), &identity, &privileges));
     checks.push(records(&name("records"), &session, &privileges).await);
-    checks.push(restore_points(&name("restore points"), environment, &address, &privileges));
+    if by_neon.is_none() {
+        checks.push(restore_points(&name("restore points"), environment, &address, &privileges));
+    }
     checks.push(lock(&name("lock"), &session).await);
     checks.extend(sight(&name("other sessions"), &privileges));
     checks.extend(closed(&name("schemas"), &privileges));

@@ -33,26 +33,43 @@ pub async fn everything(before: &Session, now: &mut Session) -> Result<i64, Bran
 /// Takes everything along into a database that is in use again, exactly once: `mark` is written in the same
 /// transaction, and found the next time.
 pub async fn once(before: &Session, now: &mut Session, mark: &str) -> Result<(i64, Vec<Uuid>), BranchError> {
-    if bookkeeping::version(before).await?.is_none() {
-        return Ok((0, abandon_promotions(now).await?));
-    }
     bookkeeping::ensure(now).await?;
+    let known = bookkeeping::version(before).await?.is_some();
     let transaction = now.transaction().await.map_err(PostgresError::from)?;
     let marked = transaction.execute(MARK, &[&mark]).await.map_err(PostgresError::from)?;
     if marked == 0 {
         drop(transaction);
         return Ok((events(before, now).await?, Vec::new()));
     }
-    mirrors(before, &transaction).await?;
-    notes(before, &transaction).await?;
-    let added = missing_events(before, &transaction).await?;
+    let mut added = 0;
+    if known {
+        mirrors(before, &transaction).await?;
+        // A run that was stopped would go on behind rows that are others now.
+        transaction.batch_execute(OUTDATED).await.map_err(PostgresError::from)?;
+        notes(before, &transaction).await?;
+        added = missing_events(before, &transaction).await?;
+    }
     let abandoned = abandon(&transaction).await?;
     transaction.commit().await.map_err(PostgresError::from)?;
     Ok((added, abandoned))
 }
 
+const OUTDATED: &str = "update liftlock.sync_tables set database = 'before a restore' where finished_at is null";
+
 const MARK: &str = "
     insert into liftlock.restore_points (nonce, recorded) values ('restored:' || $1::text, '{}') on conflict do nothing";
+
+/// The restores that were carried to their end, by what they preserved; names that begin so.
+pub async fn marks(session: &Session, prefix: &str) -> Result<Vec<String>, BranchError> {
+    let there = "select to_regclass('liftlock.restore_points') is not null";
+    if !session.query_one(there, &[]).await.map_err(PostgresError::from)?.get::<_, bool>(0) {
+        return Ok(Vec::new());
+    }
+    let sql = "select substr(nonce, length('restored:') + 1) from liftlock.restore_points
+        where nonce ^@ ('restored:' || $1::text)";
+    let rows = session.query(sql, &[&prefix]).await.map_err(PostgresError::from)?;
+    Ok(rows.iter().map(|it| it.get(0)).collect())
+}
 
 /// What is known of restore points that were made since.
 async fn notes(before: &Session, now: &Transaction<'_>) -> Result<(), BranchError> {

@@ -167,6 +167,15 @@ impl Host {
     }
 }
 
+impl Host {
+    /// Of Neon's own domains; a certificate that everybody can verify is there always.
+    fn is_neon(&self) -> bool {
+        let Self::Tcp { name, .. } = self else { return false };
+        let name = name.trim_end_matches('.').to_ascii_lowercase();
+        [".neon.tech", ".neon.build"].iter().any(|domain| name.ends_with(domain))
+    }
+}
+
 impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -287,6 +296,9 @@ impl Draft {
         };
         let only_sockets = hosts.iter().all(|it| matches!(it, Host::Socket { .. }));
         match self.sslmode.as_deref() {
+            Some("disable" | "allow" | "prefer") if hosts.iter().any(Host::is_neon) => {
+                Err(PostgresError::Unencrypted { host: hosts[0].to_string() })
+            }
             Some("disable") if !local => Err(PostgresError::Unencrypted { host: hosts[0].to_string() }),
             None | Some("disable" | "allow" | "prefer") if local => Ok(Encryption::None),
             // Sockets have no host name to verify, and libpq ignores sslmode there as well.
@@ -427,6 +439,43 @@ mod tests {
         ] {
             check(url, Err(code));
         }
+    }
+
+    #[test]
+    fn the_forms_that_neon_prisma_and_libpq_write() {
+        const HOST: &str = "ep-cool-x.c-2.eu-central-1.aws.neon.tech";
+        let verified = format!("me@{HOST}:5432/app verified");
+        let by_file = format!("me@{HOST}:5432/app verified by /ca.pem");
+        for (parameters, expected) in [
+            ("", Ok(verified.as_str())),
+            ("sslmode=require&channel_binding=require", Ok(&verified)),
+            ("sslmode=verify-full", Ok(&verified)),
+            ("sslmode=verify-ca", Ok(&verified)),
+            ("sslmode=verify-full&sslrootcert=system", Ok(&verified)),
+            ("sslmode=verify-full&sslrootcert=%2Fca.pem", Ok(&by_file)),
+            ("sslnegotiation=direct&application_name=app&connect_timeout=10", Ok(&verified)),
+            ("options=endpoint%3Dep-cool-x", Ok(&verified)),
+            ("options=neon_lsn%3A0%2F1A2B3C4", Ok(&verified)),
+            ("sslmode=require&pool_timeout=0&connection_limit=1&schema=shop", Ok(&verified)),
+            ("sslmode=disable", Err("unencrypted")),
+            ("sslmode=allow", Err("unencrypted")),
+            ("sslmode=prefer", Err("unencrypted")),
+            ("sslmode=hunter2", Err("parameter_value")),
+            ("sslcert=hunter2", Err("unknown_parameter")),
+            ("hunter2=1", Err("unknown_parameter")),
+        ] {
+            check(&format!("postgres://me:p%40ss@{HOST}/app?{parameters}"), expected);
+        }
+        for (host, expected) in [
+            ("EP-X.eu-central-1.aws.NEON.tech", Err("unencrypted")),
+            ("ep-x.eu-central-1.aws.neon.tech.", Err("unencrypted")),
+            ("db.neon.tech.example.com", Ok("me@db.neon.tech.example.com:5432/app verified")),
+        ] {
+            check(&format!("postgres://me@{host}/app?sslmode=prefer"), expected);
+        }
+        let prisma = format!("postgres://me@{HOST}/app?pgbouncer=true");
+        let pooled = Address::parse(&Secret::new(prisma)).unwrap().pooled().unwrap();
+        assert_eq!((pooled.host.as_str(), pooled.direct), (HOST, None), "whoever says so is believed");
     }
 
     #[test]

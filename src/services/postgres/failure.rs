@@ -37,7 +37,10 @@ pub enum PostgresError {
     #[error("the connection to {host} would not be encrypted")]
     #[diagnostic(
         code(postgres::unencrypted),
-        help("write `sslmode=require` in place of `sslmode=disable`; only connections to this machine may go without")
+        help(
+            "write `sslmode=require`, or leave `sslmode` out: the certificate is verified then; only connections to this \
+             machine may go without"
+        )
     )]
     Unencrypted { host: String },
 

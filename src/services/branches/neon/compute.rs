@@ -1,7 +1,7 @@
 //! A compute for as long as somebody looks into a branch: it carries our mark, and is deleted in every way out. One
 //! that a killed process has left is found by its mark and deleted by the next that comes by.
 
-use std::time::Duration;
+use std::{sync::Mutex, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
@@ -31,8 +31,9 @@ impl NeonBranches<'_> {
         branch: &Id,
         work: impl AsyncFnOnce(&Session) -> Result<T, BranchError>,
     ) -> Result<T, BranchError> {
+        let made = Mutex::new(None);
         let looked = async {
-            self.compute(branch).await?;
+            self.compute(branch, &made).await?;
             let session = self.open_branch(branch).await?;
             let done = work(&session).await;
             session.close().await;
@@ -40,14 +41,15 @@ impl NeonBranches<'_> {
         };
         let done = until(&self.cancel, looked).await;
         // Whatever came of it. A failure to delete is told only when there is no other: the mark stays.
-        let swept = self.sweep(branch).await;
+        let made = made.into_inner().expect("nothing panics while it is held");
+        let swept = self.sweep(branch, made.as_ref()).await;
         let done = done?;
         swept?;
         Ok(done)
     }
 
-    /// A compute that is up: one that is there, or a new one of ours.
-    async fn compute(&self, branch: &Id) -> Result<(), BranchError> {
+    /// A compute that is up: one that is there, or a new one of ours, which is `made` as soon as it is known.
+    async fn compute(&self, branch: &Id, made: &Mutex<Option<Id>>) -> Result<(), BranchError> {
         let deadline = &mut Deadline::of(&self.neon.polling);
         let suffix: String = branch.trim_start_matches("br-").chars().take(48).collect();
         let body = wire::CreateEndpoint {
@@ -63,7 +65,10 @@ impl NeonBranches<'_> {
                 return Ok(());
             }
             match self.neon.create_endpoint(&body).await {
-                Ok(made) => return Ok(self.neon.settle(&made.operations.unwrap_or_default(), deadline).await?),
+                Ok(answer) => {
+                    *made.lock().expect("nothing panics while it is held") = Some(answer.endpoint.id);
+                    return Ok(self.neon.settle(&answer.operations.unwrap_or_default(), deadline).await?);
+                }
                 // A branch has one such compute at most, so asking again after a look cannot make a second.
                 Err(error) if (error.is_unknown_outcome() || error.is_conflict()) && !deadline.is_over() => {}
                 Err(error) => return Err(error.into()),
@@ -86,12 +91,13 @@ impl NeonBranches<'_> {
         Ok(postgres::connect(&address, &options).await?)
     }
 
-    /// Deletes our computes on this branch, and forgotten ones on others.
-    pub(super) async fn sweep(&self, branch: &Id) -> Result<(), BranchError> {
+    /// Deletes the compute that was made, ours on this branch, and forgotten ones on others.
+    async fn sweep(&self, branch: &Id, made: Option<&Id>) -> Result<(), BranchError> {
         let now = Timestamp::now();
         let ended = |it: &wire::Endpoint| {
             let forgotten = it.created_at().is_some_and(|made| now.duration_since(made) > FORGOTTEN);
-            is_ours(it) && (it.branch_id.as_deref() == Some(&**branch) || forgotten)
+            let here = it.branch_id.as_deref() == Some(&**branch);
+            Some(&it.id) == made || (is_ours(it) && (here || forgotten))
         };
         let deadline = &mut Deadline::of(&self.neon.polling);
         for endpoint in self.neon.all_endpoints().await?.iter().filter(|it| ended(it)) {
@@ -113,7 +119,7 @@ impl NeonBranches<'_> {
 }
 
 /// What comes first.
-async fn until<T>(
+pub(super) async fn until<T>(
     cancel: &CancellationToken,
     work: impl Future<Output = Result<T, BranchError>>,
 ) -> Result<T, BranchError> {

@@ -43,7 +43,12 @@ pub fn neon_backup_name(run: Option<Uuid>, commit: Option<&str>, at: Timestamp, 
 /// Where what a restore replaces is kept. The same for every attempt at one restore, so that Neon itself refuses to
 /// do it twice; `number` counts the restores to one restore point.
 pub fn neon_preserve_name(nonce: &str, number: usize) -> String {
-    format!("liftlock/before-restore/{}-{number}", plain(nonce, 16))
+    format!("{}{number}", neon_preserve_prefix(nonce))
+}
+
+/// How the names begin that keep what restores to this restore point have replaced.
+pub fn neon_preserve_prefix(nonce: &str) -> String {
+    format!("liftlock/before-restore/{}-", plain(nonce, 16))
 }
 
 fn short(commit: &str) -> Option<String> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::NeonBranches;
+use super::{NeonBranches, compute::until, mark};
 use crate::services::{
     branches::{Branch, BranchError, Restored, carry},
     neon::{Deadline, Id, NeonError, wire},
@@ -22,6 +22,16 @@ pub enum WayBack {
     /// From the backup branch. What the source held can never be deleted then, if the source is a root branch
     /// (<https://neon.com/docs/manage/branches>).
     Backup { because: String },
+}
+
+impl WayBack {
+    /// One sentence.
+    pub fn shown(&self) -> String {
+        match self {
+            Self::Itself { lsn } => format!("it is restored from its own history, at {lsn}"),
+            Self::Backup { because } => format!("it is restored from the backup branch, because {because}"),
+        }
+    }
 }
 
 /// The far end of a history moves on while we decide.
@@ -65,7 +75,8 @@ pub fn forbidden(source: &wire::Branch) -> Option<BranchError> {
         });
     }
     match source.restore_status.as_deref() {
-        None | Some("" | "finalized") => None,
+        // A branch that was restored once stays `restored`; when it was a snapshot that is not over, Neon says so itself.
+        None | Some("" | "finalized" | "restored") => None,
         Some(status) => Some(BranchError::Obstacle {
             evidence: format!("an earlier restore of branch {} is not over: `{status}`", source.id),
             fix: "finish it in the Neon console, or wait until it is over (up to 24 h after a snapshot); nothing was \
@@ -94,15 +105,56 @@ impl NeonBranches<'_> {
         }
         if let WayBack::Backup { because } = self.way_back(branch).await? {
             notes.push(format!(
-                "restored from the backup branch, because {because}; what `{}` held stays in a branch that Neon never \
-                 lets anybody delete",
+                "from the backup branch ({because}): what `{}` held stays in a branch that Neon never lets anybody delete",
                 source.name
             ));
         }
         Ok(notes)
     }
 
+    /// Under which name what the source holds is kept, and whether a restore with this name has begun and was not
+    /// carried to its end: then the same name goes on with it.
+    pub async fn preserve_name(
+        &self,
+        branch: &Branch,
+        session: Option<&Session>,
+    ) -> Result<(String, bool), BranchError> {
+        let prefix = mark::neon_preserve_prefix(&branch.nonce);
+        let number = |name: &str| name.strip_prefix(&prefix)?.parse::<usize>().ok();
+        let there = self.neon.branches(Some(&prefix)).await?;
+        let begun = there.iter().filter_map(|it| number(&it.0.name)).max();
+        let ended = match session {
+            Some(session) => carry::marks(session, &prefix).await?,
+            None => Vec::new(),
+        };
+        let ended = ended.iter().filter_map(|it| number(it)).max();
+        let last = begun.max(ended).unwrap_or(0);
+        match begun {
+            Some(begun) if Some(begun) > ended => Ok((mark::neon_preserve_name(&branch.nonce, begun), true)),
+            Some(_) | None => Ok((mark::neon_preserve_name(&branch.nonce, last + 1), false)),
+        }
+    }
+
     pub(super) async fn put_back(&self, branch: &Branch, preserve: &str) -> Result<Restored, BranchError> {
+        // Whatever it was doing, the same call goes on with it.
+        let interrupted = |error| match error {
+            BranchError::Cancelled => BranchError::Interrupted { database: self.address.database.clone() },
+            other => other,
+        };
+        let sent = until(&self.cancel, self.exchanged(branch, preserve)).await;
+        let (preserved, notes) = sent.map_err(interrupted)?;
+        let taken = self.take_along(&preserved, preserve).await;
+        let (events_kept, abandoned) = taken.map_err(|source| BranchError::NotTakenAlong {
+            database: self.address.database.clone(),
+            preserved: preserve.to_owned(),
+            source: Box::new(source),
+        })?;
+        // How many sessions Neon has cut, it does not say.
+        Ok(Restored { preserved: Some(preserve.to_owned()), disconnected: 0, events_kept, abandoned, notes })
+    }
+
+    /// Neon's part: the source is put back, and what it held is a branch, whose id this answers with.
+    async fn exchanged(&self, branch: &Branch, preserve: &str) -> Result<(Id, Vec<String>), BranchError> {
         let source = self.source().await?;
         let (backup, _) = self.current(branch).await?;
         let mut notes = Vec::new();
@@ -123,14 +175,7 @@ impl NeonBranches<'_> {
             "Neon: {} ({}) is {}; what it held is `{preserve}` ({preserved})",
             state.name, state.id, state.current_state
         ));
-        let taken = self.take_along(&preserved, preserve).await;
-        let (events_kept, abandoned) = taken.map_err(|source| BranchError::NotTakenAlong {
-            database: self.address.database.clone(),
-            preserved: preserve.to_owned(),
-            source: Box::new(source),
-        })?;
-        // How many sessions Neon has cut, it does not say.
-        Ok(Restored { preserved: Some(preserve.to_owned()), disconnected: 0, events_kept, abandoned, notes })
+        Ok((preserved, notes))
     }
 
     /// Asks for it once. Whether a lost answer meant yes shows by the name under which the old state is kept.
@@ -274,6 +319,7 @@ mod tests {
         for (more, expected) in [
             ("", None),
             (r#","restore_status":"finalized""#, None),
+            (r#","restore_status":"restored""#, None),
             (r#","restore_status":"detaching""#, Some("detaching")),
             (r#","restore_status":"pondering""#, Some("pondering")),
             (r#","restricted_actions":[]"#, None),
