@@ -10,6 +10,7 @@ mod backup;
 mod bookkeeping;
 mod branches;
 mod connections;
+mod convex;
 mod convex_functions;
 mod forge;
 mod mirror;

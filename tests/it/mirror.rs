@@ -4,13 +4,19 @@
 use std::{collections::BTreeMap, fs};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use liftlock::services::mirror::{
-    Action, Batch, Change, Digest, Held, KeyRange, LocalMirror, Mapping, Mirror, MirrorError, Page, Receipt, Tally,
-    document_hash,
+use liftlock::{
+    config::{Convex, ConvexAuth, ProfileName},
+    secret::Secret,
+    services::mirror::{
+        Action, Batch, Change, ConvexMirror, Digest, Held, KeyRange, LocalMirror, Mapping, Mirror, MirrorError, Page,
+        Receipt, Tally, document_hash,
+    },
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use uuid::Uuid;
+
+use crate::support::convex::{DEPLOY_KEY, Harness, SYNC_AUTH_KEY};
 
 const RUN: Uuid = Uuid::from_u128(7);
 
@@ -156,6 +162,39 @@ async fn keeps_its_promises(mirror: &impl Mirror) {
     let next = Batch { run: Uuid::from_u128(8), fence: 2, ..batch(1, vec![put("q", "n")]) };
     assert_eq!(mirror.write(&next).await.unwrap().tally, tally(1, 0, 0, 0, 0));
     assert_eq!(mirror.table("t").await.unwrap().unwrap().last.run, Uuid::from_u128(8));
+}
+
+#[tokio::test]
+async fn convex_keeps_every_promise_of_a_mirror_through_both_doors() {
+    for auth in [ConvexAuth::DeployKey(Secret::new(DEPLOY_KEY)), ConvexAuth::SyncAuthKey(Secret::new(SYNC_AUTH_KEY))] {
+        let harness = Harness::start(&["t"]);
+        harness.configure(json!({ "syncAuthKey": SYNC_AUTH_KEY })).await;
+        let settings = Convex { url: harness.url.clone(), auth, functions: "liftlock/sync".to_owned() };
+        let open = || ConvexMirror::open(&settings, ProfileName::Production).unwrap();
+        keeps_its_promises(&open()).await;
+        let digest = digested(&open(), &KeyRange::all()).await.unwrap();
+        assert_eq!((digest.live, harness.documents("t").await.len()), (6, 6));
+    }
+}
+
+/// More documents than any page holds.
+#[tokio::test]
+async fn pages_of_a_convex_table_are_its_whole() {
+    let harness = Harness::start(&["t"]);
+    harness.configure(json!({ "writeRate": 1 << 30 })).await;
+    let auth = ConvexAuth::DeployKey(Secret::new(DEPLOY_KEY));
+    let settings = Convex { url: harness.url.clone(), auth, functions: "liftlock/sync".to_owned() };
+    let mirror = ConvexMirror::open(&settings, ProfileName::Production).unwrap();
+    let mut all = Digest::default();
+    for number in 1..=6 {
+        let changes: Vec<Change> = (0..1500).map(|it| put(&format!("{number}-{it:04}"), "x")).collect();
+        all = all.with(folded(&changes));
+        mirror.write(&batch(number, changes)).await.unwrap();
+    }
+    assert_eq!(digested(&mirror, &KeyRange::all()).await.unwrap(), all);
+    assert_eq!(scan(&mirror, &KeyRange::all()).await.len(), 9000);
+    let calls = harness.statistics().await["calls"].clone();
+    assert!(calls["liftlock/sync:digest"].as_u64() > Some(1), "{calls}");
 }
 
 struct Folder {

@@ -2,7 +2,7 @@
 //! changes nothing about the end.
 
 mod kills;
-mod reader;
+pub mod reader;
 
 use std::{
     collections::BTreeMap,
@@ -40,10 +40,10 @@ struct Setting {
 }
 
 #[derive(Default)]
-struct Notices(Mutex<Vec<String>>);
+pub struct Notices(Mutex<Vec<String>>);
 
 impl Notices {
-    fn all(&self) -> MutexGuard<'_, Vec<String>> {
+    pub fn all(&self) -> MutexGuard<'_, Vec<String>> {
         self.0.lock().unwrap()
     }
 }
@@ -118,10 +118,10 @@ fn outcome(it: &TableSync) -> [u64; 6] {
     [it.source_rows, it.mirror_rows, it.inserted, it.updated, it.unchanged, it.deleted]
 }
 
-const NUMBERS: &str = "create table numbers (id int primary key, name text not null);
+pub const NUMBERS: &str = "create table numbers (id int primary key, name text not null);
     insert into numbers select it, 'row ' || it from generate_series(1, 100) it;";
 
-const NUMBERS_COLUMNS: &[(&str, &str, &str)] = &[("id", "id", "int"), ("name", "name", "text")];
+pub const NUMBERS_COLUMNS: &[(&str, &str, &str)] = &[("id", "id", "int"), ("name", "name", "text")];
 
 #[tokio::test]
 async fn only_what_changed_is_written() {
@@ -241,7 +241,7 @@ async fn what_the_destination_added_survives_changes_and_dropped_columns_go() {
     assert_eq!(outcome(&setting.sync_table().await), [100, 100, 0, 0, 100, 0]);
 }
 
-const AWKWARD: &str = r#"
+pub const AWKWARD: &str = r#"
     create type mood as enum ('fine', 'so "so"', 'né');
     create domain code as text check (value <> 'x');
     create domain sure as code;
@@ -282,7 +282,7 @@ const AWKWARD: &str = r#"
       (8, 100000000, 0, 123456789012345678, null, null, '-0', '1e5');
 "#;
 
-const AWKWARD_COLUMNS: &[(&str, &str, &str)] = &[
+pub const AWKWARD_COLUMNS: &[(&str, &str, &str)] = &[
     ("id", "id", "bigint"),
     ("i2", "i2", "smallint"),
     ("i4", "i4", "int"),

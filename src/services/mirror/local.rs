@@ -8,6 +8,8 @@ use std::{
     fs::{self, File, TryLockError},
     slice,
     sync::{Arc, Mutex},
+    thread,
+    time::Duration,
 };
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -57,10 +59,7 @@ impl LocalMirror {
         let lock_path = path.join(".lock");
         let options = File::options().create(true).append(true).open(&lock_path);
         let lock = options.map_err(|source| inaccessible("write", &lock_path, source))?;
-        lock.try_lock().map_err(|reason| match reason {
-            TryLockError::WouldBlock => MirrorError::Busy { place: path.to_string() },
-            TryLockError::Error(source) => inaccessible("lock", &lock_path, source),
-        })?;
+        locked(&lock, path, &lock_path)?;
         let manifest_path = path.join("mirror.json");
         let found = manifest::Mirror::read(&manifest_path)?;
         let mirror = match found {
@@ -242,6 +241,19 @@ impl Folder {
         self.tables.insert(batch.table.clone(), Some(after));
         Ok(receipt)
     }
+}
+
+/// Takes the lock. A process that is being started has the files of its parent for a moment, and their locks with
+/// them, so that one look is not enough.
+fn locked(lock: &File, place: &Utf8Path, path: &Utf8Path) -> Result<(), MirrorError> {
+    for _ in 0..10 {
+        match lock.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(20)),
+            Err(TryLockError::Error(source)) => return Err(inaccessible("lock", path, source)),
+        }
+    }
+    Err(MirrorError::Busy { place: place.to_string() })
 }
 
 /// One batch on its way into segments.

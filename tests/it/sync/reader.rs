@@ -1,9 +1,10 @@
 //! Reads the mirror as somebody would who knows only its documentation, and lets Postgres judge the values.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Debug};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use camino::Utf8Path;
+use liftlock::services::postgres::ToSql;
 use serde_json::Value;
 
 use crate::support::TestDatabase;
@@ -35,46 +36,70 @@ pub fn live(folder: &Utf8Path) -> BTreeMap<String, Value> {
     documents
 }
 
-/// The mirror holds exactly the rows of `select`, value by value. `columns` are field, SQL expression and type;
-/// each mirrored value is given back to Postgres as input for the type, and its text compared with the source's.
+/// The folder holds exactly the rows of `select`, value by value.
 pub async fn assert_equal(database: &TestDatabase, folder: &Utf8Path, from: &str, columns: &[(&str, &str, &str)]) {
-    let documents = live(folder);
+    let documents: Vec<Value> = live(folder).into_values().collect();
+    assert_documents(database, &documents, from, columns).await;
+}
+
+/// The documents are exactly the rows of `select`, value by value. `columns` are field, SQL expression and type;
+/// each mirrored value is given back to Postgres as input for the type, and its text compared with the source's.
+pub async fn assert_documents(
+    database: &TestDatabase,
+    documents: &[Value],
+    from: &str,
+    columns: &[(impl AsRef<str>, impl AsRef<str>, impl AsRef<str>)],
+) {
     let session = database.session().await;
-    let mut sourced: Vec<Vec<Option<String>>> = Vec::new();
-    let mut mirrored: Vec<Vec<Option<String>>> = Vec::new();
+    let mut given: Vec<Vec<Option<String>>> = Vec::new();
     for (field, expression, kind) in columns {
+        let (field, expression, kind) = (field.as_ref(), expression.as_ref(), kind.as_ref());
         let sql = format!("select ({expression})::{kind}::text from {from}");
         let rows = session.query(&sql, &[]).await.unwrap();
-        sourced.push(rows.iter().map(|it| it.get(0)).collect());
-        let inputs: Vec<Option<String>> = documents.values().map(|it| input(&it[*field], kind)).collect();
+        let mut sourced: Vec<Option<String>> = rows.iter().map(|it| it.get(0)).collect();
+        let inputs: Vec<Option<String>> = documents.iter().map(|it| input(&it[field], kind)).collect();
         let sql = format!("select v::{kind}::text from unnest($1::text[]) u (v)");
         let rows =
             session.query(&sql, &[&inputs]).await.unwrap_or_else(|error| panic!("{field}: {error:?} {inputs:?}"));
-        mirrored.push(rows.iter().map(|it| it.get(0)).collect());
-    }
-    for (index, (field, ..)) in columns.iter().enumerate() {
-        sourced[index].sort();
-        mirrored[index].sort();
-        assert_eq!(mirrored[index], sourced[index], "{field}");
+        let mut mirrored: Vec<Option<String>> = rows.iter().map(|it| it.get(0)).collect();
+        sourced.sort();
+        mirrored.sort();
+        assert!(mirrored == sourced, "{from}, {field}: {}", first_difference(&mirrored, &sourced));
+        given.push(inputs);
     }
     // Each column holds the right values; whole rows say that they are in the right documents.
-    let whole: Vec<String> =
-        columns.iter().map(|(_, expression, kind)| format!("({expression})::{kind}::text")).collect();
+    let whole: Vec<String> = columns
+        .iter()
+        .map(|(_, expression, kind)| format!("({})::{}::text", expression.as_ref(), kind.as_ref()))
+        .collect();
     let sql = format!("select array[{}] from {from}", whole.join(", "));
     let mut rows: Vec<Vec<Option<String>>> =
         session.query(&sql, &[]).await.unwrap().iter().map(|it| it.get(0)).collect();
+    let numbers = 1..=columns.len();
     let casts: Vec<String> =
-        columns.iter().enumerate().map(|(n, (_, _, kind))| format!("$1[{}]::{kind}::text", n + 1)).collect();
-    let sql = format!("select array[{}] from (select $1::text[]) v", casts.join(", "));
-    let mut back = Vec::new();
-    for document in documents.values() {
-        let inputs: Vec<Option<String>> =
-            columns.iter().map(|(field, _, kind)| input(&document[*field], kind)).collect();
-        back.push(session.query_one(&sql, &[&inputs]).await.unwrap().get::<_, Vec<Option<String>>>(0));
-    }
+        columns.iter().zip(numbers.clone()).map(|((.., kind), n)| format!("c{n}::{}::text", kind.as_ref())).collect();
+    let arrays: Vec<String> = numbers.clone().map(|n| format!("${n}::text[]")).collect();
+    let names: Vec<String> = numbers.map(|n| format!("c{n}")).collect();
+    let sql = format!("select array[{}] from unnest({}) u ({})", casts.join(", "), arrays.join(", "), names.join(", "));
+    let parameters: Vec<&(dyn ToSql + Sync)> = given.iter().map(|it| it as &(dyn ToSql + Sync)).collect();
+    let mut back: Vec<Vec<Option<String>>> =
+        session.query(&sql, &parameters).await.unwrap().iter().map(|it| it.get(0)).collect();
     rows.sort();
     back.sort();
-    assert_eq!(back, rows);
+    assert!(back == rows, "{from}: {}", first_difference(&back, &rows));
+    session.close().await;
+}
+
+fn first_difference<T: Debug + PartialEq>(mirrored: &[T], sourced: &[T]) -> String {
+    let place = mirrored.iter().zip(sourced).position(|(one, other)| one != other);
+    let place = place.unwrap_or(mirrored.len().min(sourced.len()));
+    format!(
+        "{} mirrored and {} at the source; the first that differs: {:?} and {:?}",
+        mirrored.len(),
+        sourced.len(),
+        mirrored.get(place),
+        sourced.get(place)
+    )
 }
 
 /// A mirrored value as input text for Postgres.

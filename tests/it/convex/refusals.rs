@@ -1,0 +1,176 @@
+//! What is wrong with a key, the functions or the tables is said by name, with what to do, and nothing is written.
+
+use std::{fs, path::Path, process::Output};
+
+use liftlock::{
+    config::{Convex, ConvexAuth, ProfileName},
+    secret::Secret,
+    services::mirror::{ConvexMirror, MirrorError},
+    sync::SyncError,
+};
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::{Setting, only, outcome, unfolded};
+use crate::{
+    support::{
+        self, TestDatabase,
+        convex::{DEPLOY_KEY, Harness, SYNC_AUTH_KEY, write_app},
+    },
+    sync::NUMBERS,
+};
+
+/// Stands for whatever key somebody has: it must not be in anything that is shown.
+const CANARY: &str = "prod:canary-otter-7|canarycanarycanarycanary0000";
+const SHARED_CANARY: &str = "canary-shared-canary-shared-canary-0000";
+
+fn deploy_key(url: &str, key: &str) -> Convex {
+    let auth = ConvexAuth::DeployKey(Secret::new(key));
+    Convex { url: url.to_owned(), auth, functions: "liftlock/sync".to_owned() }
+}
+
+fn shared_key(url: &str, key: &str) -> Convex {
+    Convex { auth: ConvexAuth::SyncAuthKey(Secret::new(key)), ..deploy_key(url, "") }
+}
+
+#[tokio::test]
+async fn both_ways_of_being_known_carry_everything() {
+    let setting = Setting::new("both_ways_of_being_known", NUMBERS, &["numbers"]).await;
+    setting.harness.configure(json!({ "syncAuthKey": SYNC_AUTH_KEY })).await;
+    let open = |settings| ConvexMirror::open(&settings, ProfileName::Production).unwrap();
+    let public = open(shared_key(&setting.harness.url, SYNC_AUTH_KEY));
+    assert_eq!(outcome(&only(setting.carry(&public).await.unwrap())), [100, 100, 100, 0, 0, 0]);
+    // The other door leads to the same mirror.
+    assert_eq!(outcome(&only(setting.sync().await)), [100, 100, 0, 0, 100, 0]);
+}
+
+#[tokio::test]
+async fn whatever_is_wrong_is_said_with_what_to_do() {
+    let setting = Setting::new("whatever_is_wrong_is_said", NUMBERS, &["numbers"]).await;
+    let other = Harness::start(&["others"]);
+    let newer = TempDir::new().unwrap();
+    write_app(newer.path(), &["numbers"]);
+    let guard = newer.path().join("convex/liftlock/guard.ts");
+    let text = fs::read_to_string(&guard).unwrap();
+    assert!(text.contains("PROTOCOL = 1;"));
+    fs::write(&guard, text.replace("PROTOCOL = 1;", "PROTOCOL = 2;")).unwrap();
+    let newer = Harness::start_app(newer.path());
+    let bare = TempDir::new().unwrap();
+    fs::create_dir_all(bare.path().join("convex")).unwrap();
+    let schema = "import { defineSchema } from \"convex/server\";\nexport default defineSchema({});\n";
+    fs::write(bare.path().join("convex/schema.ts"), schema).unwrap();
+    let bare = Harness::start_app(bare.path());
+    let url = &setting.harness.url;
+    for (settings, complaint, advice) in [
+        (deploy_key(url, CANARY), "the deploy key is not one of this deployment", "`sync.to.deploy_key`"),
+        (shared_key(url, SHARED_CANARY), "the deployment's LIFTLOCK_SYNC_AUTH_KEY is missing", "npx convex env set"),
+        (deploy_key(&newer.url, DEPLOY_KEY), "the deployed functions are of another version", "liftlock convex init"),
+        (
+            deploy_key(&bare.url, DEPLOY_KEY),
+            "the deployment has no function `liftlock/sync:version`",
+            "npx convex deploy",
+        ),
+        (
+            deploy_key("http://127.0.0.1:9", DEPLOY_KEY),
+            "Convex did not answer: it cannot be reached",
+            "http://127.0.0.1:9",
+        ),
+    ] {
+        let mirror = ConvexMirror::open(&settings, ProfileName::Production).unwrap();
+        let request = liftlock::sync::Request { patience: std::time::Duration::ZERO, ..setting.request.clone() };
+        let cancel = tokio_util::sync::CancellationToken::new();
+        let error = liftlock::sync::run(&request, &mirror, &setting.notices, &cancel).await.unwrap_err();
+        assert_eq!(error.exit(), liftlock::exit::Exit::Service, "{complaint}");
+        let told = unfolded(error);
+        assert!(told.contains(complaint), "{complaint}: {told}");
+        assert!(told.contains(advice), "{advice}: {told}");
+        assert!(!told.contains("canary"), "{told}");
+    }
+    // The database was not touched by any of them.
+    let made = setting.database.text("select count(*)::text from pg_namespace where nspname = 'liftlock'").await;
+    assert_eq!(made, "0");
+    setting.harness.configure(json!({ "syncAuthKey": SYNC_AUTH_KEY })).await;
+    let mirror = ConvexMirror::open(&shared_key(url, SHARED_CANARY), ProfileName::Production).unwrap();
+    let error = setting.carry(&mirror).await.unwrap_err();
+    assert!(error.to_string().contains("does not take the shared key"), "{error}");
+
+    // A table that the functions do not know is told, and the others are carried.
+    let mirror = ConvexMirror::open(&deploy_key(&other.url, DEPLOY_KEY), ProfileName::Production).unwrap();
+    setting.database.execute("create table others (id int primary key); insert into others values (1)").await;
+    let report = setting.carry(&mirror).await.unwrap();
+    let [numbers, others] = report.tables.as_slice() else { panic!("{report:?}") };
+    assert_eq!(numbers.errors[0].message, "the deployed functions do not know table `numbers`");
+    assert_eq!(outcome(others), [1, 1, 1, 0, 0, 0]);
+}
+
+#[tokio::test]
+async fn a_key_of_another_kind_is_refused_before_anything_is_asked() {
+    for (key, profile) in [
+        ("dev:canary|canary", ProfileName::Production),
+        ("preview:canary:canary|canary", ProfileName::Production),
+        (CANARY, ProfileName::Staging),
+        (CANARY, ProfileName::Dev),
+    ] {
+        let error = ConvexMirror::open(&deploy_key("http://127.0.0.1:9", key), profile).unwrap_err();
+        assert_eq!(error.exit(), liftlock::exit::Exit::Usage);
+        let told = unfolded(SyncError::Mirror(error));
+        assert!(told.contains("deploy key does not belong") && !told.contains("canary"), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_was_overtaken_stops_and_overwrites_nothing() {
+    let setting = Setting::new("a_run_that_was_overtaken", NUMBERS, &["numbers"]).await;
+    let mirror = setting.open();
+    let recording = super::Recording::of(&mirror);
+    setting.carry(&recording).await.unwrap();
+    let old = recording.batches.lock().await[0].clone();
+    setting.database.execute("update numbers set name = 'newer'").await;
+    setting.sync().await;
+    // A request that was under way for a while: the same run, another number.
+    let late = liftlock::services::mirror::Batch { number: 99, ..old };
+    let error = liftlock::services::mirror::Mirror::write(&mirror, &late).await.unwrap_err();
+    assert!(matches!(error, MirrorError::StaleRun { .. }), "{error}");
+    assert!(setting.documents("numbers").await.values().all(|it| it["name"] == "newer"));
+}
+
+/// Runs `liftlock` in a project whose mirror is at `url`.
+fn run(folder: &Path, database: &TestDatabase, url: &str, key: &str, arguments: &[&str]) -> Output {
+    let yaml = "migrations: migrations\nenvironments:\n  production: { database: \"${DATABASE_URL_PROD}\", profile: production }\n\
+        sync:\n  from: production\n  to: { convex: \"${CONVEX_URL}\", deploy_key: \"${CONVEX_DEPLOY_KEY}\" }\n";
+    fs::write(folder.join("liftlock.yml"), yaml).unwrap();
+    let mut command = support::liftlock();
+    command.args(arguments).current_dir(folder);
+    command.env("DATABASE_URL_PROD", database.url.expose()).env("CONVEX_URL", url).env("CONVEX_DEPLOY_KEY", key);
+    command.output().unwrap()
+}
+
+fn told(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_carries_tells_and_never_shows_a_key() {
+    let setting = Setting::new("the_command_carries", NUMBERS, &["numbers"]).await;
+    let folder = TempDir::new().unwrap();
+    let run = |key: &str, arguments: &[&str]| {
+        let output = run(folder.path(), &setting.database, &setting.harness.url, key, arguments);
+        let told = told(&output);
+        assert!(!told.contains("canary") && !told.contains("made-up"), "{arguments:?}: {told}");
+        (output.status.code().unwrap(), told)
+    };
+    for format in ["text", "json", "markdown"] {
+        let (code, told) = run(CANARY, &["sync", "--format", format]);
+        assert!(code == 3 && told.contains("the deploy key is not one of this deployment"), "{code} {told}");
+    }
+    let (code, told) = run("dev:canary|canary", &["sync"]);
+    assert!(code == 2 && told.contains("a development deploy key does not belong"), "{code} {told}");
+    let before = setting.written().await;
+    let (code, told) = run(DEPLOY_KEY, &["sync", "--plan"]);
+    assert!(code == 0 && told.contains("every sync verifies by reading"), "{code} {told}");
+    assert_eq!(setting.written().await, before, "a plan writes nothing");
+    let (code, told) = run(DEPLOY_KEY, &["sync"]);
+    assert!(code == 0 && told.contains("count and digest"), "{code} {told}");
+    let (code, told) = run(DEPLOY_KEY, &["doctor"]);
+    assert!(told.contains("sync: functions") && told.contains("100 rows live"), "{code} {told}");
+}
