@@ -98,8 +98,10 @@ pub enum Command {
                             0 yes, 1 no, or 2, 3, 4 as the command that failed. 2 also when FILE is no report."
     )]
     Report(Report),
-    /// The Convex mirror: write the functions that receive a sync into an app
-    #[command(after_help = "Examples:\n  liftlock convex init\n  liftlock convex init --dir apps/web/convex --yes")]
+    /// The Convex mirror: write the functions that receive a sync into an app, and check a deployment
+    #[command(
+        after_help = "Examples:\n  liftlock convex init\n  liftlock convex check\n  liftlock convex init --dir apps/web/convex --yes"
+    )]
     Convex(Convex),
     /// Check configuration, connections and privileges; every complaint has its fix
     #[command(after_help = "Examples:\n  liftlock doctor\n  liftlock doctor --format json")]
@@ -342,6 +344,9 @@ pub enum ConvexCommand {
                             liftlock convex init --table sow_poles --table sow_drops\n\n\
                             Writes only files of its own, in convex/liftlock, and a schema.ts where there is none.")]
     Init(ConvexInit),
+    /// Try the deployment out: key, permissions, functions, tables, indexes; writes nothing
+    #[command(after_help = "Example:\n  liftlock convex check")]
+    Check,
 }
 
 #[derive(Debug, Args)]

@@ -1,5 +1,6 @@
 //! `liftlock convex`.
 
+pub mod check;
 pub mod init;
 
 use super::Shell;
@@ -12,6 +13,7 @@ use crate::{
 /// About the Convex mirror.
 pub async fn convex(shell: &Shell, arguments: &cli::Convex) -> Result<Report, Error> {
     match &arguments.command {
+        ConvexCommand::Check => check::check(shell).await,
         ConvexCommand::Init(arguments) => init::init(shell, arguments).await,
     }
 }

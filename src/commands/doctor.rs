@@ -6,18 +6,14 @@ use camino::Utf8Path;
 use futures_util::future::join_all;
 
 use self::environment::Examined;
-use super::Shell;
+use super::{Shell, convex::check::deployment};
 use crate::{
-    config::{Audit, Config, Convex, Environment, Incomplete, MirrorTarget, Part, ProfileName},
+    config::{Audit, Config, Incomplete, MirrorTarget, Part, ProfileName},
     error::{Error, explained},
     migration::discover::{self, DiscoverError},
     report::{Check, CheckState, Report, Section, Verdict},
-    services::{
-        mirror::{ConvexMirror, convex::preflight},
-        postgres::same_database,
-        webhook,
-    },
-    sync::{self, Request, SyncError},
+    services::{postgres::same_database, webhook},
+    sync::{self, Request},
 };
 
 pub async fn doctor(shell: &Shell) -> Result<Report, Error> {
@@ -137,7 +133,8 @@ async fn sync(config: &Config) -> Vec<Check> {
     }
     let Ok(environment) = config.environment(&settings.from) else { return checks };
     if let MirrorTarget::Convex(convex) = &settings.to {
-        checks.extend(deployment(convex, environment, &settings.tables).await);
+        let found = deployment(convex, environment.profile, &settings.tables).await;
+        checks.extend(found.into_iter().map(|it| Check { name: format!("sync: {}", it.name), ..it }));
     }
     let request = Request {
         environment: environment.name.clone(),
@@ -168,15 +165,6 @@ async fn sync(config: &Config) -> Vec<Check> {
         _ => ok("sync: tables", format!("{} can be read", counted(sound, "table"))),
     });
     checks
-}
-
-/// The same as `liftlock convex check`.
-async fn deployment(convex: &Convex, environment: &Environment, tables: &[String]) -> Vec<Check> {
-    let checks = match ConvexMirror::open(convex, environment.profile) {
-        Ok(mirror) => preflight(&mirror, tables).await,
-        Err(error) => vec![failed("key", &Error::from(SyncError::Mirror(error)))],
-    };
-    checks.into_iter().map(|it| Check { name: format!("sync: {}", it.name), ..it }).collect()
 }
 
 /// Tried with a file that is gone at once, in the folder or in the nearest one above that exists.

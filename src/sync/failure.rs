@@ -30,6 +30,12 @@ pub enum SyncError {
         help("add, for example:\nsync:\n  from: production\n  to: {{ folder: ./mirror }}")
     )]
     NotConfigured,
+    #[error("the mirror is not a Convex deployment")]
+    #[diagnostic(
+        code(sync::not_convex),
+        help("`liftlock doctor` looks at a folder; for a deployment write `to: {{ convex: …, deploy_key: … }}`")
+    )]
+    NotConvex,
     #[error("cannot read `{table}`")]
     #[diagnostic(code(sync::unreadable), help("{}", advice(source)))]
     Read { table: String, source: PostgresError },
@@ -82,7 +88,7 @@ impl SyncError {
             | Self::KeyTooLong { .. }
             | Self::Refused { .. }
             | Self::TakenOver => Exit::Service,
-            Self::NotConfigured => Exit::Usage,
+            Self::NotConfigured | Self::NotConvex => Exit::Usage,
             Self::Cancelled | Self::Stopped { .. } => Exit::Half,
         }
     }
@@ -120,9 +126,12 @@ impl SyncError {
                     | MirrorError::TooLarge { .. }
                     | MirrorError::RowRefused { .. }
             ),
-            Self::NotConfigured | Self::Connect(_) | Self::Bookkeeping(_) | Self::Cancelled | Self::Stopped { .. } => {
-                false
-            }
+            Self::NotConfigured
+            | Self::NotConvex
+            | Self::Connect(_)
+            | Self::Bookkeeping(_)
+            | Self::Cancelled
+            | Self::Stopped { .. } => false,
         }
     }
 

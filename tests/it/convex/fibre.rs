@@ -37,12 +37,12 @@ const CHANGE: &str = "
     with n as (select id, row_number() over (order by id) n from onemap_installations)
       update onemap_installations t set contractor = 'other' from n where n.id = t.id and n.n % 10 = 0;
     with n as (select property_id, row_number() over (order by property_id collate \"C\") n from onemap_poles)
-      update onemap_poles t set last_modified = last_modified + interval '1 us' from n
+      update onemap_poles t set last_modified = '2020-01-01 00:00:00.000001Z' from n
       where n.property_id = t.property_id and n.n % 10 = 0;
     with n as (select id, row_number() over (order by id) n from lawley_activations)
       update lawley_activations t set traffic_bytes = traffic_bytes - 1000000 from n where n.id = t.id and n.n % 10 = 0;
     with n as (select activation_code, row_number() over (order by activation_code collate \"C\") n from mohadin_activations)
-      update mohadin_activations t set score = 0.5 from n where n.activation_code = t.activation_code and n.n % 10 = 0;";
+      update mohadin_activations t set score = coalesce(score, 0) + 0.1 from n where n.activation_code = t.activation_code and n.n % 10 = 0;";
 
 async fn setting(test: &str) -> Setting {
     let mut setting = Setting::new(test, NETWORK, &TABLES).await;

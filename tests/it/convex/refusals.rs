@@ -174,3 +174,89 @@ async fn the_command_carries_tells_and_never_shows_a_key() {
     let (code, told) = run(DEPLOY_KEY, &["doctor"]);
     assert!(told.contains("sync: functions") && told.contains("100 rows live"), "{code} {told}");
 }
+
+/// Each line of the preflight, and what it says when that is what is wrong.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_names_everything_that_is_missing_and_writes_nothing() {
+    let setting = Setting::new("a_check_names_everything", NUMBERS, &["numbers"]).await;
+    setting.database.execute("create table others (id int primary key)").await;
+    let folder = TempDir::new().unwrap();
+    let check = |key: &str| {
+        let output = run(folder.path(), &setting.database, &setting.harness.url, key, &["convex", "check"]);
+        let told = told(&output);
+        assert!(!told.contains("canary") && !told.contains("made-up"), "{told}");
+        (output.status.code().unwrap(), told.split_whitespace().collect::<Vec<_>>().join(" "))
+    };
+    let needed = [
+        "deployment:functions:runInternalMutations",
+        "deployment:functions:runInternalQueries",
+        "deployment:data:view",
+    ];
+    let before = setting.written().await;
+    let all = json!([{ "key": DEPLOY_KEY, "operations": needed }]);
+    setting.harness.configure(json!({ "keys": all })).await;
+    let (code, told) = check(DEPLOY_KEY);
+    assert!(code == 1 && told.contains("the deployed functions do not know table `others`"), "{code} {told}");
+    setting.database.execute("drop table others").await;
+    let (code, told) = check(DEPLOY_KEY);
+    assert_eq!(code, 0, "{told}");
+    for line in [
+        "a production deploy key",
+        "answers, version test-server",
+        "may run internal functions and look at tables",
+        "`liftlock/sync` is deployed, protocol 1",
+        "1 table is known and indexed",
+        "the first sync sends every row",
+        "4 tables at a time",
+    ] {
+        assert!(told.contains(line), "{line}: {told}");
+    }
+    for missing in needed {
+        let left: Vec<&str> = needed.into_iter().filter(|it| *it != missing).collect();
+        setting.harness.configure(json!({ "keys": [{ "key": DEPLOY_KEY, "operations": left }] })).await;
+        let (code, told) = check(DEPLOY_KEY);
+        assert!(code == 1 && told.contains(&format!("the deploy key may not: {missing}")), "{missing} {code} {told}");
+    }
+    for (options, expected, complaint) in [
+        (json!({ "keys": [{ "key": DEPLOY_KEY, "operations": needed, "isReadOnly": true }] }), 1, "may only read"),
+        (json!({ "keys": [{ "key": DEPLOY_KEY }] }), 0, "may do more than a sync needs: deployment:deploy"),
+        (json!({ "keys": all, "backfilling": ["numbers"] }), 0, "index `by_neon_key` is still being built"),
+    ] {
+        setting.harness.configure(options).await;
+        let (code, told) = check(DEPLOY_KEY);
+        assert!(code == expected && told.contains(complaint), "{complaint}: {code} {told}");
+    }
+    let (code, told) = check(CANARY);
+    assert!(code == 1 && told.contains("the deploy key is not one of this deployment"), "{code} {told}");
+    let (code, told) = check("dev:canary|canary");
+    assert!(code == 1 && told.contains("a development deploy key does not belong"), "{code} {told}");
+    assert_eq!(setting.written().await, before, "a check writes nothing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_tells_functions_that_are_not_deployed_from_half_of_them() {
+    let database = support::database("a_check_tells_functions").await;
+    database.execute(NUMBERS).await;
+    let folder = TempDir::new().unwrap();
+    for (is_half, complaint) in
+        [(false, "`liftlock/sync` is not deployed"), (true, "not deployed: liftlock/sync:digest")]
+    {
+        let app = TempDir::new().unwrap();
+        write_app(app.path(), &["numbers"]);
+        let sync = app.path().join("convex/liftlock/sync.ts");
+        match is_half {
+            true => {
+                let text = fs::read_to_string(&sync).unwrap();
+                let line = "export const [digest, digestWithKey]";
+                assert!(text.contains(line));
+                fs::write(&sync, text.replace(line, "export const [digested, digestedWithKey]")).unwrap();
+            }
+            false => fs::remove_file(&sync).unwrap(),
+        }
+        let harness = Harness::start_app(app.path());
+        let output = run(folder.path(), &database, &harness.url, DEPLOY_KEY, &["convex", "check"]);
+        let told = told(&output);
+        assert!(output.status.code() == Some(1) && told.contains(complaint), "{complaint}: {told}");
+        assert!(told.contains("npx convex deploy"), "{told}");
+    }
+}
