@@ -79,9 +79,9 @@ async fn sixty_thousand_rows_arrive_and_follow_every_change_value_by_value() {
     assert_eq!(setting.written().await, before);
 
     // The app's own fields survive whatever happens to the rows.
-    let keys: Vec<String> = setting.documents("sow_poles").await.into_keys().step_by(5).collect();
+    let keys: Vec<String> = setting.documents("onemap_poles").await.into_keys().step_by(5).collect();
     for key in &keys[..20] {
-        setting.harness.patch("sow_poles", key, json!({ "note": "ours", "seen": { "by": ["app"] } })).await;
+        setting.harness.patch("onemap_poles", key, json!({ "note": "ours", "seen": { "by": ["app"] } })).await;
     }
     setting.database.execute(CHANGE).await;
     let tenth = setting.sync().await;
@@ -93,11 +93,11 @@ async fn sixty_thousand_rows_arrive_and_follow_every_change_value_by_value() {
         .database
         .execute(
             "create schema kept; create table kept.drops as select * from sow_drops where id % 300 = 0;
-        delete from sow_drops where id % 300 = 0; create table kept.poles as select * from sow_poles limit 45;
-        delete from sow_poles where id in (select id from kept.poles)",
+        delete from sow_drops where id % 300 = 0; create table kept.poles as select * from onemap_poles order by property_id collate \"C\" limit 54;
+        delete from onemap_poles where property_id in (select property_id from kept.poles)",
         )
         .await;
-    let gone = 237 + 45;
+    let gone = 237 + 54;
     let fewer = setting.sync().await;
     assert_eq!(outcomes(&fewer), [ROWS - gone, ROWS - gone, 0, 0, ROWS - gone, gone]);
     setting.assert_all_equal(&TABLES).await;
@@ -106,11 +106,11 @@ async fn sixty_thousand_rows_arrive_and_follow_every_change_value_by_value() {
     assert_eq!(documents.values().filter(|it| it["neon"]["deletedAt"].is_string()).count(), 237);
     setting
         .database
-        .execute("insert into sow_drops select * from kept.drops; insert into sow_poles select * from kept.poles")
+        .execute("insert into sow_drops select * from kept.drops; insert into onemap_poles select * from kept.poles")
         .await;
     assert_eq!(outcomes(&setting.sync().await), [ROWS, ROWS, gone, 0, ROWS - gone, 0]);
     setting.assert_all_equal(&TABLES).await;
-    let documents = setting.documents("sow_poles").await;
+    let documents = setting.documents("onemap_poles").await;
     for key in &keys[..20] {
         let document = &documents[key];
         assert_eq!((&document["note"], &document["seen"]), (&json!("ours"), &json!({ "by": ["app"] })), "{key}");
