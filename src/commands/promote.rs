@@ -45,6 +45,9 @@ pub async fn promote(shell: &Shell, arguments: &cli::Promote) -> Result<Report, 
         commit: commit.as_deref(),
     };
     let mirroring = Mirroring::of(&config, environment);
+    if let Some(mirroring) = &mirroring {
+        mirroring.assert_suits()?;
+    }
     let job = Job { shell, environment, sink, mirroring, question };
     if arguments.abandon {
         return job.abandon(arguments.yes).await;

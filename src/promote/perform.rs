@@ -22,7 +22,11 @@ use crate::{
     exit::Exit,
     migration::Migration,
     report::{SyncReport, TableSync, progress::Observe},
-    services::{mirror, postgres::PostgresError, webhook::AnySink},
+    services::{
+        mirror::{self, ConvexMirror},
+        postgres::PostgresError,
+        webhook::AnySink,
+    },
     sync::{self, SyncError},
 };
 
@@ -175,6 +179,15 @@ impl Mirroring {
             to: settings.to.clone(),
             profile: environment.profile,
         })
+    }
+
+    /// Whether the mirror may be carried to at all, as far as can be said without asking it: better known before
+    /// anything is applied.
+    pub fn assert_suits(&self) -> Result<(), SyncError> {
+        match &self.to {
+            MirrorTarget::Folder(_) => Ok(()),
+            MirrorTarget::Convex(convex) => Ok(ConvexMirror::open(convex, self.profile).map(drop)?),
+        }
     }
 
     /// Carries the tables; all of them, and proven, or an error.

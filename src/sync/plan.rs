@@ -298,9 +298,7 @@ pub fn orphans(relations: &[Relation], standing: &[Standing]) -> Vec<String> {
     names.retain(|name| !relations.iter().any(|it| it.shown() == *name));
     names.dedup();
     let told = |it: &str| {
-        format!(
-            "`{it}` is in the mirror from an earlier sync, but not at the source any more: its folder stays as it is"
-        )
+        format!("`{it}` is in the mirror from an earlier sync, but not at the source any more: it stays there as it is")
     };
     names.into_iter().map(told).collect()
 }

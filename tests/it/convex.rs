@@ -4,6 +4,7 @@
 mod faults;
 mod fibre;
 mod live;
+mod promotion;
 mod refusals;
 mod values;
 
