@@ -54,6 +54,7 @@ fn validate(criterion: &mut Criterion) {
                 judged: &judged,
                 profile: ProfileName::Production,
                 promotion: None,
+                emergency: None,
                 config_tables: &[],
             };
             black_box(lint(&request))

@@ -1,5 +1,9 @@
 //! What can be typed: commands, options, their help and their environment variables.
 
+mod emergency;
+
+pub use self::emergency::Emergency;
+
 use camino::Utf8PathBuf;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
@@ -75,7 +79,8 @@ pub enum Command {
     Plan(Plan),
     /// Carry the pending migrations to an environment: restore point, apply, audit, sync, verify
     #[command(
-        after_help = "Examples:\n  liftlock promote --to staging --yes\n  liftlock promote --to prod --type hotfix\n\n\
+        after_help = "Examples:\n  liftlock promote --to staging --yes\n  liftlock promote --to prod --type hotfix\n  \
+                            liftlock promote --to prod --emergency --incident INC-123 --reason orders-fail-until-this-index-is-valid\n\n\
                             Killed half-way? Run the same command again: it resumes by itself."
     )]
     Promote(Promote),
@@ -260,6 +265,8 @@ pub struct Plan {
     /// Also write the report as JSON to this file, also when the command fails
     #[arg(long, value_name = "FILE")]
     pub save: Option<Utf8PathBuf>,
+    #[command(flatten)]
+    pub emergency: Emergency,
 }
 
 #[derive(Debug, Args)]

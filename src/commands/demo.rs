@@ -182,9 +182,14 @@ fn actor(shell: &Shell, stage: &Stage, silent: bool) -> Shell {
         observe: if silent { Arc::new(Quiet) } else { Arc::clone(&shell.observe) },
         cancel: shell.cancel.clone(),
         color: shell.color,
-        variables: stage.variables.clone(),
+        // Inside a job, too, the demonstration is nobody's promotion: it asks nobody.
+        variables: stage.variables.iter().map(|(a, b)| (a.clone(), b.clone())).chain([no_job()]).collect(),
         shown: Mutex::default(),
     }
+}
+
+fn no_job() -> (String, String) {
+    ("GITHUB_ACTIONS".to_owned(), "false".to_owned())
 }
 
 fn promotion(environment: &str) -> cli::Promote {
@@ -192,6 +197,7 @@ fn promotion(environment: &str) -> cli::Promote {
         plan: cli::Plan {
             to: cli::To { environment: environment.to_owned() },
             promotion_type: cli::PromotionType::SchemaSafe,
+            emergency: cli::Emergency::default(),
             save: None,
         },
         yes: true,

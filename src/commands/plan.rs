@@ -10,6 +10,8 @@ use crate::{
     error::Error,
     migration::{self, Migration, discover},
     promote::{
+        approval::{Purpose, look::Approving},
+        emergency::Emergency,
         neon,
         plan::{self as planning, Decision},
         prepare::{self, Prepared, Question},
@@ -24,6 +26,8 @@ pub async fn plan(shell: &Shell, arguments: &cli::Plan) -> Result<Report, Error>
     let files = files(&config)?;
     let actor = actor(shell);
     let commit = commit(shell);
+    let emergency = emergency(&arguments.emergency);
+    let approving = Approving::here(Purpose::Show, &|name| shell.variable(name));
     let question = Question {
         run: Uuid::now_v7(),
         now: shell.now(),
@@ -34,6 +38,8 @@ pub async fn plan(shell: &Shell, arguments: &cli::Plan) -> Result<Report, Error>
         actor: &actor,
         files: &files,
         commit: commit.as_deref(),
+        emergency: emergency.as_ref(),
+        approving: &approving,
     };
     let elsewhere = prepare::elsewhere(&config, environment).await;
     let session = open_read_only(environment).await?;
@@ -63,6 +69,12 @@ pub fn report(command: &'static str, prepared: &Prepared<'_>, decision: &Decisio
 /// All migrations of the folder, read.
 pub fn files(config: &Config) -> Result<Vec<Migration>, Error> {
     Ok(discover::folder(&config.migrations)?.into_iter().map(migration::read).collect())
+}
+
+/// Haste and its reasons; `None` when nobody asked for it.
+pub fn emergency(arguments: &cli::Emergency) -> Option<Emergency> {
+    let (incident, reason) = (arguments.incident.clone()?, arguments.reason.clone()?);
+    arguments.emergency.then_some(Emergency { incident, reason })
 }
 
 /// Who asks: the CI actor, or the operating system's user.

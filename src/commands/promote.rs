@@ -1,5 +1,6 @@
 //! `liftlock promote`: the pending migrations to an environment; goes on by itself with what was stopped.
 
+use serde_json::json;
 use uuid::Uuid;
 
 use super::{Shell, plan as showing};
@@ -9,6 +10,7 @@ use crate::{
     error::Error,
     promote::{
         self, Asker, PromoteError, Promoted,
+        approval::{Purpose, look::Approving},
         event::{self, Kind},
         journal::PostgresJournal,
         line::{Line, Patience},
@@ -33,6 +35,11 @@ pub async fn promote(shell: &Shell, arguments: &cli::Promote) -> Result<Report, 
     let files = showing::files(&config)?;
     let actor = showing::actor(shell);
     let commit = showing::commit(shell);
+    let emergency = showing::emergency(&arguments.plan.emergency);
+    let approving = match arguments.abandon {
+        true => Approving::nowhere(),
+        false => Approving::here(Purpose::Do, &|name| shell.variable(name)),
+    };
     let question = Question {
         run: Uuid::now_v7(),
         now: shell.now(),
@@ -43,6 +50,8 @@ pub async fn promote(shell: &Shell, arguments: &cli::Promote) -> Result<Report, 
         actor: &actor,
         files: &files,
         commit: commit.as_deref(),
+        emergency: emergency.as_ref(),
+        approving: &approving,
     };
     let mirroring = Mirroring::of(&config, environment);
     if let Some(mirroring) = &mirroring {
@@ -137,7 +146,9 @@ impl Job<'_> {
             .into());
         }
         let mut performer = self.performer(&line, plan, &restore_points);
-        let promoted = promote::run(&mut PostgresJournal::new(&line), plan, &mut performer, &self.asker()).await?;
+        let approval = prepared.request().judgement().and_then(|it| it.record);
+        let asker = Asker { approval: approval.as_ref(), ..self.asker() };
+        let promoted = promote::run(&mut PostgresJournal::new(&line), plan, &mut performer, &asker).await?;
         let report = Report::pass("promote");
         let report = match self.shell.global.format {
             Format::Json => report.with(Section::Plan(planning::view(&prepared.request(), &decision))),
@@ -172,6 +183,7 @@ impl Job<'_> {
         Asker {
             actor: self.question.actor,
             tool_version: env!("CARGO_PKG_VERSION"),
+            approval: None,
             observe: &*self.shell.observe,
             cancel: &self.shell.cancel,
         }
@@ -262,7 +274,7 @@ fn view(plan: &Plan, promoted: &Promoted, history: &[HistoryRow]) -> PromotionVi
         to_version: plan.migrations.iter().map(|it| it.id.as_str()).chain(before).max().map(str::to_owned),
         from_version: before.map(str::to_owned),
         audit_event: Some(event::id(plan.run, Kind::PromotionFinished, "").to_string()),
-        approval: None,
+        approval: plan.approval.as_ref().map(|it| json!(it)),
         events_delivered: finished.values().filter_map(|it| it.delivered).sum(),
         events_waiting: waiting(plan, promoted),
         warnings: finished.values().flat_map(|it| it.warnings.clone()).collect(),

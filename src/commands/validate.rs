@@ -59,7 +59,7 @@ pub async fn validate(shell: &Shell, arguments: &cli::Validate) -> Result<Report
     };
     let config_tables = config.as_ref().map(|it| it.config_tables.as_slice()).unwrap_or_default();
     let promotion = arguments.promotion_type.map(PromotionType::from);
-    let request = Request { history: &[], judged: &[], profile, promotion, config_tables };
+    let request = Request { history: &[], judged: &[], profile, promotion, emergency: None, config_tables };
     let judged = folders.into_iter().map(|folder| folder.judge(&request));
     let validation = judged.reduce(together).ok_or(ValidateError::NothingNamed)?;
     Ok(report(validation, arguments.fail_on, config.as_ref().and_then(|it| next(it, arguments))))

@@ -17,7 +17,7 @@ use crate::{
 };
 
 use super::{
-    Context, Problem, Rule, header,
+    Context, Problem, Request, Rule, header,
     rule::{Check, DirectiveUse, Waivable},
     rules,
 };
@@ -26,6 +26,7 @@ use super::{
 pub struct Engine<'a> {
     profile: ProfileName,
     promotion: Option<PromotionType>,
+    emergency: Option<&'a str>,
     config_tables: &'a [ObjectName],
     catalog: Catalog,
     /// Migrations run so far.
@@ -68,7 +69,8 @@ enum Around<'p> {
 }
 
 impl<'a> Engine<'a> {
-    pub fn new(profile: ProfileName, promotion: Option<PromotionType>, config_tables: &'a [ObjectName]) -> Self {
+    pub fn new(request: &Request<'a>, config_tables: &'a [ObjectName]) -> Self {
+        let Request { profile, promotion, emergency, .. } = *request;
         let validation = Validation {
             profile: profile.name().to_owned(),
             files: 0,
@@ -77,7 +79,7 @@ impl<'a> Engine<'a> {
             findings: Vec::new(),
             sources: Vec::new(),
         };
-        Self { profile, promotion, config_tables, catalog: Catalog::default(), count: 0, validation }
+        Self { profile, promotion, emergency, config_tables, catalog: Catalog::default(), count: 0, validation }
     }
 
     /// Replays a migration, and judges it when it belongs to the release.
@@ -289,7 +291,7 @@ impl<'a> Engine<'a> {
                 visit.concealed.push(span);
             }
             let waived = visit.waive(rule, path.directives);
-            let lifted = || self.profile.lifts(rule, self.promotion).then(|| "hotfix promotion".to_owned());
+            let lifted = || self.profile.lifts(rule, self.promotion, self.emergency);
             self.validation.findings.push(Finding {
                 rule: rule.name.to_owned(),
                 kind: rule.harm,

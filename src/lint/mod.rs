@@ -36,6 +36,8 @@ pub struct Request<'a> {
     pub profile: ProfileName,
     /// `None`: nobody said what kind of promotion this is for.
     pub promotion: Option<PromotionType>,
+    /// Lifts the findings of rules that a hotfix lifts, for this reason.
+    pub emergency: Option<&'a str>,
     /// What `config_only` promotions may change, as the configuration says it: `site_settings`, `app.flags`.
     pub config_tables: &'a [String],
 }
@@ -54,7 +56,7 @@ pub fn lint_in_order<'a>(
     request: &Request,
 ) -> Validation {
     let config_tables = request.config_tables.iter().map(|it| configured_name(it)).collect::<Vec<_>>();
-    let mut engine = engine::Engine::new(request.profile, request.promotion, &config_tables);
+    let mut engine = engine::Engine::new(request, &config_tables);
     for (release, migration) in migrations {
         engine.run(release, migration);
     }

@@ -1,4 +1,4 @@
-//! Development, staging, production: how severe each rule is there, and what a hotfix may lift.
+//! Development, staging, production: how severe each rule is there, and what a hotfix or an emergency may lift.
 
 use crate::{
     config::{ProfileName, PromotionType},
@@ -22,8 +22,13 @@ impl ProfileName {
         severity == Severity::Error
     }
 
-    /// Whether a promotion of this type lifts the rule's findings without a comment in the file.
-    pub fn lifts(self, rule: &Rule, promotion: Option<PromotionType>) -> bool {
-        promotion == Some(PromotionType::Hotfix) && rule.waivable == Waivable::WithReasonOrHotfix
+    /// Why a promotion of this type, or in this emergency, lifts the rule's findings without a comment in the file;
+    /// `None`: it does not.
+    pub fn lifts(self, rule: &Rule, promotion: Option<PromotionType>, emergency: Option<&str>) -> Option<String> {
+        if rule.waivable != Waivable::WithReasonOrHotfix {
+            return None;
+        }
+        let hotfix = || (promotion == Some(PromotionType::Hotfix)).then(|| "hotfix promotion".to_owned());
+        emergency.map(str::to_owned).or_else(hotfix)
     }
 }

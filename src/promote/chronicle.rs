@@ -3,9 +3,10 @@
 use jiff::Timestamp;
 
 use super::{
+    Asker,
     event::{
-        Facts, GateFacts, Kind, MigrationFacts, NewEvent, Outcome, RestorePointFacts, TableFacts, Target, WaiverFacts,
-        id,
+        ApprovalFacts, Facts, GateFacts, Kind, MigrationFacts, NewEvent, Outcome, RestorePointFacts, TableFacts,
+        Target, WaiverFacts, id,
     },
     journal::{self, Cause},
     plan::{Plan, PlannedMigration},
@@ -27,14 +28,24 @@ pub fn started(plan: &Plan, now: Timestamp) -> NewEvent {
         migrations: plan.migrations.iter().map(migration).collect(),
         gates: gates.collect(),
         waivers: waivers.collect(),
+        approval: plan.approval.as_deref().map(ApprovalFacts::of),
         ..facts(plan)
     };
     event(plan, Kind::PromotionStarted, "", now, facts)
 }
 
+/// It is an emergency: which incident, why, and everything that was waived for it. `None` when it is none.
+pub fn emergency(plan: &Plan, now: Timestamp) -> Option<NewEvent> {
+    plan.emergency.as_ref()?;
+    let started = started(plan, now);
+    Some(event(plan, Kind::PromotionEmergency, "", now, started.facts))
+}
+
 /// Somebody goes on with it, for the `attempt`th time.
-pub fn resumed(plan: &Plan, attempt: usize, actor: &str, now: Timestamp) -> NewEvent {
-    event(plan, Kind::PromotionResumed, &attempt.to_string(), now, Facts { actor: actor.to_owned(), ..facts(plan) })
+pub fn resumed(plan: &Plan, attempt: usize, asker: &Asker<'_>, now: Timestamp) -> NewEvent {
+    let approval = asker.approval.map(ApprovalFacts::of);
+    let facts = Facts { actor: asker.actor.to_owned(), approval, ..facts(plan) };
+    event(plan, Kind::PromotionResumed, &attempt.to_string(), now, facts)
 }
 
 /// Everything that was planned is applied.
@@ -95,6 +106,7 @@ fn facts(plan: &Plan) -> Facts {
         actor: plan.actor.clone(),
         promotion_type: Some(plan.promotion_type.clone()),
         plan_digest: Some(plan.digest.clone()),
+        emergency: plan.emergency.clone(),
         ..Facts::default()
     }
 }

@@ -5,11 +5,18 @@
 
 use jiff::{Timestamp, TimestampRound, Unit};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use uuid::{Builder, Uuid};
 
-use crate::{promote::canonical::canonical, secret};
+use crate::{
+    promote::{
+        approval::record::{Counted, EnvironmentRecord, NotCounted, Record},
+        canonical::canonical,
+        emergency::Emergency,
+    },
+    secret,
+};
 
 /// What an event may weigh (Standard Webhooks: keep payloads below 20 kB).
 pub const LIMIT_BYTES: usize = 20_000;
@@ -25,6 +32,8 @@ pub const GENESIS: &str = "00000000000000000000000000000000000000000000000000000
 pub enum Kind {
     /// Before the first change: what is about to be done, by whom, on which evidence.
     PromotionStarted,
+    /// It is an emergency: what was waived, for which incident, and why. Follows [`Self::PromotionStarted`].
+    PromotionEmergency,
     /// A promotion that stopped half-way goes on.
     PromotionResumed,
     /// Everything that was planned is done.
@@ -49,6 +58,7 @@ impl Kind {
     pub fn name(self) -> &'static str {
         match self {
             Self::PromotionStarted => "dev.liftlock.promotion.started.v1",
+            Self::PromotionEmergency => "dev.liftlock.promotion.emergency.v1",
             Self::PromotionResumed => "dev.liftlock.promotion.resumed.v1",
             Self::PromotionFinished => "dev.liftlock.promotion.finished.v1",
             Self::PromotionFailed => "dev.liftlock.promotion.failed.v1",
@@ -102,6 +112,12 @@ pub struct Facts {
     pub gates: Vec<GateFacts>,
     #[serde(serialize_with = "listed", skip_serializing_if = "Vec::is_empty")]
     pub waivers: Vec<WaiverFacts>,
+    /// Who approved it, on which grounds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approval: Option<ApprovalFacts>,
+    /// Why checks were waived: in every event of such a promotion.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub emergency: Option<Emergency>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restore_point: Option<RestorePointFacts>,
     #[serde(serialize_with = "listed", skip_serializing_if = "Vec::is_empty")]
@@ -149,6 +165,62 @@ pub struct WaiverFacts {
     /// `file:line`.
     pub place: String,
     pub reason: String,
+}
+
+/// Who approved, for what, and what GitHub protects: the grounds on which it was taken for approved.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct ApprovalFacts {
+    pub required: u32,
+    pub repository: String,
+    pub run: u64,
+    pub attempt: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run_url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workflow: Option<String>,
+    pub commit: String,
+    pub run_commit: String,
+    pub default_branch: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// GitHub keeps no time of an approval; this is when it was seen.
+    pub observed_at: String,
+    #[serde(serialize_with = "listed")]
+    pub approvals: Vec<Counted>,
+    #[serde(serialize_with = "listed", skip_serializing_if = "Vec::is_empty")]
+    pub not_counted: Vec<NotCounted>,
+    #[serde(serialize_with = "listed")]
+    pub authors: Vec<String>,
+    #[serde(serialize_with = "listed")]
+    pub started_by: Vec<String>,
+    #[serde(serialize_with = "listed", skip_serializing_if = "Vec::is_empty")]
+    pub pulls: Vec<u64>,
+    #[serde(serialize_with = "listed")]
+    pub environments: Vec<EnvironmentRecord>,
+}
+
+impl ApprovalFacts {
+    pub fn of(record: &Record) -> Self {
+        Self {
+            required: record.required,
+            repository: record.repository.clone(),
+            run: record.run,
+            attempt: record.attempt,
+            run_url: record.run_url.clone(),
+            workflow: record.workflow.clone(),
+            commit: record.commit.clone(),
+            run_commit: record.run_commit.clone(),
+            default_branch: record.default_branch.clone(),
+            code: record.code.clone(),
+            observed_at: record.observed_at.clone(),
+            approvals: record.approvals.clone(),
+            not_counted: record.not_counted.clone(),
+            authors: record.authors.iter().cloned().collect(),
+            started_by: record.started_by.iter().cloned().collect(),
+            pulls: record.pulls.clone(),
+            environments: record.environments.clone(),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Default, Serialize)]
@@ -280,8 +352,13 @@ fn tidy(value: &mut Value) {
 /// Leaves out the later half of the heaviest list; `false` when nothing is left to leave out.
 fn shorten(data: &mut Value) -> bool {
     let Value::Object(members) = data else { return false };
-    let heaviest = members
-        .values_mut()
+    // Those of the approval lie one level deeper.
+    let (deeper, here): (Vec<_>, Vec<_>) =
+        members.values_mut().partition(|member| member.is_object() && member.get("listed").is_none());
+    let below = deeper.into_iter().filter_map(Value::as_object_mut).flat_map(Map::values_mut);
+    let heaviest = here
+        .into_iter()
+        .chain(below)
         .filter_map(|member| member.get_mut("listed")?.as_array_mut())
         .max_by_key(|list| list.iter().map(|item| item.to_string().len()).sum::<usize>());
     match heaviest {

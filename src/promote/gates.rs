@@ -4,13 +4,14 @@
 //! A gate that cannot know says no: an environment that is not reachable was not staged.
 
 use super::{
+    approval::{self, Purpose},
     failure::place,
     own,
     plan::{self, GateAnswer, Request, Target, Wanted},
-    survey::{Bookkeeping, HistoryRow},
+    survey::{Bookkeeping, HistoryRow, Obstacle},
 };
 use crate::{
-    config::PromotionType,
+    config::{ProfileName, PromotionType},
     migration::{Checksum, Migration, TransactionMode},
     report::{Finding, Severity, Verdict},
     services::postgres::same_database,
@@ -51,12 +52,14 @@ type Answer = (Outcome, String, Option<String>);
 type Ask = fn(&Request<'_>) -> Answer;
 
 /// All gates, in the order in which they are shown. To add one: its function and its line here.
-const ALL: [(&str, Ask); 10] = [
+const ALL: [(&str, Ask); 12] = [
     ("validated", validated),
     ("transactions", transactions),
     ("history", history),
     ("identity", identity),
     ("staged-first", staged_first),
+    ("approved", approved),
+    ("emergency", emergency),
     ("privileges", privileges),
     ("restore-point", restore_point),
     ("audit", audit),
@@ -309,6 +312,12 @@ fn staged_first(request: &Request<'_>) -> Answer {
     };
     let history = match &staged.history {
         Ok(history) => history,
+        Err(reason) if request.emergency.is_some() => {
+            return warned(
+                format!("cannot look at `{}`: {reason}; waived by the emergency", staged.environment),
+                "nobody knows whether these bytes run anywhere",
+            );
+        }
         Err(reason) => {
             return failed(
                 format!("cannot look at `{}`: {reason}", staged.environment),
@@ -324,6 +333,12 @@ fn staged_first(request: &Request<'_>) -> Answer {
             Some(row) if row.checksum != file.checksum.0 => {
                 differing.push(format!("{} has other bytes there", file.id));
             }
+            Some(_) if !staged.applied.iter().any(|it| it.id == file.id.0 && it.checksum == file.checksum.0) => {
+                lacking.push(format!(
+                    "{} stands in the history there, and no promotion has recorded applying it",
+                    file.id
+                ));
+            }
             Some(_) => {}
         }
     }
@@ -335,17 +350,72 @@ fn staged_first(request: &Request<'_>) -> Answer {
         );
     }
     if lacking.is_empty() {
-        return passed(format!("the same bytes are applied in `{}`", staged.environment));
+        return passed(format!("the same bytes are applied in `{}` ({})", staged.environment, request.release()));
     }
     let evidence = format!("`{}`: {}", staged.environment, list(lacking.into_iter()));
+    let afterwards = format!("promote to `{}` afterwards, so that it does not fall behind", staged.environment);
+    if let Some(emergency) = request.emergency {
+        return warned(format!("{evidence}; waived by {}", emergency.shown()), afterwards);
+    }
     match request.promotion_type {
-        PromotionType::Hotfix => warned(
-            format!("{evidence}; waived, because this is a hotfix"),
-            format!("promote to `{}` afterwards, so that it does not fall behind", staged.environment),
-        ),
+        PromotionType::Hotfix => warned(format!("{evidence}; waived, because this is a hotfix"), afterwards),
         PromotionType::SchemaSafe | PromotionType::ConfigOnly | PromotionType::DataMigration => {
             failed(evidence, format!("`liftlock promote --to {}` first", staged.environment))
         }
+    }
+}
+
+/// Have enough people approved it, none of whom wrote or started it?
+fn approved(request: &Request<'_>) -> Answer {
+    let Some(demand) = request.demand else {
+        return match request.environment.profile {
+            ProfileName::Production => warned(
+                "nobody was asked",
+                "set `approvals: { required: 1 }` for this environment in liftlock.yml, and promote in a GitHub job",
+            ),
+            ProfileName::Staging | ProfileName::Dev => {
+                passed(format!("nobody was asked; profile {} does not demand it", request.environment.profile.name()))
+            }
+        };
+    };
+    let Some(judgement) = request.judgement() else {
+        return passed("nothing to apply");
+    };
+    let complaints = list(judgement.complaints.iter().map(|it| it.evidence.clone()));
+    let fixes = |of: &[Obstacle]| of.iter().map(|it| it.fix.clone()).collect::<Vec<_>>().join("; ");
+    if !judgement.complaints.is_empty() {
+        return match request.purpose {
+            Purpose::Do => failed(complaints, fixes(&judgement.complaints)),
+            // Approval comes after the plan.
+            Purpose::Show => warned(
+                format!(
+                    "`promote` will demand {}; not yet: {complaints}",
+                    counted(demand.required as usize, "approval")
+                ),
+                fixes(&judgement.complaints),
+            ),
+        };
+    }
+    let evidence = judgement.record.as_ref().map(approval::shown).unwrap_or_default();
+    if judgement.warnings.is_empty() {
+        return passed(evidence);
+    }
+    let warnings = list(judgement.warnings.iter().map(|it| it.evidence.clone()));
+    warned(format!("{evidence}; {warnings}"), fixes(&judgement.warnings))
+}
+
+/// Is haste accounted for?
+fn emergency(request: &Request<'_>) -> Answer {
+    match (request.emergency, request.promotion_type, request.demand) {
+        (Some(emergency), _, _) => warned(
+            emergency.shown(),
+            "what it waived stands in the plan, the journal and the audit events; look at it again when it is over",
+        ),
+        (None, PromotionType::Hotfix, Some(_)) => failed(
+            "a hotfix waives checks, and this environment demands approvals: nobody says why it cannot wait",
+            "add `--emergency --incident ID --reason \"…\"`, or promote as another type",
+        ),
+        (None, _, _) => passed("none: nothing is waived for haste"),
     }
 }
 

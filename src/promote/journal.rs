@@ -18,6 +18,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use super::{
+    approval::record::Record,
     chronicle,
     line::Line,
     outbox,
@@ -73,6 +74,9 @@ pub enum Entry {
         actor: String,
         #[serde(default)]
         tool_version: String,
+        /// Who had approved it by then.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        approval: Option<Box<Record>>,
     },
     /// About to be done.
     Started { step: StepId },
@@ -339,7 +343,11 @@ async fn open(session: &Session, plan: &Plan) -> Result<(), PostgresError> {
     ];
     session.execute(OPEN, &row).await?;
     // In one transaction with the promotion's row, so that there is none without its event.
-    outbox::append(&**session, &chronicle::started(plan, Timestamp::now())).await?;
+    let now = Timestamp::now();
+    outbox::append(&**session, &chronicle::started(plan, now)).await?;
+    if let Some(emergency) = chronicle::emergency(plan, now) {
+        outbox::append(&**session, &emergency).await?;
+    }
     Ok(())
 }
 

@@ -7,8 +7,10 @@
 //! by its cursor.
 
 pub mod apply;
+pub mod approval;
 pub mod canonical;
 pub mod chronicle;
+pub mod emergency;
 pub mod event;
 pub mod failure;
 pub mod gates;
@@ -34,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use self::{
+    approval::record::Record,
     journal::{End, Entry, Facts, Journal, JournalError, Standing, standing},
     perform::{Perform, StepError},
     plan::{Plan, Step, StepId},
@@ -137,6 +140,8 @@ pub struct Promoted {
 pub struct Asker<'a> {
     pub actor: &'a str,
     pub tool_version: &'a str,
+    /// Who has approved what is about to be done, as it was seen just now.
+    pub approval: Option<&'a Record>,
     pub observe: &'a dyn Observe,
     pub cancel: &'a CancellationToken,
 }
@@ -204,9 +209,13 @@ async fn resume(
     );
     asker.observe.event(Event::Notice { message });
     let at = StepId("resume".to_owned());
-    let told = performer.resumed(standing, asker.actor).await;
+    let told = performer.resumed(standing, asker).await;
     told.map_err(|error| stopped(plan, standing, &at, error))?;
-    let entry = Entry::Resumed { actor: asker.actor.to_owned(), tool_version: asker.tool_version.to_owned() };
+    let entry = Entry::Resumed {
+        actor: asker.actor.to_owned(),
+        tool_version: asker.tool_version.to_owned(),
+        approval: asker.approval.cloned().map(Box::new),
+    };
     write(journal, plan, standing, entry).await
 }
 

@@ -6,6 +6,7 @@ use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    Asker,
     apply::{self, Job},
     chronicle,
     event::{NewEvent, TableFacts},
@@ -36,7 +37,7 @@ pub trait Perform {
     /// Does a step, or finds that it is done.
     async fn perform(&mut self, step: &Step, standing: &Standing) -> Result<Facts, StepError>;
     /// Records that somebody goes on with what stands so far; fails when that cannot be relied on any more.
-    async fn resumed(&mut self, standing: &Standing, actor: &str) -> Result<(), StepError>;
+    async fn resumed(&mut self, standing: &Standing, asker: &Asker<'_>) -> Result<(), StepError>;
     /// Records that a step failed; `what` tells this failure from others of the run.
     async fn failed(&mut self, what: &str, cause: &Cause) -> Result<(), StepError>;
     /// Records that the promotion was given up.
@@ -227,10 +228,10 @@ impl<P: Provider> Perform for Performer<'_, P> {
         }
     }
 
-    async fn resumed(&mut self, standing: &Standing, actor: &str) -> Result<(), StepError> {
+    async fn resumed(&mut self, standing: &Standing, asker: &Asker<'_>) -> Result<(), StepError> {
         self.line.prove_lock().await?;
         self.still_restorable(standing).await?;
-        self.append(&chronicle::resumed(self.plan, standing.resumed + 1, actor, Timestamp::now())).await
+        self.append(&chronicle::resumed(self.plan, standing.resumed + 1, asker, Timestamp::now())).await
     }
 
     async fn failed(&mut self, what: &str, cause: &Cause) -> Result<(), StepError> {

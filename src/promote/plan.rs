@@ -8,18 +8,20 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::{
+    approval::{self, Judgement, Purpose, Seen, record::Record},
     canonical::canonical,
+    emergency::Emergency,
     gates::{self, Gate},
     restore,
     survey::{OtherEnvironment, Staged, Survey},
 };
 use crate::{
-    config::{Environment, ProfileName, PromotionType},
+    config::{Approvals, Environment, ProfileName, PromotionType},
     migration::{self, Migration, MigrationId, Pending, TransactionMode},
     report::{GateView, PlanView, Validation},
     services::{branches, postgres::Identity},
@@ -61,6 +63,13 @@ pub struct Request<'a> {
     pub sync: Option<&'a [String]>,
     /// The unfinished promotion that goes on; its plan is kept, and the gates are asked again.
     pub resumes: Option<&'a Plan>,
+    /// Why checks are waived.
+    pub emergency: Option<&'a Emergency>,
+    /// Who must have approved; `None`: nobody is asked.
+    pub demand: Option<&'a Approvals>,
+    /// What the forge was seen to say; `None` when nobody is asked, or for nothing.
+    pub approval: Option<&'a Seen>,
+    pub purpose: Purpose,
 }
 
 impl Request<'_> {
@@ -77,6 +86,27 @@ impl Request<'_> {
             None => true,
         };
         self.files.iter().filter(|file| pending.to_apply.contains(&file.id)).filter(planned).collect()
+    }
+
+    /// `sha256:…` over what would be applied, wherever: the same for every environment that lacks the same.
+    pub fn release(&self) -> String {
+        let mut applied: Vec<_> = self.to_apply().into_iter().map(|it| (&it.id.0, &it.checksum.0)).collect();
+        applied.sort();
+        digest(
+            &json!({ "migrations": applied, "promotion_type": self.promotion_type.name(), "emergency": self.emergency }),
+        )
+    }
+
+    /// The plan code that an approver may name.
+    pub fn code(&self) -> Option<String> {
+        let seen = self.approval?;
+        approval::code::of(&self.release(), seen.job.as_ref())
+    }
+
+    /// What the forge's answers add up to; `None` when nobody is asked.
+    pub fn judgement(&self) -> Option<Judgement> {
+        let (demand, seen) = (self.demand?, self.approval?);
+        Some(approval::judge(demand, self.environment.profile, self.code().as_deref(), seen))
     }
 
     /// A restore point is demanded, or worth having.
@@ -119,6 +149,12 @@ pub struct Plan {
     pub waivers: Vec<Waiver>,
     #[serde(default)]
     pub gates: Vec<GateAnswer>,
+    /// Who approved it, on which grounds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Box<Record>>,
+    /// Why checks were waived.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub emergency: Option<Emergency>,
     /// `sha256:…` of [`Plan::proven`].
     pub digest: String,
 }
@@ -341,6 +377,8 @@ fn made(request: &Request<'_>, gates: &[Gate]) -> Plan {
         migrations,
         waivers: waivers(request),
         gates: gates.iter().map(Gate::answer).collect(),
+        approval: request.judgement().and_then(|it| it.record).map(Box::new),
+        emergency: request.emergency.cloned(),
         digest: String::new(),
     };
     plan.digest = plan.proven();
@@ -427,15 +465,13 @@ impl Plan {
     pub fn proven(&self) -> String {
         let mut migrations: Vec<_> = self.migrations.iter().map(|it| (&it.id, &it.checksum)).collect();
         migrations.sort();
-        let text = canonical(&json!({
+        digest(&json!({
             "migrations": migrations,
             "promotion_type": self.promotion_type,
             "target": self.target,
             "tool_version": self.tool_version,
             "rules": self.rules,
-        }));
-        let digest: String = Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("sha256:{digest}")
+        }))
     }
 
     /// Nothing would be applied.
@@ -446,6 +482,11 @@ impl Plan {
     pub fn migration_ids(&self) -> impl Iterator<Item = MigrationId> {
         self.migrations.iter().map(|it| MigrationId(it.id.clone()))
     }
+}
+
+fn digest(of: &Value) -> String {
+    let digest: String = Sha256::digest(canonical(of)).iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{digest}")
 }
 
 /// How `plan` and `promote` show a decision.
@@ -460,6 +501,9 @@ pub fn view(request: &Request<'_>, decision: &Decision) -> PlanView {
         digest: plan.map(|it| it.digest.clone()),
         waivers: waivers(request).iter().map(|it| format!("{} at {}: {}", it.rule, it.place, it.reason)).collect(),
         resumes: request.resumes.map(|it| it.run.to_string()),
+        emergency: request.emergency.map(Emergency::shown),
+        code: request.code(),
+        approval: request.judgement().and_then(|it| it.record).map(|it| json!(it)),
     }
 }
 

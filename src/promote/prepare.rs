@@ -8,13 +8,18 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::{
+    approval::{
+        self, Seen,
+        look::{self, Approving},
+    },
+    emergency::Emergency,
     neon,
     plan::{Plan, Request},
     survey::{self, OtherEnvironment, Staged, Survey},
 };
 use crate::{
     catalog::Release,
-    config::{Config, Environment, PromotionType},
+    config::{Approvals, Config, Environment, PromotionType},
     lint::{self, rules},
     migration::{self, Migration},
     report::Validation,
@@ -38,6 +43,10 @@ pub struct Question<'a> {
     pub files: &'a [Migration],
     /// The commit that the files are of, where CI says so.
     pub commit: Option<&'a str>,
+    /// Why checks are waived.
+    pub emergency: Option<&'a Emergency>,
+    /// Where approvals are looked for.
+    pub approving: &'a Approving,
 }
 
 /// What was seen in the other environments.
@@ -56,6 +65,8 @@ pub struct Prepared<'a> {
     elsewhere: &'a Elsewhere,
     validation: Validation,
     resumes: Option<Plan>,
+    demand: Option<Approvals>,
+    approval: Option<Seen>,
 }
 
 impl Prepared<'_> {
@@ -81,6 +92,10 @@ impl Prepared<'_> {
             webhook: question.webhook,
             sync: sync.filter(is_source).map(|it| it.tables.as_slice()),
             resumes: self.resumes.as_ref(),
+            emergency: self.emergency(),
+            demand: self.demand.as_ref(),
+            approval: self.approval.as_ref(),
+            purpose: question.approving.purpose,
         }
     }
 
@@ -88,6 +103,14 @@ impl Prepared<'_> {
     fn promotion_type(&self) -> PromotionType {
         let planned = self.resumes.as_ref().and_then(|plan| PromotionType::named(&plan.promotion_type));
         planned.unwrap_or(self.question.promotion_type)
+    }
+
+    /// And what it was begun for.
+    fn emergency(&self) -> Option<&Emergency> {
+        match &self.resumes {
+            Some(plan) => plan.emergency.as_ref(),
+            None => self.question.emergency,
+        }
     }
 }
 
@@ -119,12 +142,30 @@ pub async fn prepare<'a>(
         neon,
         long_transactions: survey::long_transactions(session).await?,
     };
-    let mut prepared = Prepared { question, rules: rules_digest(), survey, elsewhere, validation: nothing(), resumes };
+    let demand = approval::demanded(question.environment, question.approving.job.as_ref());
+    let approval = match &demand {
+        Some(demand) if !judged.is_empty() => {
+            Some(look::look(question.approving, demand, &judged, &question.config.root).await)
+        }
+        Some(_) | None => None,
+    };
+    let mut prepared = Prepared {
+        question,
+        rules: rules_digest(),
+        survey,
+        elsewhere,
+        validation: nothing(),
+        resumes,
+        demand,
+        approval,
+    };
+    let emergency = prepared.emergency().map(Emergency::shown);
     let request = lint::Request {
         history: &[],
         judged: &[],
         profile: question.environment.profile,
         promotion: Some(prepared.promotion_type()),
+        emergency: emergency.as_deref(),
         config_tables: &question.config.config_tables,
     };
     let release = |it: &Migration| if ids.contains(it.id.0.as_str()) { Release::Judged } else { Release::History };
@@ -170,19 +211,20 @@ fn altered_by(statement: &Statement) -> Vec<&ObjectName> {
 /// `after:`. Whatever fails becomes part of the answer.
 pub async fn elsewhere(config: &Config, environment: &Environment) -> Elsewhere {
     let others = config.environments.values().filter(|it| it.name != environment.name);
-    let seen = join_all(others.map(|other| look(other, environment))).await;
+    let seen = join_all(others.map(|other| look_at(other, environment))).await;
     let staged = environment.after.as_deref().map(|name| {
         let name = config.full_name(name);
         let found = seen.iter().find(|it| it.0.name == name);
         let unset = || Err("the variables of its URL are not set".to_owned());
-        Staged { environment: name.to_owned(), history: found.map_or_else(unset, |it| it.1.clone()) }
+        let applied = found.map(|it| it.2.clone()).unwrap_or_default();
+        Staged { environment: name.to_owned(), history: found.map_or_else(unset, |it| it.1.clone()), applied }
     });
     Elsewhere { staged, others: seen.into_iter().map(|it| it.0).collect() }
 }
 
-type Seen = (OtherEnvironment, Result<Vec<survey::HistoryRow>, String>);
+type Looked = (OtherEnvironment, Result<Vec<survey::HistoryRow>, String>, Vec<survey::AppliedEvent>);
 
-async fn look(other: &Environment, environment: &Environment) -> Seen {
+async fn look_at(other: &Environment, environment: &Environment) -> Looked {
     let address = Address::parse(&other.database);
     let here = Address::parse(&environment.database);
     let same_address = match (&address, &here) {
@@ -200,18 +242,25 @@ async fn look(other: &Environment, environment: &Environment) -> Seen {
         };
         let session = postgres::connect(&address?, &options).await?;
         let identity = session.identity().await?;
-        let history = if wants_history { survey::records(&session).await?.history } else { Vec::new() };
+        let (history, applied) = match wants_history {
+            true => {
+                let records = survey::records(&session).await?;
+                let applied = survey::applied_events(&session, &records).await?;
+                (records.history, applied)
+            }
+            false => (Vec::new(), Vec::new()),
+        };
         session.close().await;
-        Ok((identity, history))
+        Ok((identity, history, applied))
     };
-    let (identity, history) = match looked.await {
-        Ok((identity, history)) => (Ok(identity), Ok(history)),
+    let (identity, history, applied) = match looked.await {
+        Ok((identity, history, applied)) => (Ok(identity), Ok(history), applied),
         Err(error) => {
             let reason = reason(&error);
-            (Err(reason.clone()), Err(reason))
+            (Err(reason.clone()), Err(reason), Vec::new())
         }
     };
-    (OtherEnvironment { name: other.name.clone(), identity, same_address }, history)
+    (OtherEnvironment { name: other.name.clone(), identity, same_address }, history, applied)
 }
 
 /// The error and its cause, in one line.

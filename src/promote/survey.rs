@@ -134,6 +134,17 @@ pub struct Staged {
     pub environment: String,
     /// Its history, or why it could not be read.
     pub history: Result<Vec<HistoryRow>, String>,
+    /// What its audit events say was applied.
+    pub applied: Vec<AppliedEvent>,
+}
+
+/// That a migration was applied, as the event says that was written in the migration's own transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppliedEvent {
+    pub id: String,
+    pub checksum: String,
+    /// As it was called then.
+    pub environment: String,
 }
 
 /// Another configured environment.
@@ -167,6 +178,24 @@ pub async fn records(session: &Session) -> Result<Records, PostgresError> {
         undelivered: undelivered.get::<_, i64>(0).unsigned_abs(),
     })
 }
+
+/// What was applied here, as the audit events say; none without schema `liftlock`.
+pub async fn applied_events(session: &Session, records: &Records) -> Result<Vec<AppliedEvent>, PostgresError> {
+    if records.bookkeeping != Bookkeeping::Present {
+        return Ok(Vec::new());
+    }
+    let rows = session.query(APPLIED, &[]).await.map_err(|it| session.failure(it))?;
+    let event = |row: &Row| AppliedEvent { id: row.get(0), checksum: row.get(1), environment: row.get(2) };
+    Ok(rows.iter().map(event).collect())
+}
+
+const APPLIED: &str = "
+    select data #>> '{migrations,listed,0,id}', substr(data #>> '{migrations,listed,0,checksum}', 8),
+      coalesce(data ->> 'environment', '')
+    from liftlock.audit_outbox, lateral (select body::jsonb -> 'data') as of (data)
+    where kind = 'dev.liftlock.migration.applied.v1' and data #>> '{migrations,listed,0,id}' is not null
+      and data #>> '{migrations,listed,0,checksum}' like 'sha256:%'
+    order by sequence";
 
 /// Whether liftlock's tables are there and readable. `to_regclass` would fail on a schema without `USAGE`.
 const BOOKKEEPING: &str = "

@@ -144,6 +144,9 @@ fn of_plan<'a>(plan: &PlanView) -> Vec<Block<'a>> {
     if let Some(resumes) = &plan.resumes {
         blocks.push(Block::Paragraph(resumes.clone()));
     }
+    if let Some(emergency) = &plan.emergency {
+        blocks.push(Block::Paragraph(format!("This is an {emergency}")));
+    }
     blocks.push(Block::Items(plan.gates.iter().map(of_gate).collect()));
     if !plan.waivers.is_empty() {
         blocks.push(Block::Heading("Waived".to_owned()));
@@ -153,8 +156,9 @@ fn of_plan<'a>(plan: &PlanView) -> Vec<Block<'a>> {
         blocks.push(Block::Heading("Steps".to_owned()));
         blocks.push(Block::Numbered(plan.steps.clone()));
     }
+    let code = plan.code.as_ref().map(|it| format!("; approvers may write `plan {it}`")).unwrap_or_default();
     match &plan.digest {
-        Some(digest) => blocks.push(Block::Paragraph(format!("Plan digest {digest}"))),
+        Some(digest) => blocks.push(Block::Paragraph(format!("Plan digest {digest}{code}"))),
         None => {
             let failed = plan.gates.iter().filter(|it| !it.passed).map(|it| it.name.as_str()).collect::<Vec<_>>();
             blocks

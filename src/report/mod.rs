@@ -259,6 +259,12 @@ pub struct PlanView {
     pub waivers: Vec<String>,
     /// Set when an unfinished promotion is being resumed.
     pub resumes: Option<String>,
+    /// Incident and reason, when checks are waived in haste.
+    pub emergency: Option<String>,
+    /// What an approver may type into the review's comment: it binds the approval to these bytes, run and attempt.
+    pub code: Option<String>,
+    /// Who has approved so far and whose approval does not count; `None` where no approval is asked for.
+    pub approval: Option<serde_json::Value>,
 }
 
 /// How a promotion ended.

@@ -363,9 +363,7 @@ mod tests {
                 gate("staged-first", false, Some("liftlock promote --to staging")),
             ],
             steps: vec!["restore point".to_owned(), "apply 1_x_safe.sql".to_owned()],
-            digest: None,
-            waivers: Vec::new(),
-            resumes: None,
+            ..PlanView::default()
         };
         let mut report = Report::fail("plan").with(Section::Plan(plan));
         report

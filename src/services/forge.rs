@@ -39,9 +39,9 @@ pub trait Forge {
     /// <https://docs.github.com/en/rest/actions/workflow-runs#get-the-review-history-for-a-workflow-run>.
     async fn approvals(&self, run: u64) -> Result<Vec<Approval>, ForgeError>;
 
-    /// How a commit lies to the default branch, and what it holds of these files: their text, and everybody who
-    /// had a hand in them.
-    async fn lineage(&self, commit: &str, files: &[Utf8PathBuf]) -> Result<Lineage, ForgeError>;
+    /// How a commit lies to the default branch and to the commit `head` that a run was started for, and what it holds
+    /// of these files: their text, and everybody who had a hand in them.
+    async fn lineage(&self, commit: &str, head: &str, files: &[Utf8PathBuf]) -> Result<Lineage, ForgeError>;
 
     /// The reviews of a pull request, and what each reviewer may do in the repository.
     async fn reviews(&self, pull: u64) -> Result<Vec<Review>, ForgeError>;
@@ -153,6 +153,8 @@ pub struct Lineage {
     pub default_branch: String,
     /// It is the default branch's head or an ancestor of it. A commit that only a fork has is not.
     pub on_default_branch: bool,
+    /// It is the run's commit or an ancestor of it.
+    pub in_run: bool,
     /// How the forge puts it: `identical`, `behind`, `ahead`, `diverged`, …
     pub relation: String,
     /// The files' texts at the commit, in the order asked for; `None`: there is no such file.
@@ -364,10 +366,10 @@ impl Forge for AnyForge {
         }
     }
 
-    async fn lineage(&self, commit: &str, files: &[Utf8PathBuf]) -> Result<Lineage, ForgeError> {
+    async fn lineage(&self, commit: &str, head: &str, files: &[Utf8PathBuf]) -> Result<Lineage, ForgeError> {
         match self {
-            Self::GitHub(forge) => forge.lineage(commit, files).await,
-            Self::Local(forge) => forge.lineage(commit, files).await,
+            Self::GitHub(forge) => forge.lineage(commit, head, files).await,
+            Self::Local(forge) => forge.lineage(commit, head, files).await,
         }
     }
 

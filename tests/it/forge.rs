@@ -100,7 +100,7 @@ async fn tells_the_facts(forge: &impl Forge, run: u64, sha: &str, pull: u64) {
         [expected("approved", "bob", "plan 7F3K-9QXM"), expected("a state of tomorrow", "carol", "")]
     );
 
-    let lineage = forge.lineage(sha, &file()).await.unwrap();
+    let lineage = forge.lineage(sha, sha, &file()).await.unwrap();
     assert!(lineage.on_default_branch, "{lineage:?}");
     assert_eq!(lineage.texts, [Some("select 1;\n".to_owned()), None]);
     let people: Vec<&str> = lineage.people.iter().map(|it| it.login.as_str()).collect();
@@ -128,7 +128,7 @@ async fn github_and_the_folder_tell_the_same_facts() {
     local.put(&format!("runs/{run}.json"), &real.run(run).await.unwrap()).unwrap();
     local.put("environments/production.json", &real.environment("production").await.unwrap()).unwrap();
     local.put(&format!("approvals/{run}.json"), &real.approvals(run).await.unwrap()).unwrap();
-    local.put(&format!("lineage/{sha}.json"), &real.lineage(&sha, &file()).await.unwrap()).unwrap();
+    local.put(&format!("lineage/{sha}.json"), &real.lineage(&sha, &sha, &file()).await.unwrap()).unwrap();
     local.put(&format!("reviews/{pull}.json"), &real.reviews(pull).await.unwrap()).unwrap();
     std::fs::create_dir_all(folder.join("files/db/migrations")).unwrap();
     std::fs::write(folder.join("files").join(&file()[0]), "select 1;\n").unwrap();
@@ -143,10 +143,13 @@ async fn a_commit_that_only_a_fork_has_is_not_on_the_default_branch() {
     let newer = world.commit("carol", &[("README.md", "more")]);
     let fake = github::GitHub::start(world);
     for (commit, expected) in [(&sha, true), (&newer, true), (&forked, false)] {
-        let lineage = on(&fake).lineage(commit, &[]).await.unwrap();
+        let lineage = on(&fake).lineage(commit, &newer, &[]).await.unwrap();
         assert_eq!((lineage.on_default_branch, lineage.default_branch.as_str()), (expected, "main"), "{lineage:?}");
+        assert_eq!(lineage.in_run, expected, "{lineage:?}");
     }
-    let unknown = on(&fake).lineage(&"0".repeat(40), &[]).await.unwrap_err();
+    // Newer than what the run was started for.
+    assert!(!on(&fake).lineage(&newer, &sha, &[]).await.unwrap().in_run);
+    let unknown = on(&fake).lineage(&"0".repeat(40), &newer, &[]).await.unwrap_err();
     assert_eq!(unknown.code().unwrap().to_string(), "forge::not_found");
 }
 

@@ -51,6 +51,7 @@ fn check(path: &Utf8Path) -> Option<String> {
         judged: &[migration(path.file_name().unwrap(), &judged)],
         profile: ProfileName::Production,
         promotion,
+        emergency: None,
         config_tables: &config_tables.unwrap_or_default(),
     });
     let about_the_file = ["missing-header", "safe"].contains(&path.parent().unwrap().file_name().unwrap());

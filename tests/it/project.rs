@@ -16,6 +16,7 @@ use liftlock::{
     migration::{self, Migration, discover},
     promote::{
         self, Asker, PromoteError, Promoted,
+        approval::look::Approving,
         journal::PostgresJournal,
         line::{Line, Patience},
         outbox,
@@ -82,7 +83,9 @@ impl Project {
     pub async fn with(test: &str, yaml: &str) -> Self {
         let database = database(test).await;
         let folder = tempfile::tempdir().unwrap();
-        let variables = BTreeMap::from([("DATABASE_URL_PROD".to_owned(), database.url.expose().to_owned())]);
+        // Whoever runs these tests, perhaps a job, has nothing to do with it.
+        let no_job = ("GITHUB_ACTIONS".to_owned(), "false".to_owned());
+        let variables = BTreeMap::from([no_job, ("DATABASE_URL_PROD".to_owned(), database.url.expose().to_owned())]);
         let patience = Patience {
             lock_timeout: Duration::from_millis(300),
             statement_timeout: Duration::from_secs(60),
@@ -192,6 +195,8 @@ impl Project {
             actor: "tester",
             files: &files,
             commit: None,
+            emergency: None,
+            approving: &Approving::nowhere(),
         };
         let elsewhere = prepare::elsewhere(&config, environment).await;
         let prepared = prepare::prepare(question, &elsewhere, &line.session()).await.unwrap();
@@ -223,7 +228,7 @@ impl Project {
     }
 
     pub fn asker(&self) -> Asker<'_> {
-        Asker { actor: "tester", tool_version: "0.0.0", observe: &*self.heard, cancel: &self.cancel }
+        Asker { actor: "tester", tool_version: "0.0.0", approval: None, observe: &*self.heard, cancel: &self.cancel }
     }
 
     /// Takes the lock, plans and runs, as the command does.
@@ -265,6 +270,7 @@ fn asked(environment: &str, abandon: bool) -> cli::Promote {
         plan: cli::Plan {
             to: cli::To { environment: environment.to_owned() },
             promotion_type: cli::PromotionType::SchemaSafe,
+            emergency: cli::Emergency::default(),
             save: None,
         },
         yes: true,

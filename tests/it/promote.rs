@@ -373,7 +373,7 @@ async fn keeps_its_promises(mut journal: impl Journal, mut other: impl Journal, 
         Entry::Planned { plan: Box::new(plan.clone()) },
         Entry::Started { step: step.clone() },
         Entry::Failed { step: step.clone(), cause },
-        Entry::Resumed { actor: "ann".to_owned(), tool_version: "1".to_owned() },
+        Entry::Resumed { actor: "ann".to_owned(), tool_version: "1".to_owned(), approval: None },
         Entry::Started { step: step.clone() },
         Entry::Finished { step, facts: Facts { detail: "done".to_owned(), millis: 3, ..Facts::default() } },
     ];

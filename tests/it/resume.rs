@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 use liftlock::{
     exit::Exit,
     promote::{
-        self, PromoteError, Promoted,
+        self, Asker, PromoteError, Promoted,
         journal::{Cause, Entry, Facts, Journal, JournalError, PostgresJournal, Standing},
         perform::{Perform, StepError},
         plan::{Plan, Step},
@@ -75,8 +75,8 @@ impl<P: Perform> Perform for MortalPerformer<P> {
         if self.1.lives() { done } else { Err(StepError::Cancelled) }
     }
 
-    async fn resumed(&mut self, standing: &Standing, actor: &str) -> Result<(), StepError> {
-        if self.1.lives() { self.0.resumed(standing, actor).await } else { Err(StepError::Cancelled) }
+    async fn resumed(&mut self, standing: &Standing, asker: &Asker<'_>) -> Result<(), StepError> {
+        if self.1.lives() { self.0.resumed(standing, asker).await } else { Err(StepError::Cancelled) }
     }
 
     async fn failed(&mut self, what: &str, cause: &Cause) -> Result<(), StepError> {

@@ -48,7 +48,8 @@ fn what_new_writes_passes_the_production_rules_unchanged() {
     for (kind, name, _) in CASES {
         let judged = made(kind, name);
         let profile = ProfileName::Production;
-        let request = Request { history: &[], judged: &judged, profile, promotion: None, config_tables: &[] };
+        let request =
+            Request { history: &[], judged: &judged, profile, promotion: None, emergency: None, config_tables: &[] };
         assert_eq!(lint(&request).findings, [], "{kind:?}, {name}");
     }
     for (kind, name, promotion) in CASES {
@@ -58,8 +59,14 @@ fn what_new_writes_passes_the_production_rules_unchanged() {
             for history in [tables.as_slice(), &[]] {
                 for promotion in [Some(promotion), None] {
                     let profile = ProfileName::Production;
-                    let request =
-                        Request { history, judged: &judged, profile, promotion, config_tables: &config_tables };
+                    let request = Request {
+                        history,
+                        judged: &judged,
+                        profile,
+                        promotion,
+                        emergency: None,
+                        config_tables: &config_tables,
+                    };
                     let validation = lint(&request);
                     assert_eq!(validation.findings, [], "{kind:?}, {name}, {promotion:?}");
                     assert_eq!(validation.unread, 0);

@@ -55,7 +55,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("tokio_postgres", &["services/postgres.rs", "promote/apply.rs", "sync/source.rs"]),
     ("reqwest", &["services/"]),
     ("octocrab", &["services/forge/github.rs"]),
-    ("clap", &["cli.rs", "main.rs"]),
+    ("clap", &["cli.rs", "cli/", "main.rs"]),
     ("serde_yaml", &["config.rs", "config/"]),
     ("walkdir", &["migration/discover.rs"]),
     ("similar", &["report/"]),

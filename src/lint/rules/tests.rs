@@ -35,6 +35,7 @@ fn judge(docs: &Docs, example: &Example) -> Validation {
         judged: &[migration(name, format!("{header}{}", example.sql))],
         profile: ProfileName::Production,
         promotion,
+        emergency: None,
         config_tables: &tables.map(str::to_owned).collect::<Vec<_>>(),
     })
 }

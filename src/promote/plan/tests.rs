@@ -8,12 +8,15 @@ use uuid::Uuid;
 
 use super::{Decision, Plan, Request, Step, plan};
 use crate::{
-    config::{Environment, ProfileName, PromotionType},
+    config::{Approvals, Environment, ProfileName, PromotionType, Reviews},
     migration::{self, Migration, MigrationId, SourceFile},
     promote::{
+        approval::{self, Purpose, Seen},
+        emergency::Emergency,
         gates::Outcome,
         survey::{
-            Bookkeeping, HistoryRow, LongTransaction, Obstacle, OtherEnvironment, Privileges, Records, Staged, Survey,
+            AppliedEvent, Bookkeeping, HistoryRow, LongTransaction, Obstacle, OtherEnvironment, Privileges, Records,
+            Staged, Survey,
         },
     },
     report::{Columns, Finding, Harm, Severity, Validation},
@@ -36,6 +39,8 @@ struct World {
     tool_version: &'static str,
     rules: &'static str,
     resumes: Option<Plan>,
+    emergency: Option<Emergency>,
+    purpose: Purpose,
 }
 
 fn file(id: &str, text: &str) -> Migration {
@@ -110,11 +115,24 @@ impl World {
             tool_version: "1.0.0",
             rules: "sha256:rules",
             resumes: None,
+            emergency: None,
+            purpose: Purpose::Do,
         }
     }
 
     fn decide(&self) -> Decision {
+        let demand = approval::demanded(&self.environment, None);
+        let nowhere = Seen {
+            job: None,
+            proves: true,
+            said: Err(Obstacle { evidence: "no job".to_owned(), fix: String::new() }),
+            observed_at: Timestamp::UNIX_EPOCH,
+        };
         plan(&Request {
+            emergency: self.emergency.as_ref(),
+            demand: demand.as_ref(),
+            approval: demand.is_some().then_some(&nowhere),
+            purpose: self.purpose,
             run: Uuid::from_u128(7),
             now: Timestamp::UNIX_EPOCH,
             environment: &self.environment,
@@ -171,7 +189,26 @@ fn finding(waived: Option<&str>) -> Finding {
 }
 
 fn staged(history: Vec<HistoryRow>) -> Option<Staged> {
-    Some(Staged { environment: "staging".to_owned(), history: Ok(history) })
+    let applied = history.iter().map(|it| AppliedEvent {
+        id: it.id.clone(),
+        checksum: it.checksum.clone(),
+        environment: "staging".to_owned(),
+    });
+    let applied = applied.collect();
+    Some(Staged { environment: "staging".to_owned(), history: Ok(history), applied })
+}
+
+fn unreachable_staging() -> Option<Staged> {
+    let history = Err("no answer".to_owned());
+    Some(Staged { environment: "staging".to_owned(), history, applied: Vec::new() })
+}
+
+fn haste() -> Emergency {
+    Emergency { incident: "INC-7".to_owned(), reason: "orders fail until this index is valid".to_owned() }
+}
+
+fn one_approval() -> Approvals {
+    Approvals { required: 1, environment: "production".to_owned(), also: Vec::new(), reviews: Reviews::Ignore }
 }
 
 #[test]
@@ -224,7 +261,46 @@ fn each_gate_answers_with_evidence_and_a_fix() {
         it.promotion_type = PromotionType::Hotfix;
     });
     check("staged-first", Failed, "cannot look at `staging`: no answer", |it| {
-        it.staged = Some(Staged { environment: "staging".to_owned(), history: Err("no answer".to_owned()) });
+        it.staged = unreachable_staging();
+    });
+    check("staged-first", Warned, "waived by the emergency", |it| {
+        it.staged = unreachable_staging();
+        it.emergency = Some(haste());
+    });
+    check("staged-first", Failed, "no promotion has recorded applying it", |it| {
+        let history = it.files.iter().map(row).collect();
+        it.staged = Some(Staged { applied: Vec::new(), ..staged(history).unwrap() });
+    });
+    check("staged-first", Warned, "waived by emergency INC-7: orders", |it| {
+        it.staged = staged(Vec::new());
+        it.emergency = Some(haste());
+    });
+    check("staged-first", Failed, "0001_a.sql has other bytes there", |it| {
+        let other = HistoryRow { checksum: "other".to_owned(), ..row(&it.files[0]) };
+        it.staged = staged(vec![other, row(&it.files[1])]);
+        it.emergency = Some(haste());
+    });
+    check("restore-point", Failed, "others are connected", |it| {
+        it.survey.restore_point = Err(Obstacle { evidence: "others are connected".to_owned(), fix: String::new() });
+        it.emergency = Some(haste());
+    });
+    check("emergency", Passed, "nothing is waived", |_| {});
+    check("emergency", Warned, "emergency INC-7: orders fail", |it| it.emergency = Some(haste()));
+    check("emergency", Passed, "nothing is waived", |it| it.promotion_type = PromotionType::Hotfix);
+    check("emergency", Failed, "--emergency --incident", |it| {
+        it.promotion_type = PromotionType::Hotfix;
+        it.environment.approvals = Some(one_approval());
+    });
+    check("approved", Warned, "nobody was asked", |_| {});
+    check("approved", Passed, "nobody was asked", |it| it.environment.profile = ProfileName::Staging);
+    check("approved", Failed, "outside a GitHub job", |it| it.environment.approvals = Some(one_approval()));
+    check("approved", Failed, "outside a GitHub job", |it| {
+        it.environment.approvals = Some(one_approval());
+        it.emergency = Some(haste());
+    });
+    check("approved", Warned, "not yet: outside a GitHub job", |it| {
+        it.environment.approvals = Some(one_approval());
+        it.purpose = Purpose::Show;
     });
     check("privileges", Failed, "can only read", |it| it.survey.privileges.read_only = true);
     check("privileges", Failed, "grant create on database", |it| it.survey.privileges.bookkeeping = false);
@@ -333,7 +409,7 @@ fn a_plan_without_what_later_versions_added_is_read_and_unknown_members_are_pass
     let plan = World::new().planned();
     let mut older = serde_json::to_value(&plan).unwrap();
     let members = older.as_object_mut().unwrap();
-    for later in ["rules", "waivers", "gates"] {
+    for later in ["rules", "waivers", "gates", "approval", "emergency"] {
         members.remove(later);
     }
     members.insert("approved_by".to_owned(), json!("somebody"));

@@ -349,8 +349,8 @@ impl Forge for GitHub {
         Ok(self.all::<ApprovalAnswer>(&path, about).await?.into_iter().map(Approval::from).collect())
     }
 
-    async fn lineage(&self, commit: &str, files: &[Utf8PathBuf]) -> Result<Lineage, ForgeError> {
-        lineage::read(self, commit, files).await
+    async fn lineage(&self, commit: &str, head: &str, files: &[Utf8PathBuf]) -> Result<Lineage, ForgeError> {
+        lineage::read(self, commit, head, files).await
     }
 
     async fn reviews(&self, pull: u64) -> Result<Vec<Review>, ForgeError> {

@@ -41,6 +41,13 @@ impl Job {
     }
 }
 
+impl Job {
+    /// The commit that is promoted.
+    pub fn promoted(&self) -> &str {
+        self.commit.as_deref().unwrap_or(&self.sha)
+    }
+}
+
 impl fmt::Display for Job {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let number = |it: Option<u64>| it.map_or_else(|| "?".to_owned(), |it| it.to_string());

@@ -16,21 +16,16 @@ use super::{
 /// Requests under way at once: GitHub's secondary limit is a hundred, for everybody with this token.
 const AT_ONCE: usize = 6;
 
-pub async fn read(github: &GitHub, commit: &str, files: &[Utf8PathBuf]) -> Result<Lineage, ForgeError> {
+pub async fn read(github: &GitHub, commit: &str, head: &str, files: &[Utf8PathBuf]) -> Result<Lineage, ForgeError> {
     let about = About { action: "read the repository", scope: CONTENTS };
     let repository: RepositoryAnswer = github.get(&github.below(&[], &[]), about).await?;
     let Some(default_branch) = repository.default_branch else {
         let reason = "the repository has no default branch".to_owned();
         return Err(ForgeError::Malformed { action: about.action.to_owned(), reason });
     };
-    let action = format!("compare {commit} with {default_branch}");
-    let about = About { action: &action, scope: CONTENTS };
-    let path = github.below(&["compare", &format!("{default_branch}...{commit}")], &[("per_page", "1")]);
-    let comparison: ComparisonAnswer = github.get(&path, about).await?;
-    let relation = comparison.status.unwrap_or_default();
-    let is_base = comparison.merge_base_commit.is_some_and(|it| it.sha == commit);
-    let on_default_branch = is_base && (relation == "identical" || relation == "behind");
-    let lineage = Lineage { default_branch, on_default_branch, relation, ..Lineage::default() };
+    let (on_default_branch, relation) = contains(github, &default_branch, commit).await?;
+    let in_run = commit == head || contains(github, head, commit).await?.0;
+    let lineage = Lineage { default_branch, on_default_branch, in_run, relation, ..Lineage::default() };
     if !on_default_branch {
         return Ok(Lineage { texts: vec![None; files.len()], ..lineage });
     }
@@ -39,6 +34,18 @@ pub async fn read(github: &GitHub, commit: &str, files: &[Utf8PathBuf]) -> Resul
     let pulls = stream::iter(commits.iter()).map(|it| pulls(github, &it.sha, &lineage.default_branch));
     let pulls: Vec<Vec<Pull>> = pulls.buffered(AT_ONCE).try_collect().await?;
     Ok(attributed(Lineage { texts, ..lineage }, commits, pulls, commit))
+}
+
+/// Whether a branch or commit has this commit in its past, and how GitHub puts it. Asking for the commit itself
+/// would not do: GitHub knows the commits of all forks under the repository's name, too.
+async fn contains(github: &GitHub, base: &str, commit: &str) -> Result<(bool, String), ForgeError> {
+    let action = format!("compare {commit} with {base}");
+    let about = About { action: &action, scope: CONTENTS };
+    let path = github.below(&["compare", &format!("{base}...{commit}")], &[("per_page", "1")]);
+    let comparison: ComparisonAnswer = github.get(&path, about).await?;
+    let relation = comparison.status.unwrap_or_default();
+    let is_base = comparison.merge_base_commit.is_some_and(|it| it.sha == commit);
+    Ok((is_base && (relation == "identical" || relation == "behind"), relation))
 }
 
 async fn text(github: &GitHub, commit: &str, file: &Utf8Path) -> Result<Option<String>, ForgeError> {

@@ -106,7 +106,7 @@ impl Forge for LocalForge {
         Ok(self.read(&format!("approvals/{run}.json"))?.unwrap_or_default())
     }
 
-    async fn lineage(&self, commit: &str, files: &[Utf8PathBuf]) -> Result<Lineage, ForgeError> {
+    async fn lineage(&self, commit: &str, head: &str, files: &[Utf8PathBuf]) -> Result<Lineage, ForgeError> {
         let lineage: Lineage =
             self.read(&format!("lineage/{commit}.json"))?.ok_or_else(|| absent(format!("read commit {commit}")))?;
         let text = |file: &Utf8PathBuf| {
@@ -122,7 +122,7 @@ impl Forge for LocalForge {
         } else {
             vec![None; files.len()]
         };
-        Ok(Lineage { texts, ..lineage })
+        Ok(Lineage { texts, in_run: lineage.in_run || commit == head, ..lineage })
     }
 
     async fn reviews(&self, pull: u64) -> Result<Vec<Review>, ForgeError> {

@@ -184,25 +184,24 @@ fn environment(name: &str, environment: &Environment) -> Value {
     answer
 }
 
-/// The default branch is a line, so that everything on it lies behind its head; a fork's commit is ahead.
+/// The default branch is a line: what stands before another commit is behind it. A fork's commit is ahead of all.
 fn compare(world: &World, pair: &str) -> Reply {
     let Some((base, head)) = pair.split_once("...") else { return Reply::refused(404, "Not Found") };
-    let (Some(top), Some(commit)) = (world.head(), world.commits.iter().find(|it| it.sha == head)) else {
-        return Reply::refused(404, "Not Found");
-    };
-    if base != world.default_branch {
-        return Reply::refused(404, "Not Found");
-    }
-    let (status, merge_base) = match commit {
-        it if it.sha == top.sha => ("identical", &it.sha),
-        it if it.fork_only => ("ahead", &top.sha),
-        it => ("behind", &it.sha),
+    let at = |name: &str| world.commits.iter().position(|it| it.sha == name);
+    let top = world.head().and_then(|it| at(&it.sha));
+    let base = if base == world.default_branch { top } else { at(base) };
+    let (Some(base), Some(head)) = (base, at(head)) else { return Reply::refused(404, "Not Found") };
+    let sha = |at: usize| &world.commits[at].sha;
+    let (status, merge_base) = match head {
+        it if it == base => ("identical", sha(it)),
+        it if it > base || world.commits[it].fork_only => ("ahead", sha(base)),
+        it => ("behind", sha(it)),
     };
     Reply::json(
         200,
         &json!({
             "status": status, "ahead_by": 0, "behind_by": 0, "total_commits": 0, "commits": [], "files": [],
-            "merge_base_commit": { "sha": merge_base }, "base_commit": { "sha": top.sha },
+            "merge_base_commit": { "sha": merge_base }, "base_commit": { "sha": sha(base) },
         }),
     )
 }
