@@ -3,15 +3,16 @@
 //! Pure. Every gate is asked, whatever the others said, so that a refusal names everything there is to fix.
 //! A gate that cannot know says no: an environment that is not reachable was not staged.
 
+mod consent;
+
 use super::{
-    approval::{self, Purpose},
     failure::place,
     own,
     plan::{self, GateAnswer, Request, Target, Wanted},
-    survey::{Bookkeeping, HistoryRow, Obstacle},
+    survey::{Bookkeeping, HistoryRow},
 };
 use crate::{
-    config::{ProfileName, PromotionType},
+    config::PromotionType,
     migration::{Checksum, Migration, TransactionMode},
     report::{Finding, Severity, Verdict},
     services::postgres::same_database,
@@ -58,8 +59,8 @@ const ALL: [(&str, Ask); 12] = [
     ("history", history),
     ("identity", identity),
     ("staged-first", staged_first),
-    ("approved", approved),
-    ("emergency", emergency),
+    ("approved", consent::approved),
+    ("emergency", consent::emergency),
     ("privileges", privileges),
     ("restore-point", restore_point),
     ("audit", audit),
@@ -362,60 +363,6 @@ fn staged_first(request: &Request<'_>) -> Answer {
         PromotionType::SchemaSafe | PromotionType::ConfigOnly | PromotionType::DataMigration => {
             failed(evidence, format!("`liftlock promote --to {}` first", staged.environment))
         }
-    }
-}
-
-/// Have enough people approved it, none of whom wrote or started it?
-fn approved(request: &Request<'_>) -> Answer {
-    let Some(demand) = request.demand else {
-        return match request.environment.profile {
-            ProfileName::Production => warned(
-                "nobody was asked",
-                "set `approvals: { required: 1 }` for this environment in liftlock.yml, and promote in a GitHub job",
-            ),
-            ProfileName::Staging | ProfileName::Dev => {
-                passed(format!("nobody was asked; profile {} does not demand it", request.environment.profile.name()))
-            }
-        };
-    };
-    let Some(judgement) = request.judgement() else {
-        return passed("nothing to apply");
-    };
-    let complaints = list(judgement.complaints.iter().map(|it| it.evidence.clone()));
-    let fixes = |of: &[Obstacle]| of.iter().map(|it| it.fix.clone()).collect::<Vec<_>>().join("; ");
-    if !judgement.complaints.is_empty() {
-        return match request.purpose {
-            Purpose::Do => failed(complaints, fixes(&judgement.complaints)),
-            // Approval comes after the plan.
-            Purpose::Show => warned(
-                format!(
-                    "`promote` will demand {}; not yet: {complaints}",
-                    counted(demand.required as usize, "approval")
-                ),
-                fixes(&judgement.complaints),
-            ),
-        };
-    }
-    let evidence = judgement.record.as_ref().map(approval::shown).unwrap_or_default();
-    if judgement.warnings.is_empty() {
-        return passed(evidence);
-    }
-    let warnings = list(judgement.warnings.iter().map(|it| it.evidence.clone()));
-    warned(format!("{evidence}; {warnings}"), fixes(&judgement.warnings))
-}
-
-/// Is haste accounted for?
-fn emergency(request: &Request<'_>) -> Answer {
-    match (request.emergency, request.promotion_type, request.demand) {
-        (Some(emergency), _, _) => warned(
-            emergency.shown(),
-            "what it waived stands in the plan, the journal and the audit events; look at it again when it is over",
-        ),
-        (None, PromotionType::Hotfix, Some(_)) => failed(
-            "a hotfix waives checks, and this environment demands approvals: nobody says why it cannot wait",
-            "add `--emergency --incident ID --reason \"…\"`, or promote as another type",
-        ),
-        (None, _, _) => passed("none: nothing is waived for haste"),
     }
 }
 

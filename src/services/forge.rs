@@ -295,6 +295,11 @@ impl ForgeError {
         }
     }
 
+    /// What to do about it, as its help says.
+    pub fn fix(&self) -> String {
+        self.help().map(|it| it.to_string()).unwrap_or_default()
+    }
+
     /// The missing permission as a line of a workflow's `permissions:`, when that is the cause.
     pub fn missing_permission(&self) -> Option<&str> {
         match self {

@@ -33,7 +33,7 @@ async fn asked() -> Vec<Logged> {
     forge.run(run).await.unwrap();
     forge.environment("production").await.unwrap();
     forge.approvals(run).await.unwrap();
-    forge.lineage(&sha, &["db/migrations/0001 a+b_safe.sql".into()]).await.unwrap();
+    forge.lineage(&sha, &sha, &["db/migrations/0001 a+b_safe.sql".into()]).await.unwrap();
     forge.reviews(pull).await.unwrap();
     let comment = forge.create(pull, "first").await.unwrap();
     forge.edit(comment.id, "second").await.unwrap();

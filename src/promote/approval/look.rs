@@ -5,7 +5,6 @@ use std::fs;
 use camino::{Utf8Path, Utf8PathBuf};
 use futures_util::future::join_all;
 use jiff::Timestamp;
-use miette::Diagnostic;
 
 use super::{Held, PERMISSIONS, Purpose, Said, Seen};
 use crate::{
@@ -119,7 +118,6 @@ async fn said(
 
 /// The error as evidence, with the permissions to paste where one is missing.
 fn obstacle(error: &ForgeError) -> Obstacle {
-    let help = error.help().map(|it| it.to_string()).unwrap_or_default();
     let permissions = match error {
         ForgeError::Permission { .. } | ForgeError::NotFound { .. } => format!("; all it needs: `{PERMISSIONS}`"),
         ForgeError::NoToken
@@ -130,7 +128,7 @@ fn obstacle(error: &ForgeError) -> Obstacle {
         | ForgeError::Malformed { .. }
         | ForgeError::File { .. } => String::new(),
     };
-    Obstacle { evidence: error.to_string(), fix: format!("{help}{permissions}") }
+    Obstacle { evidence: error.to_string(), fix: format!("{}{permissions}", error.fix()) }
 }
 
 /// The folder of the checkout: the nearest one upwards with a `.git`.
