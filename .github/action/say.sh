@@ -13,6 +13,7 @@ escaped() {
 # Ends the step because it was asked for something that cannot be: what is wrong, and what to write instead.
 refuse() {
   printf '::error title=liftlock::%s\n' "$(escaped "$1")"
+  output conclusion error
   exit 2
 }
 

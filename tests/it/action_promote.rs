@@ -1,4 +1,4 @@
-//! Promotions under the Action, on real Postgres: what was merged goes to staging, one commit goes on to production.
+//! A push to staging under the Action, on real Postgres.
 
 use std::{process::Child, time::Duration};
 
@@ -15,14 +15,15 @@ use crate::{
     },
 };
 
-const FILE: &str = "db/migrations/20260101000001_add_label_safe.sql";
+pub const FILE: &str = "db/migrations/20260101000001_add_label_safe.sql";
+pub const POLES: &str = "create table poles (id integer primary key); insert into poles values (1), (2)";
 const ADD_LABEL: &str = "alter table poles add column label text;";
 
 /// A project on its way: staging on plain Postgres, events to a webhook.
-struct Project {
-    repository: Repository,
-    staging: TestDatabase,
-    webhook: Receiver,
+pub struct Project {
+    pub repository: Repository,
+    pub staging: TestDatabase,
+    pub webhook: Receiver,
 }
 
 const STAGING: &str = r#"
@@ -33,9 +34,9 @@ audit: { webhook: "${AUDIT_WEBHOOK_URL}", secret: "${AUDIT_WEBHOOK_SECRET}" }
 "#;
 
 impl Project {
-    async fn new(test: &str, script: &[Answer], configuration: &str) -> Self {
+    pub async fn new(test: &str, script: &[Answer], configuration: &str) -> Self {
         let staging = database(test).await;
-        staging.execute("create table poles (id integer primary key); insert into poles values (1), (2)").await;
+        staging.execute(POLES).await;
         let webhook = Receiver::start(SECRET, script).await;
         let mut repository = Repository::new(World::new(), configuration);
         for (name, value) in [
@@ -56,20 +57,22 @@ impl Project {
         self.repository.start("liftlock-migrate.yml", &Event::Push { branch: "staging", run })
     }
 
-    async fn pushed(&self) -> Job {
+    pub async fn pushed(&self) -> Job {
         self.ended(self.push()).await
     }
 
     /// The webhook is served on this test's own thread.
-    async fn ended(&self, child: Child) -> Job {
+    pub async fn ended(&self, child: Child) -> Job {
         tokio::task::block_in_place(|| self.repository.ended(child))
     }
 }
 
-async fn columns(database: &TestDatabase) -> String {
-    let sql = "select string_agg(column_name, ' ' order by ordinal_position) from information_schema.columns
-        where table_name = 'poles'";
-    database.text(sql).await
+pub const COLUMNS: &str =
+    "select string_agg(column_name, ' ' order by ordinal_position) from information_schema.columns
+    where table_name = 'poles'";
+
+pub async fn columns(database: &TestDatabase) -> String {
+    database.text(COLUMNS).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -113,7 +116,7 @@ async fn a_job_killed_while_it_applies_comes_to_the_same_end_when_it_is_run_agai
     }
     project.repository.kill_liftlock();
     let job = project.ended(child).await;
-    job.ends(1).says("report::unfinished");
+    job.ends(1).says("did not come to its end");
     holder.batch_execute("rollback").await.unwrap();
     holder.close().await;
     assert_eq!(columns(&project.staging).await, "id");

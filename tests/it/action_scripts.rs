@@ -238,7 +238,10 @@ const EVERYTHING: &[(&str, &[(&str, &str)])] = &[
             ("CONFIG", "my liftlock.yml"),
         ],
     ),
-    ("plan", &[("ENVIRONMENT", "production"), ("TYPE", "hotfix")]),
+    (
+        "plan",
+        &[("ENVIRONMENT", "production"), ("TYPE", "hotfix"), ("COMMIT", "0123456789abcdef0123456789abcdef01234567")],
+    ),
     ("promote", &[("ENVIRONMENT", "production"), ("TYPE", "data_migration")]),
     ("sync", &[("TABLES", "poles\nsow drops\n")]),
 ];
@@ -258,7 +261,10 @@ fn every_input_becomes_an_option_that_the_command_line_reads() {
             assert!(typed.is_ok(), "{command}: {call:?}: {}", typed.err().map(|it| it.to_string()).unwrap_or_default());
         }
         let words = calls[0].join("\n");
-        let values = inputs.iter().filter(|(name, _)| *name != "EMERGENCY").flat_map(|(_, value)| value.lines());
+        let values = inputs
+            .iter()
+            .filter(|(name, _)| !["EMERGENCY", "COMMIT"].contains(name))
+            .flat_map(|(_, value)| value.lines());
         for value in values.filter(|it| !it.is_empty()) {
             assert!(words.contains(value), "{command}: {value:?} is not in {:?}", calls[0]);
         }

@@ -149,6 +149,30 @@ fn the_configurations_load() {
     }
 }
 
+/// `name → { description, default }` of a part of action.yml, in its order.
+fn action(part: &str) -> Vec<(String, String, String)> {
+    let text = fs::read_to_string(Utf8Path::new(env!("CARGO_MANIFEST_DIR")).join("action.yml")).expect("it is there");
+    let action: serde_yaml::Value = serde_yaml::from_str(&text).expect("action.yml is YAML");
+    let entries = action[part].as_mapping().expect("it has entries").iter();
+    let text = |value: &serde_yaml::Value| value.as_str().unwrap_or_default().replace('|', "\\|");
+    entries.map(|(name, it)| (text(name), text(&it["description"]), text(&it["default"]))).collect()
+}
+
+#[test]
+fn the_actions_tables_are_action_yml() {
+    let mut inputs = String::from("| input | what it says | default |\n| --- | --- | --- |\n");
+    for (name, description, default) in action("inputs") {
+        let default = if default.is_empty() { String::new() } else { format!("`{default}`") };
+        inputs += &format!("| `{name}` | {description} | {default} |\n");
+    }
+    check("action-inputs", &inputs, &str::to_owned);
+    let mut outputs = String::from("| output | what it says |\n| --- | --- |\n");
+    for (name, description, _) in action("outputs") {
+        outputs += &format!("| `{name}` | {description} |\n");
+    }
+    check("action-outputs", &outputs, &str::to_owned);
+}
+
 #[test]
 fn every_command_is_named() {
     let help = Command::new(env!("CARGO_BIN_EXE_liftlock")).arg("--help").output().expect("liftlock runs");

@@ -39,8 +39,8 @@ runs:
     - shell: bash
       env: { COMMIT: "${{ inputs.ref }}" }
       run: |
-        find . -mindepth 1 -maxdepth 1 ! -name .git -exec rm -rf {} +
-        git archive "${COMMIT:-HEAD}" | tar -x
+        git clone --quiet --no-checkout "$ORIGIN" .
+        git -c advice.detachedHead=false checkout --quiet "${COMMIT:-HEAD}"
 "#;
 const UPLOAD: &str = r#"
 name: upload-artifact
@@ -240,11 +240,6 @@ impl Repository {
         for (name, value) in self.environment(event) {
             command.arg("--env").arg(format!("{name}={value}"));
         }
-        if let Event::Dispatch { inputs, .. } = event {
-            for (name, value) in *inputs {
-                command.arg("--input").arg(format!("{name}={value}"));
-            }
-        }
         // One stream, so that lines stay in order.
         let log = fs::File::create(self.log()).unwrap();
         command.stdout(log.try_clone().unwrap()).stderr(log).stdin(Stdio::null());
@@ -291,7 +286,10 @@ impl Repository {
             Event::Push { branch, .. } => {
                 ("push", json!({ "ref": format!("refs/heads/{branch}"), "repository": repository }))
             }
-            Event::Dispatch { .. } => ("workflow_dispatch", json!({ "repository": repository })),
+            Event::Dispatch { inputs, .. } => {
+                let inputs: BTreeMap<&str, &str> = inputs.iter().copied().collect();
+                ("workflow_dispatch", json!({ "inputs": inputs, "repository": repository }))
+            }
         }
     }
 
@@ -300,6 +298,7 @@ impl Repository {
         let artifacts = self.folder.path().join("artifacts");
         let mut set = vec![
             ("GITHUB_API_URL".to_owned(), self.github.url()),
+            ("ORIGIN".to_owned(), self.path("").display().to_string()),
             ("ARTIFACTS".to_owned(), artifacts.display().to_string()),
         ];
         match event {
