@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Decision, Plan, Request, Step, plan};
+use super::{Decision, Plan, RESTORE_POINT, Request, Step, plan};
 use crate::{
     config::{Approvals, Environment, ProfileName, PromotionType, Reviews},
     migration::{self, Migration, MigrationId, SourceFile},
@@ -21,7 +21,7 @@ use crate::{
     },
     report::{Columns, Finding, Harm, Severity, Validation},
     secret::Secret,
-    services::postgres::{Identity, OtherSession},
+    services::postgres::{Identity, NeonIdentity, OtherSession},
     sql::Span,
 };
 
@@ -240,6 +240,20 @@ fn each_gate_answers_with_evidence_and_a_fix() {
     };
     check("identity", Warned, "could not look at `staging`", |it| it.others = vec![unknown(false)]);
     check("identity", Failed, "are one database", |it| it.others = vec![unknown(true)]);
+    let on_neon = |it: &mut World, project: Option<&str>, branch: Option<&str>| {
+        it.survey.identity.neon_project = project.map(str::to_owned);
+        it.survey.identity.neon_branch = branch.map(str::to_owned);
+        it.survey.neon = Some(Ok(NeonIdentity { project: "calm-river-1".to_owned(), branch: "br-main".to_owned() }));
+    };
+    check("identity", Passed, "Neon branch br-main", |it| on_neon(it, Some("calm-river-1"), Some("br-main")));
+    check("identity", Failed, "leads to branch br-dev", |it| on_neon(it, Some("calm-river-1"), Some("br-dev")));
+    check("identity", Failed, "of project wild-sea-2", |it| on_neon(it, Some("wild-sea-2"), Some("br-main")));
+    check("identity", Failed, "of project (unknown)", |it| on_neon(it, None, Some("br-main")));
+    check("identity", Failed, "does not say that it is on Neon", |it| on_neon(it, None, None));
+    check("identity", Failed, "could not be asked: no answer", |it| {
+        on_neon(it, Some("calm-river-1"), Some("br-main"));
+        it.survey.neon = Some(Err(Obstacle { evidence: "no answer".to_owned(), fix: "look".to_owned() }));
+    });
     check("staged-first", Passed, "no `after:`", |_| {});
     check("staged-first", Failed, "0002_b.sql is not applied there", |it| it.staged = staged(vec![row(&it.files[0])]));
     check("staged-first", Passed, "the same bytes", |it| it.staged = staged(it.files.iter().map(row).collect()));
@@ -422,4 +436,23 @@ fn a_plan_without_what_later_versions_added_is_read_and_unknown_members_are_pass
     assert_eq!(read.digest, plan.digest);
     let again: Plan = serde_json::from_str(&serde_json::to_string(&plan).unwrap()).unwrap();
     assert_eq!(again, plan);
+}
+
+#[test]
+fn on_neon_the_restore_point_is_a_branch_named_after_run_and_commit() {
+    let mut world = World::new();
+    world.files.push(file("0003_c.sql", "alter table shop.c add d int; update a set id = 1; drop table if exists b;"));
+    world.survey.identity.neon_project = Some("calm-river-1".to_owned());
+    world.survey.identity.neon_branch = Some("br-main".to_owned());
+    world.survey.neon = Some(Ok(NeonIdentity { project: "calm-river-1".to_owned(), branch: "br-main".to_owned() }));
+    let plan = world.planned();
+    let step = plan.steps.iter().find(|it| it.id().0 == RESTORE_POINT).unwrap();
+    let shown = step.shown();
+    assert!(shown.starts_with(&format!("make Neon branch `liftlock/{}/0f3a99aa1122` of br-main", plan.run)), "{shown}");
+    let Step::RestorePoint { neon: Some(source), .. } = step else { panic!("{step:?}") };
+    assert_eq!(source.tables, ["public.a", "public.b", "shop.c"]);
+    let text = serde_json::to_string(&plan).unwrap();
+    assert_eq!(serde_json::from_str::<Plan>(&text).unwrap(), plan);
+    let old = r#"{"kind":"restore_point","name":"n","nonce":"x","keep_seconds":60}"#;
+    assert!(serde_json::from_str::<Step>(old).unwrap().shown().contains("`n`"), "what an older one wrote is read");
 }

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use self::mark::Demand;
+use self::{compute::until, mark::Demand};
 use super::{
     Branch, BranchError, BranchState, Branches, Depth, NewBranch, Recorded, Restored, Verification, record_of,
 };
@@ -209,60 +209,11 @@ enum Made {
 
 impl Branches for NeonBranches<'_> {
     async fn create(&self, new: &NewBranch) -> Result<Branch, BranchError> {
-        let source = self.source().await?;
-        let found = self.neon.branch_named(&new.name).await?;
-        let (before, lsn) = self.seen(&new.scope).await?;
-        let expires_at = new.expires_at.map(|it| mark::expiry(it, Timestamp::now()));
-        let body = wire::CreateBranch {
-            branch: wire::NewBranch {
-                parent_id: source.id.clone(),
-                name: new.name.clone(),
-                init_source: wire::InitSource::ParentData,
-                expires_at: expires_at.map(mark::shown),
-            },
-            annotation_value: mark::notes(new, &source.id, &before, lsn),
-        };
-        let made = match found {
-            Some((found, notes)) => {
-                let ours = mark::read(self.neon.project_id(), &source.id, &found, &notes);
-                if ours.is_none_or(|it| it.nonce != new.nonce) {
-                    return Err(BranchError::Taken { name: new.name.clone() });
-                }
-                Made::Before(found.id)
-            }
-            None => self.made(&source.id, &body).await?,
-        };
-        let deadline = &mut Deadline::of(&self.neon.polling);
-        let (id, lsn, expires_at) = match &made {
-            Made::Now(answer) => {
-                self.neon.settle(answer.operations.as_deref().unwrap_or_default(), deadline).await?;
-                (&answer.branch.id, answer.branch.parent_lsn.as_deref(), expires_at)
-            }
-            Made::Before(id) => (id, None, None),
-        };
-        let demand = Demand {
-            nonce: &new.nonce,
-            source: &source.id,
-            lsn,
-            expires_at,
-            must_expire: new.expires_at.is_some(),
-            now: Timestamp::now(),
-        };
-        let (branch, notes) = match self.proven(id, demand, deadline).await {
-            Err(BranchError::Unproven { name, .. })
-                if matches!(made, Made::Before(_)) && !self.is_ours(id, new).await? =>
-            {
-                return Err(BranchError::Taken { name });
-            }
-            other => other?,
-        };
-        let read = mark::read(self.neon.project_id(), &source.id, &branch, &notes);
-        let read = read.ok_or_else(|| BranchError::Unproven {
-            name: branch.name.clone(),
-            what: "what was noted on it is not there".to_owned(),
-        })?;
-        let recorded = self.counted(read.recorded.clone(), &before, new).await?;
-        Ok(Branch { recorded, ..read })
+        match until(&self.cancel, self.created(new)).await {
+            // Neon may be at it: whoever asks for the same again gets it.
+            Err(BranchError::Cancelled) => Err(BranchError::MaybeMade { name: new.name.clone() }),
+            other => other,
+        }
     }
 
     async fn list(&self) -> Result<Vec<Branch>, BranchError> {
@@ -357,6 +308,63 @@ impl Branches for NeonBranches<'_> {
 }
 
 impl NeonBranches<'_> {
+    async fn created(&self, new: &NewBranch) -> Result<Branch, BranchError> {
+        let source = self.source().await?;
+        let found = self.neon.branch_named(&new.name).await?;
+        let (before, lsn) = self.seen(&new.scope).await?;
+        let expires_at = new.expires_at.map(|it| mark::expiry(it, Timestamp::now()));
+        let body = wire::CreateBranch {
+            branch: wire::NewBranch {
+                parent_id: source.id.clone(),
+                name: new.name.clone(),
+                init_source: wire::InitSource::ParentData,
+                expires_at: expires_at.map(mark::shown),
+            },
+            annotation_value: mark::notes(new, &source.id, &before, lsn),
+        };
+        let made = match found {
+            Some((found, notes)) => {
+                let ours = mark::read(self.neon.project_id(), &source.id, &found, &notes);
+                if ours.is_none_or(|it| it.nonce != new.nonce) {
+                    return Err(BranchError::Taken { name: new.name.clone() });
+                }
+                Made::Before(found.id)
+            }
+            None => self.made(&source.id, &body).await?,
+        };
+        let deadline = &mut Deadline::of(&self.neon.polling);
+        let (id, lsn, expires_at) = match &made {
+            Made::Now(answer) => {
+                self.neon.settle(answer.operations.as_deref().unwrap_or_default(), deadline).await?;
+                (&answer.branch.id, answer.branch.parent_lsn.as_deref(), expires_at)
+            }
+            Made::Before(id) => (id, None, None),
+        };
+        let demand = Demand {
+            nonce: &new.nonce,
+            source: &source.id,
+            lsn,
+            expires_at,
+            must_expire: new.expires_at.is_some(),
+            now: Timestamp::now(),
+        };
+        let (branch, notes) = match self.proven(id, demand, deadline).await {
+            Err(BranchError::Unproven { name, .. })
+                if matches!(made, Made::Before(_)) && !self.is_ours(id, new).await? =>
+            {
+                return Err(BranchError::Taken { name });
+            }
+            other => other?,
+        };
+        let read = mark::read(self.neon.project_id(), &source.id, &branch, &notes);
+        let read = read.ok_or_else(|| BranchError::Unproven {
+            name: branch.name.clone(),
+            what: "what was noted on it is not there".to_owned(),
+        })?;
+        let recorded = self.counted(read.recorded.clone(), &before, new).await?;
+        Ok(Branch { recorded, ..read })
+    }
+
     async fn is_ours(&self, id: &Id, new: &NewBranch) -> Result<bool, BranchError> {
         let answer = self.neon.branch(id).await?;
         let source = self.source().await?;
