@@ -11,7 +11,10 @@ use liftlock::services::{
     postgres::quote_identifier,
 };
 
-use crate::support::{self, TestDatabase};
+use crate::{
+    neon,
+    support::{self, TestDatabase, neon::FakeNeon},
+};
 
 /// Tables, rows, a sequence, a view and a function: enough for a fingerprint to differ.
 const SHOP: &str = "
@@ -29,16 +32,52 @@ fn new_branch(source: &str, nonce: &str) -> NewBranch {
     NewBranch {
         name: backup_name(source, now, nonce),
         nonce: nonce.to_owned(),
-        expires_at: Some(now + SignedDuration::from_hours(1)),
+        // Neon keeps whole seconds.
+        expires_at: Some(Timestamp::from_second(now.as_second() + 3600).unwrap()),
         run: Some(uuid::Uuid::now_v7()),
         commit: None,
         scope: Scope::All,
     }
 }
 
-/// What every provider promises. `execute` runs SQL in the source, and `count` counts its poles.
-async fn contract(provider: &impl Branches, source: &TestDatabase) {
-    let new = new_branch(&source.name, "6e6f6e63");
+/// A database of which restore points are made.
+trait Source {
+    fn name(&self) -> &str;
+    async fn execute(&self, sql: &str);
+    async fn text(&self, sql: &str) -> String;
+}
+
+impl Source for TestDatabase {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    async fn execute(&self, sql: &str) {
+        TestDatabase::execute(self, sql).await;
+    }
+
+    async fn text(&self, sql: &str) -> String {
+        TestDatabase::text(self, sql).await
+    }
+}
+
+impl Source for FakeNeon {
+    fn name(&self) -> &str {
+        "neondb"
+    }
+
+    async fn execute(&self, sql: &str) {
+        FakeNeon::execute(self, sql).await;
+    }
+
+    async fn text(&self, sql: &str) -> String {
+        FakeNeon::text(self, sql).await
+    }
+}
+
+/// What every provider promises.
+async fn contract(provider: &impl Branches, source: &impl Source) {
+    let new = new_branch(source.name(), "6e6f6e63");
     let made = provider.create(&new).await.unwrap();
     assert_eq!((made.name.as_str(), made.nonce.as_str(), made.run), (new.name.as_str(), "6e6f6e63", new.run));
     assert_eq!((made.expires_at, made.state), (new.expires_at, BranchState::Ready));
@@ -62,7 +101,7 @@ async fn contract(provider: &impl Branches, source: &TestDatabase) {
         provider.verify(&made, Depth::Contents).await.unwrap().is_sound(),
         "the source's life is not the restore point's"
     );
-    let preserve = preserve_name(&source.name, Timestamp::now(), "6e6f6e63");
+    let preserve = preserve_name(source.name(), Timestamp::now(), "6e6f6e63");
     let restored = provider.restore(&made, &preserve).await.unwrap();
     assert_eq!(restored.preserved.as_ref(), Some(&preserve));
     assert_eq!(source.text("select count(*)::text from drops").await, "50");
@@ -81,7 +120,7 @@ async fn contract(provider: &impl Branches, source: &TestDatabase) {
     provider.delete(&made).await.unwrap();
     assert!(provider.list().await.unwrap().is_empty());
     assert!(matches!(provider.verify(&made, Depth::Contents).await, Err(BranchError::NotFound { .. })));
-    let gone = provider.restore(&made, &preserve_name(&source.name, later, "6e6f6e63")).await;
+    let gone = provider.restore(&made, &preserve_name(source.name(), later, "6e6f6e63")).await;
     assert!(matches!(gone, Err(BranchError::NotFound { .. })), "{gone:?}");
 }
 
@@ -91,6 +130,15 @@ async fn databases_on_the_same_server_keep_the_contract() {
     database.execute(SHOP).await;
     contract(&LocalBranches::new(database.address()), &database).await;
     support::drop_restore_points(&database).await;
+}
+
+#[tokio::test]
+async fn branches_of_a_neon_project_keep_the_contract() {
+    let production = FakeNeon::start();
+    production.execute(SHOP).await;
+    // The place in the log must lie behind the moment when production was made.
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    contract(&neon::provider(&production), &production).await;
 }
 
 #[tokio::test]

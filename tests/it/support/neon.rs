@@ -13,8 +13,6 @@
 //! What it does is what is known of Neon, marked by where it is known from; see [`faults`]. That something works
 //! here proves nothing about the live service.
 
-#![expect(dead_code, reason = "tests that use the rest come with the client")]
-
 mod branches;
 mod clusters;
 mod endpoints;
@@ -37,6 +35,7 @@ use std::{
 };
 
 use axum::Router;
+use camino::Utf8PathBuf;
 use jiff::Timestamp;
 use liftlock::{
     secret::Secret,
@@ -56,6 +55,8 @@ use crate::support;
 /// The role and the database that the API makes with a project.
 const ROLE: &str = "neondb_owner";
 const DATABASE: &str = "neondb";
+/// What a plan that costs something begins with. [D]
+const HISTORY: Duration = Duration::from_secs(86_400);
 
 /// What a project has from its beginning.
 pub struct Setup {
@@ -197,6 +198,72 @@ impl FakeNeon {
         change(self.inner.state().branch_mut(id).expect("it is there"));
     }
 
+    /// A branch that somebody else has made. It has no data.
+    pub fn add_branch(&self, name: &str, change: impl FnOnce(&mut Branch)) -> String {
+        let mut state = self.inner.state();
+        let now = state.now();
+        let mut branch = Branch {
+            id: new_id("br"),
+            name: name.to_owned(),
+            parent: Some(self.branch.clone()),
+            parent_lsn: Some("0/1A2B3C4".to_owned()),
+            created_at: now,
+            default: false,
+            protected: false,
+            data: Data::Underway,
+            ..state.branch(&self.branch).expect("production is there").clone()
+        };
+        change(&mut branch);
+        let id = branch.id.clone();
+        state.branches.push(branch);
+        id
+    }
+
+    /// As it was when it began, but for what happened to production itself.
+    pub fn reset(&self) {
+        let mut state = self.inner.state();
+        state.settle();
+        (state.switches, state.locked_until) = (Switches::default(), None);
+        state.faults.clear();
+        state.operations.clear();
+        state.requests.clear();
+        let production = self.branch.clone();
+        state.branches.retain(|it| it.id == production);
+        state.endpoints.retain(|it| it.branch == production);
+        state.project.history_retention = HISTORY;
+        let branch = state.branch_mut(&production).expect("production is there");
+        (branch.state, branch.parent, branch.restore_status) = ("ready", None, None);
+        branch.protected = false;
+        branch.restricted.clear();
+    }
+
+    /// As if it had never been.
+    pub fn remove_branch(&self, id: &str) {
+        self.inner.state().branches.retain(|it| it.id != id);
+    }
+
+    /// The compute of a branch that may write.
+    pub fn endpoint_of(&self, branch: &str) -> String {
+        self.inner.state().writer(branch).expect("it has a compute").id.clone()
+    }
+
+    /// How many computes there are.
+    pub fn computes(&self) -> usize {
+        let mut state = self.inner.state();
+        state.settle();
+        state.endpoints.len()
+    }
+
+    /// How far back branches can be restored to.
+    pub fn set_history(&self, retention: Duration) {
+        self.inner.state().project.history_retention = retention;
+    }
+
+    /// Where all its data lies.
+    pub fn folder(&self) -> Utf8PathBuf {
+        self.inner.clusters.folder.clone()
+    }
+
     /// What the PostgreSQL servers have logged.
     pub fn server_logs(&self) -> String {
         self.inner.clusters.logs()
@@ -207,7 +274,10 @@ impl Drop for FakeNeon {
     fn drop(&mut self) {
         if thread::panicking() {
             for request in self.requests() {
-                eprintln!("{} {} {} -> {:?}", request.method, request.path, request.query, request.status);
+                eprintln!(
+                    "{} {} {} {:?} -> {:?}",
+                    request.method, request.path, request.query, request.body, request.status
+                );
             }
         }
         drop(self.stop.take());
@@ -247,8 +317,10 @@ fn project(clusters: &Clusters, setup: &Setup) -> State {
         "grant pg_monitor, pg_signal_backend to neon_superuser with admin option".to_owned(),
     ];
     for role in &roles {
-        statements
-            .push(format!("create role \"{}\" login createdb createrole bypassrls in role neon_superuser", role.name));
+        statements.push(format!(
+            "create role \"{}\" login createdb createrole replication bypassrls in role neon_superuser",
+            role.name
+        ));
         statements.push(branches::password(role));
     }
     let databases: Vec<String> = setup.databases.iter().map(|it| (*it).to_owned()).collect();
@@ -280,6 +352,8 @@ fn project(clusters: &Clusters, setup: &Setup) -> State {
         branch: branch.id.clone(),
         kind: "read_write".to_owned(),
         state: "active",
+        name: None,
+        created_at: now,
         port: 0,
     };
     State {
@@ -287,7 +361,7 @@ fn project(clusters: &Clusters, setup: &Setup) -> State {
             id: format!("calm-river-{:08}", rand::random::<u32>() % 100_000_000),
             name: "shop".to_owned(),
             created_at: now,
-            history_retention: Duration::from_secs(86_400),
+            history_retention: HISTORY,
         },
         branches: vec![branch],
         endpoints: vec![endpoint],

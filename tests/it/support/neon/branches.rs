@@ -72,7 +72,7 @@ pub fn create(state: &mut State, body: &Value) -> Result<Reply, Refusal> {
         job: Box::new(move |inner| fill(inner, &made, &parent, point)),
     }];
     for wanted in body["endpoints"].as_array().into_iter().flatten() {
-        begins.push(endpoints::make(state, &id, wanted["type"].as_str().unwrap()));
+        begins.push(endpoints::make(state, &id, wanted["type"].as_str().unwrap(), None));
     }
     let (ids, jobs) = state.begin(begins);
     let answer = move |state: &State, operations: Vec<Value>| (201, Some(state.created(&id, operations)));

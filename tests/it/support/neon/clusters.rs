@@ -91,6 +91,7 @@ impl Ground {
         let pipe = watchdog.stdin.take().unwrap();
         let ground = Self { folder, account, _watchdog: (watchdog, pipe) };
         ground.make_template();
+        ground.make_slim();
         ground
     }
 
@@ -107,6 +108,12 @@ impl Ground {
         let mut settings = File::options().append(true).open(template.join("postgresql.conf")).unwrap();
         settings.write_all(CONFIGURATION.as_bytes()).unwrap();
         fs::write(template.join("pg_hba.conf"), ACCESS).unwrap();
+    }
+
+    /// Two databases that nobody needs are half of what each copy would copy.
+    fn make_slim(&self) {
+        let drop = ["drop database postgres", "alter database template0 is_template false", "drop database template0"];
+        alone(self, &self.template(), &drop.map(str::to_owned));
     }
 
     /// One of the server's programs, as an account that may run it, with an environment of its own.
@@ -132,7 +139,7 @@ fn run(command: &mut Command) {
 
 /// The data directories and servers of one fake.
 pub struct Clusters {
-    folder: Utf8PathBuf,
+    pub folder: Utf8PathBuf,
     servers: Mutex<BTreeMap<String, Server>>,
     made: AtomicU32,
 }
@@ -166,7 +173,7 @@ impl Clusters {
     /// An empty server's data, with these statements run in it.
     pub fn fresh(&self, statements: &[String]) -> Utf8PathBuf {
         let data = self.copy(&ground().template());
-        alone(&data, statements);
+        alone(ground(), &data, statements);
         data
     }
 
@@ -239,7 +246,7 @@ impl Clusters {
 
     /// Runs statements in the data of a server that is not running.
     pub fn alter(&self, data: &Utf8Path, statements: &[String]) {
-        alone(data, statements);
+        alone(ground(), data, statements);
     }
 
     /// What the servers have logged.
@@ -276,12 +283,12 @@ impl Server {
 }
 
 /// A server for one user, without a port. <https://www.postgresql.org/docs/current/app-postgres.html>
-fn alone(data: &Utf8Path, statements: &[String]) {
+fn alone(ground: &Ground, data: &Utf8Path, statements: &[String]) {
     if statements.is_empty() {
         return;
     }
-    let mut command = ground().command("postgres");
-    command.args(["--single", "-j", "-D", data.as_str(), "postgres"]);
+    let mut command = ground.command("postgres");
+    command.args(["--single", "-j", "-D", data.as_str(), "template1"]);
     command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut process = command.spawn().unwrap();
     // With `-j` a statement ends with a semicolon and an empty line.

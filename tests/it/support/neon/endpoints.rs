@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
-    branches::{compute, own_data},
-    faults::{Verdict, Words},
+    branches::{compute, own_data, take_point},
+    faults::{Hosts, Verdict, Words},
     operations::{Begin, Job},
     state::{Effect, Endpoint, Role, State, new_id},
     wire::{Answered, Inner, Query, Refusal, Reply, Started, not_found},
@@ -27,7 +27,7 @@ pub fn create(state: &mut State, body: &Value) -> Result<Reply, Refusal> {
     if kind == "read_only" && alone && state.switches.lone_read_only == Verdict::Refused {
         return Err(Refusal::new(422, "branch has no read-write endpoint"));
     }
-    let begin = make(state, branch, kind);
+    let begin = make(state, branch, kind, wanted["name"].as_str());
     let id = begin.endpoint.clone().expect("it is a compute's");
     let (ids, jobs) = state.begin(vec![begin]);
     Ok(later(ids, jobs, 201, id))
@@ -42,13 +42,15 @@ fn later(ids: Vec<Uuid>, jobs: Vec<(Uuid, Job)>, status: u16, id: String) -> Rep
 }
 
 /// A new compute, not yet started.
-pub fn make(state: &mut State, branch: &str, kind: &str) -> Begin {
-    let id = new_id("ep");
+pub fn make(state: &mut State, branch: &str, kind: &str, name: Option<&str>) -> Begin {
+    let (id, created_at) = (new_id("ep"), state.now());
     state.endpoints.push(Endpoint {
         id: id.clone(),
         branch: branch.to_owned(),
         kind: kind.to_owned(),
         state: "init",
+        name: name.map(str::to_owned),
+        created_at,
         port: 0,
     });
     starting(&id, branch)
@@ -69,7 +71,14 @@ fn starting(id: &str, branch: &str) -> Begin {
 pub fn run(inner: &Inner, id: &str) {
     let endpoint = inner.state().endpoints.iter().find(|it| it.id == id).cloned();
     let Some(endpoint) = endpoint.filter(|it| inner.clusters.port(&it.id).is_none()) else { return };
-    let data = own_data(inner, &endpoint.branch);
+    let data = match endpoint.kind.as_str() {
+        "read_only" => {
+            let at = take_point(inner, &endpoint.branch);
+            let point = inner.state().points[at].data.clone();
+            inner.clusters.copy(&point)
+        }
+        _ => own_data(inner, &endpoint.branch),
+    };
     let compute = compute(&inner.state(), &endpoint);
     let port = inner.clusters.start(&data, &compute);
     if let Some(endpoint) = inner.state().endpoint_mut(id) {
@@ -147,12 +156,12 @@ pub fn connection_uri(inner: &Inner, state: &State, query: &Query) -> Answered {
     if state.switches.stored_passwords == Verdict::Refused {
         return Err(Refusal::new(412, "passwords are not stored for this project"));
     }
-    let pooled = query.get("pooled").map_or("false", String::as_str) == "true";
     let mut endpoint = endpoint.clone();
     endpoint.port = inner.clusters.port(&endpoint.id).unwrap_or(endpoint.port);
-    let uri = uri(role, &endpoint, database);
-    let uri = if pooled { uri.replace("@127.0.0.1", "@ep-pooler.127.0.0.1") } else { uri };
-    Ok((200, Some(json!({ "uri": uri }))))
+    if query.get("pooled").is_none_or(|it| it != "false") {
+        return Err(Refusal::new(400, "the fake has no pooler: ask with pooled=false"));
+    }
+    Ok((200, Some(json!({ "uri": uri(role, &endpoint, database) }))))
 }
 
 /// Real ones have a host under Neon's domain; these lead to this machine, so without TLS.
@@ -161,15 +170,24 @@ pub fn uri(role: &Role, endpoint: &Endpoint, database: &str) -> String {
 }
 
 impl Endpoint {
+    /// [D: a label for the cell may stand in it]
+    fn host(&self, state: &State) -> String {
+        match state.switches.hosts {
+            Hosts::Local => "127.0.0.1".to_owned(),
+            Hosts::Plain => format!("{}.us-east-2.aws.neon.tech", self.id),
+            Hosts::Cell => format!("{}.c-2.us-east-2.aws.neon.tech", self.id),
+        }
+    }
+
     pub fn shown(&self, state: &State) -> Value {
         let unknown = state.switches.words == Words::Unknown;
         let settling = self.state == "init";
         let value = json!({
             "id": self.id, "branch_id": self.branch, "project_id": state.project.id, "type": self.kind,
-            "host": "127.0.0.1", "current_state": if unknown && settling { "warming_up" } else { self.state },
+            "host": self.host(state), "name": self.name, "current_state": if unknown && settling { "warming_up" } else { self.state },
             "pending_state": settling.then_some("active"), "disabled": false, "region_id": "aws-us-east-2",
             "autoscaling_limit_min_cu": 0.25, "autoscaling_limit_max_cu": 2, "suspend_timeout_seconds": 0,
-            "created_at": state.project.created_at, "updated_at": state.project.created_at,
+            "created_at": self.created_at, "updated_at": self.created_at,
         });
         state.lean(value, &["pending_state"])
     }

@@ -195,15 +195,28 @@ pub enum Access {
     Hidden,
 }
 
+/// What computes say of their hosts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hosts {
+    /// Where they really are.
+    Local,
+    /// As Neon names them; nobody can connect there.
+    Plain,
+    Cell,
+}
+
 /// What is not the same everywhere.
 #[derive(Debug, Clone)]
 pub struct Switches {
     pub plan: Plan,
     pub access: Access,
+    pub hosts: Hosts,
     /// How long an operation takes, by the fake's clock.
     pub operation_time: Duration,
     /// How the next operations end, one after the other; then they finish.
     pub endings: Vec<Ending>,
+    /// Whether a mutation's answer names its operations.
+    pub operations_named: Verdict,
     /// For so long after a mutation the list of operations is empty. [F]
     pub operations_unlisted: Duration,
     /// For so long a new branch cannot be read by its id. [C: Neon's own tests expect it]
@@ -238,8 +251,10 @@ impl Default for Switches {
         Self {
             plan: Plan::Launch,
             access: Access::Full,
+            hosts: Hosts::Local,
             operation_time: Duration::from_millis(30),
             endings: Vec::new(),
+            operations_named: Verdict::Allowed,
             operations_unlisted: Duration::ZERO,
             branch_unreadable: Duration::ZERO,
             words: Words::Known,

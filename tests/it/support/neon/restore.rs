@@ -36,7 +36,7 @@ pub fn restore(state: &mut State, id: &str, body: &Value) -> Result<Reply, Refus
     let branch = state.branch_mut(id).expect("it was read above");
     branch.state = "resetting";
     (branch.last_reset_at, branch.updated_at) = (Some(now), now);
-    (branch.restored_from, branch.restore_status) = (Some(source.id.clone()), Some("restored"));
+    branch.restored_from = Some(source.id.clone());
     if timeline == AfterRestore::Changes {
         branch.timeline = new_timeline();
     }
@@ -79,7 +79,7 @@ fn allowed(
     if target.protected && state.switches.restore_of_protected == Verdict::Refused {
         return no("cannot restore protected branch");
     }
-    if target.restore_status == Some("finalized") {
+    if target.restore_status == Some("detaching") {
         return no("restore from snapshot on target branch is still ongoing");
     }
     if source.expires_at.is_some() && source.id != target.id {

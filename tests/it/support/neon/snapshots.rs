@@ -69,7 +69,7 @@ pub fn restore(state: &mut State, id: &str, body: &Value) -> Result<Reply, Refus
     let like = state.branch(&target).cloned().ok_or_else(|| not_found("branch"))?;
     let restored = if body["finalize_restore"].as_bool() == Some(true) {
         let branch = state.branch_mut(&target).expect("it was read above");
-        (branch.state, branch.restore_status) = ("resetting", Some("finalized"));
+        (branch.state, branch.restore_status) = ("resetting", Some("detaching"));
         target
     } else {
         room_for_branch(state, true)?;

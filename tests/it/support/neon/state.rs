@@ -131,6 +131,8 @@ pub struct Endpoint {
     pub branch: String,
     pub kind: String,
     pub state: &'static str,
+    pub name: Option<String>,
+    pub created_at: Timestamp,
     /// `0` until it has started once; then it keeps it.
     pub port: u16,
 }

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     io,
     sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
 };
 
 use axum::{
@@ -11,14 +12,15 @@ use axum::{
     extract::State as Shared,
     http::{HeaderMap, Method, Response, StatusCode, Uri, header},
 };
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use jiff::{SignedDuration, fmt::rfc2822};
 use serde_json::{Value, json};
+use tokio::time;
 use uuid::Uuid;
 
 use super::{
     clusters::Clusters,
-    faults::{Access, Answer, Call, Done, How, Look, Pages, RetryAfter},
+    faults::{Access, Answer, Call, Done, How, Look, Pages, RetryAfter, Verdict},
     operations::{self, Job},
     routes,
     state::{Request, State},
@@ -227,7 +229,10 @@ async fn act(inner: &Arc<Inner>, call: &Received) -> Answered {
         let _ = working.await;
     }
     let state = inner.state();
-    let shown = state.operations_shown(&started.ids);
+    let shown = match state.switches.operations_named {
+        Verdict::Allowed => state.operations_shown(&started.ids),
+        Verdict::Refused => Vec::new(),
+    };
     Ok((started.answer)(&state, shown))
 }
 
@@ -271,7 +276,14 @@ fn lost(look: Look) -> Option<Response<Body>> {
         Look::HangUp => None,
         Look::Truncated => {
             let pieces = [Ok(Bytes::from_static(b"{\"branch\":{")), Err(io::Error::other("cut off"))];
-            let body = Body::from_stream(stream::iter(pieces));
+            // Status and headers must have left before it breaks.
+            let paced = stream::iter(pieces).then(|piece: Result<Bytes, io::Error>| async {
+                if piece.is_err() {
+                    time::sleep(Duration::from_millis(50)).await;
+                }
+                piece
+            });
+            let body = Body::from_stream(paced);
             Some(Response::builder().status(StatusCode::CREATED).body(body).unwrap())
         }
         Look::Html524 => Some(plain(524, "text/html", page)),
