@@ -6,6 +6,10 @@
 
 use std::collections::BTreeSet;
 
+mod view;
+
+pub use self::view::view;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -23,7 +27,7 @@ use super::{
 use crate::{
     config::{Approvals, Environment, ProfileName, PromotionType},
     migration::{self, Migration, MigrationId, Pending, TransactionMode},
-    report::{GateView, PlanView, Validation},
+    report::Validation,
     services::{branches, postgres::Identity},
     sql::{Change, change::ObjectKind},
 };
@@ -487,33 +491,6 @@ impl Plan {
 fn digest(of: &Value) -> String {
     let digest: String = Sha256::digest(canonical(of)).iter().map(|byte| format!("{byte:02x}")).collect();
     format!("sha256:{digest}")
-}
-
-/// How `plan` and `promote` show a decision.
-pub fn view(request: &Request<'_>, decision: &Decision) -> PlanView {
-    let plan = decision.plan.as_ref().ok();
-    PlanView {
-        environment: request.environment.name.clone(),
-        target: Target::of(&request.survey.identity).shown(),
-        promotion_type: plan.map_or(request.promotion_type.name(), |it| &it.promotion_type).to_owned(),
-        gates: decision.gates.iter().map(gate_view).collect(),
-        steps: plan.map(|it| it.steps.iter().map(Step::shown).collect()).unwrap_or_default(),
-        digest: plan.map(|it| it.digest.clone()),
-        waivers: waivers(request).iter().map(|it| format!("{} at {}: {}", it.rule, it.place, it.reason)).collect(),
-        resumes: request.resumes.map(|it| it.run.to_string()),
-        emergency: request.emergency.map(Emergency::shown),
-        code: request.code(),
-        approval: request.judgement().and_then(|it| it.record).map(|it| json!(it)),
-    }
-}
-
-fn gate_view(gate: &Gate) -> GateView {
-    GateView {
-        name: gate.name.to_owned(),
-        passed: gate.passed(),
-        evidence: gate.evidence.clone(),
-        fix: gate.fix.clone(),
-    }
 }
 
 #[cfg(test)]

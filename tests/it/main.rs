@@ -25,6 +25,7 @@ mod action_promote;
 mod action_scripts;
 mod action_validate;
 mod apply;
+mod approvals;
 mod audit;
 mod bad_input;
 mod crash;
