@@ -27,8 +27,8 @@
 //!   the webhook, the sandbox.
 //!   [`services::branches`] are restore points: Neon branches ([`services::neon`] is the API), or copies beside the
 //!   database. [`services::http`] is the one client and the one table of what is tried again.
-//! * [`promote`] facts (survey, prepare, [`promote::approval`]) → gates → plan, all without changing anything; then `run`: a journalled
-//!   loop over the plan's steps. [`promote::outbox`] keeps the audit events.
+//! * [`promote`] facts (survey, prepare, [`promote::approval`]) → gates → plan, all without changing anything; then
+//!   `run`: a journalled loop over the plan's steps. [`promote::outbox`] keeps the audit events.
 //! * [`sync`] source and ledger walked side by side, differences to the mirror, both sides compared. What receives
 //!   them inside Convex is TypeScript in `sync/functions/`, which [`sync::functions`] embeds.
 //! * [`commands`] the shell: one file per command. [`error`] gathers all modules' errors for it.
