@@ -124,6 +124,32 @@ async fn a_batch_that_is_too_much_for_one_transaction_is_halved() {
     assert_eq!(setting.notices(), "");
 }
 
+/// The halves have numbers of their own: wherever it ends among them, the next run counts each row once.
+#[tokio::test]
+async fn a_sync_that_ends_between_the_halves_of_a_batch_goes_on_there() {
+    let sql = "create table numbers (id int primary key, name text not null);
+        insert into numbers select it, repeat('x', 900000) || it from generate_series(1, 24) it;";
+    let mut setting = Setting::new("between_the_halves_of_a_batch", sql, &["numbers"]).await;
+    setting.request.batch_rows = 500;
+    setting.request.patience = Duration::ZERO;
+    for (nth, kind) in [(2, "key403"), (2, "drop_after"), (3, "drop_before"), (3, "drop_after")] {
+        setting.database.execute("update numbers set name = repeat('x', 900000) || id").await;
+        setting.sync().await;
+        setting.database.execute("update numbers set name = 'row ' || id").await;
+        // The first call is too much, the second is its half.
+        setting.harness.faults(json!([{ "path": "liftlock/sync:upsertBatch", "nth": [nth], "kind": kind }])).await;
+        let before = setting.written().await["numbers"].as_u64().unwrap();
+        setting.carry(&setting.open()).await.unwrap_err();
+        setting.database.execute("update numbers set name = 'later' where id = 1").await;
+        let synced = only(setting.sync().await);
+        assert_eq!((synced.verified, synced.source_rows, synced.mirror_rows), (Some(true), 24, 24), "{nth} {kind}");
+        let written = setting.written().await["numbers"].as_u64().unwrap() - before;
+        // The first row changed meanwhile: it is written once more when it was among those that had arrived.
+        assert!((24..=25).contains(&written), "{nth} {kind}: {written} documents written for 24 rows");
+        setting.assert_equal("numbers", NUMBERS_COLUMNS).await;
+    }
+}
+
 #[tokio::test]
 async fn a_row_that_convex_cannot_hold_is_told_and_the_others_arrive() {
     let setting = Setting::new("a_row_that_convex_cannot_hold", NUMBERS, &["numbers"]).await;
