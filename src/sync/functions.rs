@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 use crate::services::mirror::document_hash;
 
 /// What writers must send as `protocol`; the functions refuse any other.
-pub const PROTOCOL: u32 = 1;
+pub use crate::services::mirror::convex::PROTOCOL;
 
 /// The module that the functions are called by, unless the configuration says otherwise: `liftlock/sync:version`.
 pub const MODULE: &str = "liftlock/sync";
