@@ -270,7 +270,8 @@ fn view(plan: &Plan, promoted: &Promoted, history: &[HistoryRow]) -> PromotionVi
             let place = it.lsn.as_ref().map(|it| format!(" at {it}")).unwrap_or_default();
             format!("{}{place}; {}", it.name, it.verified)
         }),
-        backup_branch: restore_point.map(|it| it.name.clone()),
+        // Local restore points have no id but their name.
+        backup_branch: restore_point.map(|it| it.branch.as_ref().unwrap_or(&it.name).clone()),
         to_version: plan.migrations.iter().map(|it| it.id.as_str()).chain(before).max().map(str::to_owned),
         from_version: before.map(str::to_owned),
         audit_event: Some(event::id(plan.run, Kind::PromotionFinished, "").to_string()),

@@ -96,7 +96,7 @@ pub fn judge(demand: &Approvals, profile: ProfileName, code: Option<&str>, seen:
     let Some(job) = &seen.job else {
         judgement.complain(
             "outside a GitHub job nobody can have approved it",
-            "promote with the workflow that `liftlock init --github` writes: `gh workflow run promote-to-prod.yml`",
+            "promote with the workflow that `liftlock init --github` writes: `gh workflow run liftlock-promote.yml`",
         );
         return judgement;
     };

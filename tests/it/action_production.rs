@@ -1,16 +1,17 @@
 //! Promotions to production under the Action: the approvals that open the gate, the whole way on the stand-ins of
 //! Neon and Convex, and no secret to be seen when something is wrong with one.
 
-use std::time::Duration;
-
 use crate::{
-    action_promote::{COLUMNS, FILE, POLES, Project, columns},
+    action_promote::{ADD_LABEL, COLUMNS, FILE, POLES, Project, columns},
     project::migration_text,
     support::{
         act::{Event, Job},
         convex, database,
         github::Environment,
-        neon::FakeNeon,
+        neon::{
+            FakeNeon,
+            faults::{self, Call, Fault},
+        },
     },
 };
 
@@ -85,6 +86,19 @@ async fn production_waits_for_two_people_who_neither_wrote_it_nor_started_it() {
     assert_eq!(report["promotion"]["applied"].as_array().map(Vec::len), Some(1), "{report:#}");
     let approval = report["promotion"]["approval"].to_string();
     assert!(approval.contains("bob") && approval.contains("carol"), "{approval}");
+
+    // In haste without staging: somebody has to answer for it, two people still have to agree, and it is recorded.
+    project.repository.write(FILE, &migration_text(ADD_LABEL));
+    project.repository.write(
+        "db/migrations/20260102000001_add_colour_safe.sql",
+        &migration_text("alter table poles add column colour text;"),
+    );
+    let hasty = project.repository.commit("alice");
+    let job = project.dispatched(&hasty, &["bob", "carol"], &emergency).await;
+    job.ends(0);
+    assert_eq!(columns(&production).await, "id label colour");
+    let told = "select count(*)::text from liftlock.audit_outbox where body like '%INC-7%orders fail until%'";
+    assert_ne!(production.text(told).await, "0");
     project.repository.github.assert_proper();
 }
 
@@ -116,17 +130,17 @@ async fn a_promotion_goes_the_whole_way_on_neon_and_on_to_convex() {
     project.repository.github.world().merged("alice", &[&commit]);
 
     // Neon has something else to do at first: 423.
-    neon.lock(Duration::from_secs(2));
+    neon.fail(Fault::once(Call::CreateBranch, faults::answer(423, "project already has running operations")).times(2));
     let job = project.dispatched(&commit, &["bob", "carol"], &[]).await;
     job.ends(0);
-    let refused = neon.requests().into_iter().filter(|it| it.status == Some(423)).count();
-    assert!(refused > 0, "Neon was never locked:\n{}", job.log);
+    let made: Vec<_> = neon.mutations("POST", "/branches").iter().map(|it| it.status).collect();
+    assert_eq!(made, [Some(423), Some(423), Some(201)]);
     assert_eq!(neon.text(COLUMNS).await, "id label");
     let branches = neon.branches();
     let backup = branches.iter().find(|it| it.name.starts_with("liftlock/")).expect("a restore point is there");
     assert!(job.log.contains(&format!("set-output:: backup-branch-id={}", backup.id)), "{}", job.log);
     let report = job.report("liftlock-production");
-    assert_eq!(report["promotion"]["sync"]["tables"][0]["verified"], true, "{report:#}");
+    assert_eq!(report["sync"]["tables"][0]["verified"], true, "{report:#}");
     assert_eq!(convex.documents("poles").await.len(), 2);
     assert!(project.webhook.taken().iter().any(|it| it.body.contains("promotion.finished")));
 }

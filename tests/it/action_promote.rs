@@ -17,7 +17,7 @@ use crate::{
 
 pub const FILE: &str = "db/migrations/20260101000001_add_label_safe.sql";
 pub const POLES: &str = "create table poles (id integer primary key); insert into poles values (1), (2)";
-const ADD_LABEL: &str = "alter table poles add column label text;";
+pub const ADD_LABEL: &str = "alter table poles add column label text;";
 
 /// A project on its way: staging on plain Postgres, events to a webhook.
 pub struct Project {

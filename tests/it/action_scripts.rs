@@ -240,9 +240,25 @@ const EVERYTHING: &[(&str, &[(&str, &str)])] = &[
     ),
     (
         "plan",
-        &[("ENVIRONMENT", "production"), ("TYPE", "hotfix"), ("COMMIT", "0123456789abcdef0123456789abcdef01234567")],
+        &[
+            ("ENVIRONMENT", "production"),
+            ("TYPE", "hotfix"),
+            ("COMMIT", "0123456789abcdef0123456789abcdef01234567"),
+            ("EMERGENCY", "true"),
+            ("INCIDENT", "INC-1"),
+            ("REASON", "the shop is down; $(touch hacked) `x` \"q\" --yes"),
+        ],
     ),
-    ("promote", &[("ENVIRONMENT", "production"), ("TYPE", "data_migration")]),
+    (
+        "promote",
+        &[
+            ("ENVIRONMENT", "production"),
+            ("TYPE", "data_migration"),
+            ("EMERGENCY", "true"),
+            ("INCIDENT", "INC-1"),
+            ("REASON", "--abandon is not what is meant here"),
+        ],
+    ),
     ("sync", &[("TABLES", "poles\nsow drops\n")]),
 ];
 

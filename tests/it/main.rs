@@ -21,6 +21,7 @@ mod template;
 
 mod action_files;
 mod action_openapi;
+mod action_production;
 mod action_promote;
 mod action_scripts;
 mod action_validate;

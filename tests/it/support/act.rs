@@ -108,7 +108,6 @@ pub enum Event<'a> {
     /// A push to a branch, as this run.
     Push { branch: &'a str, run: u64 },
     /// Somebody fills the form, as this run.
-    #[expect(dead_code, reason = "promotions to production come next")]
     Dispatch { run: u64, inputs: &'a [(&'a str, &'a str)] },
 }
 
