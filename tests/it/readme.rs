@@ -10,6 +10,11 @@ use liftlock::{
     report::{Harm, Severity},
 };
 
+use crate::{
+    action_promote::{POLES, Project},
+    support::{convex, github::Environment, neon::FakeNeon},
+};
+
 fn readme() -> String {
     fs::read_to_string(Utf8Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).expect("README.md is there")
 }
@@ -85,6 +90,66 @@ fn the_transcript_is_what_demo_prints() {
     check("demo", &format!("```text\n{}\n```\n", stdout.trim_end()), &normal);
 }
 
+/// The whole way on the stand-ins of GitHub, Neon and Convex, with real PostgreSQL behind them.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_transcript_of_a_promotion_is_what_it_prints() {
+    let text = readme();
+    let configuration = text.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a block");
+    let neon = FakeNeon::start();
+    neon.execute(POLES).await;
+    let convex = tokio::task::spawn_blocking(|| convex::Harness::start(&["poles"])).await.expect("it starts");
+    let at = format!("api_key: \"${{NEON_API_KEY}}\", api_url: \"{}\"", neon.api_url);
+    let configuration = configuration.replace("api_key: \"${NEON_API_KEY}\"", &at);
+    let mut project = Project::new("readme_staging", &[], &configuration).await;
+    for (name, value) in [
+        ("DATABASE_URL_PROD", neon.database_url().expose()),
+        ("NEON_PROJECT_ID", &neon.project),
+        ("NEON_API_KEY", neon.key().expose()),
+        ("CONVEX_URL", &convex.url),
+        ("CONVEX_DEPLOY_KEY", convex::DEPLOY_KEY),
+    ] {
+        project.repository.secrets.insert(name.to_owned(), value.to_owned());
+    }
+    let commit = project.repository.commit("alice");
+    let run = {
+        let mut world = project.repository.github.world();
+        world.merged("alice", &[&commit]);
+        let run = world.run("dave");
+        for name in ["production", "production-second"] {
+            world.environments.insert(name.to_owned(), Environment::protected());
+        }
+        world.answers(run, "bob", "production-second", "approved", "");
+        world.answers(run, "carol", "production", "approved", "looked at the plan in the pull request");
+        run
+    };
+    let liftlock = |words: &[&str]| {
+        let output = tokio::task::block_in_place(|| {
+            Command::new(env!("CARGO_BIN_EXE_liftlock"))
+                .args(words)
+                .arg("--no-color")
+                .current_dir(project.repository.path(""))
+                .env_remove("LIFTLOCK_CONFIG")
+                .envs(&project.repository.secrets)
+                .envs(project.repository.github.variables(run))
+                .output()
+                .expect("liftlock runs")
+        });
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{words:?} failed:\n{}{stderr}", String::from_utf8_lossy(&output.stdout));
+        String::from_utf8(output.stdout).expect("it prints UTF-8").trim_end().to_owned()
+    };
+    liftlock(&["promote", "--to", "staging", "--yes"]);
+    let mut transcript = String::new();
+    for words in [
+        &["promote", "--to", "production", "--yes"][..],
+        &["backup", "verify", "--env", "production"],
+        &["audit", "verify", "--env", "production"],
+    ] {
+        transcript += &format!("$ liftlock {}\n\n{}\n\n", words.join(" "), liftlock(words));
+    }
+    check("promotion", &format!("```text\n{}\n```\n", transcript.trim_end()), &normal);
+}
+
 /// What differs by run or machine becomes a placeholder: ids, digests, times, paths, versions, progress of the
 /// log. So does white space: where lines break depends on how long a path is.
 fn normal(text: &str) -> String {
@@ -93,6 +158,14 @@ fn normal(text: &str) -> String {
         (r"PostgreSQL [\d.]+( \([^)]*\))?", "POSTGRES"),
         (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "UUID"),
         (r"sha256:[0-9a-f]{64}", "DIGEST"),
+        (r"\bbr-[a-z0-9-]+", "BRANCH"),
+        (r"\b[0-9a-f]{7,40}\b", "HEXADECIMAL"),
+        (r"\b[a-z]+-[a-z]+-\d{6,}", "PROJECT"),
+        (r"plan [0-9A-Z]{4}-[0-9A-Z]{4}", "CODE"),
+        (r"reaches back [^;]+", "WINDOW"),
+        (r"\b\d+ MB", "SIZE"),
+        (r"127\.0\.0\.1:\d+", "PORT"),
+        (r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME"),
         (r"oid \d+, system \d+", "SYSTEM"),
         (r"\b[0-9A-F]+/[0-9A-F]{3,}\b", "LSN"),
         (r"liftlock_backup_\w+", "BACKUP"),
