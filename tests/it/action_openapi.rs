@@ -8,9 +8,13 @@ use liftlock::{
     services::forge::{Comments, Forge, GitHub},
 };
 
-use crate::support::{
-    github::{self, Logged, TOKEN, World},
-    prism::Prism,
+use crate::{
+    action_validate::{BAD, pull_request},
+    support::{
+        act::Event,
+        github::{self, Logged, TOKEN, World},
+        prism::Prism,
+    },
 };
 
 fn request(method: &str, target: &str, body: &str) -> Logged {
@@ -38,6 +42,7 @@ async fn asked() -> Vec<Logged> {
     let comment = forge.create(pull, "first").await.unwrap();
     forge.edit(comment.id, "second").await.unwrap();
     forge.list(pull).await.unwrap();
+    forge.author().await.unwrap();
     fake.assert_proper();
     fake.log()
 }
@@ -56,7 +61,11 @@ async fn every_request_is_one_that_githubs_published_description_has() {
         let complaint = prism.complaint(&wrong).await;
         assert!(complaint.as_ref().is_some_and(|it| it.contains(said)), "{wrong:?}: {complaint:?}");
     }
-    let asked = asked().await;
+    let mut asked = asked().await;
+    // And of the binary in a job.
+    let (repository, number) = pull_request(BAD);
+    repository.run("liftlock-validate.yml", &Event::PullRequest(number)).ends(1);
+    asked.extend(repository.github.log());
     let kinds: BTreeSet<&str> = asked.iter().map(|it| it.method.as_str()).collect();
     assert!(asked.len() >= 12 && kinds.contains("POST") && kinds.contains("PATCH"), "{asked:?}");
     for request in asked {

@@ -145,6 +145,37 @@ async fn a_promotion_goes_the_whole_way_on_neon_and_on_to_convex() {
     assert!(project.webhook.taken().iter().any(|it| it.body.contains("promotion.finished")));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_environment_asks_a_second_person_first() {
+    let configuration = PRODUCTION.replace("required: 2", "required: 2, also: [production-second]");
+    let mut project = Project::new("action_second", &[], &configuration).await;
+    let production = database("action_second_production").await;
+    production.execute(POLES).await;
+    project.repository.secrets.insert("DATABASE_URL_PROD".to_owned(), production.url.expose().to_owned());
+    for name in ["production", "production-second"] {
+        project.repository.github.world().environments.insert(name.to_owned(), Environment::protected());
+    }
+    let caller = ".github/workflows/liftlock-promote.yml";
+    let text = std::fs::read_to_string(project.repository.path(caller)).unwrap();
+    let uncommented = text.replace("# second-environment:", "second-environment:");
+    assert_ne!(text, uncommented, "the caller says how");
+    project.repository.write(caller, &uncommented);
+    project.pushed().await.ends(0);
+    let commit = project.repository.git(&["rev-parse", "HEAD"]);
+    let run = {
+        let mut world = project.repository.github.world();
+        world.merged("alice", &[&commit]);
+        let run = world.run("dave");
+        world.answers(run, "bob", "production-second", "approved", "");
+        world.answers(run, "carol", "production", "approved", "");
+        run
+    };
+    let event = Event::Dispatch { run, inputs: &[("commit", &commit)] };
+    let job = project.ended(project.repository.start("liftlock-promote.yml", &event)).await;
+    job.ends(0).says("Whether that counts is for the next job to find out");
+    assert_eq!(columns(&production).await, "id label");
+}
+
 /// What goes wrong is said without the secret that it went wrong with; every job here is searched for all of them.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_secret_is_seen_when_each_of_them_is_wrong() {

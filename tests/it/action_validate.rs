@@ -15,10 +15,10 @@ environments:
 "#;
 
 const GOOD: &str = "create table poles (id bigint primary key, label text);";
-const BAD: &str = "drop table drops;";
+pub const BAD: &str = "drop table drops;";
 
 /// A repository with a pull request of alice's that holds this migration; the request's number.
-fn pull_request(sql: &str) -> (Repository, u64) {
+pub fn pull_request(sql: &str) -> (Repository, u64) {
     let mut world = World::new();
     let number = world.pull("alice");
     let repository = Repository::new(world, CONFIGURATION);
