@@ -39,6 +39,8 @@
 //! * A statement: `sql/change.rs`, `sql/recognise/`, `sql/shape.rs`; `catalog/replay.rs` when it builds something.
 //! * A command: `cli.rs`, `commands/<name>.rs`. A gate: `promote/gates.rs`. A step: `promote/plan.rs` and
 //!   `promote/perform.rs`, where it must recognise its own work after a kill.
+//! * An input of the Action: `action.yml`, `.github/action/run.sh`, the README's table. `tests/it/action_scripts.rs`
+//!   holds them to the command line, `tests/it/action_*.rs` run the workflows that `liftlock init --github` writes.
 //! * Another restore point provider, mirror or webhook: beside those in `services/`; it must pass the
 //!   contract test in `tests/it/{branches,mirror,webhook}.rs`.
 //!
