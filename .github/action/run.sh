@@ -149,8 +149,8 @@ show() {
   GITHUB_STEP_SUMMARY=$work/summary.md "${unhook[@]}" "${LIFTLOCK_BINARY:?is set by the step before}" report \
     "${words[@]}" >"$work/commands" 2>"$work/said" || shown=$?
   # Annotations are escaped by liftlock; all else it says stays muffled.
-  grep -E '^::(error|warning|notice) ' "$work/commands" || true
-  grep -vE '^::(error|warning|notice) ' "$work/commands" >>"$work/said" || true
+  grep -E '^::(error|warning|notice)( |::)' "$work/commands" || true
+  grep -vE '^::(error|warning|notice)( |::)' "$work/commands" >>"$work/said" || true
   if [ -s "$work/said" ]; then
     muffle
     cat "$work/said"
