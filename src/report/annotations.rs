@@ -93,7 +93,7 @@ fn cut(text: &str) -> String {
 
 /// A command's text: what would end the line, or be a command in its middle, is none any more.
 fn data(text: &str) -> String {
-    let text = clean(text).replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    let text = clean(text).replace('\t', " ").replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
     // A space of no width between the two halves of a command's mark.
     text.replace("##[", "##\u{200B}[").replace("::", ":\u{200B}:").replace("::", ":\u{200B}:")
 }
@@ -126,6 +126,7 @@ mod tests {
             ("a\r\n::error::b", "a?%0A:\u{200B}:error:\u{200B}:b", "a?%0A%3A\u{200B}%3Aerror%3A\u{200B}%3Ab"),
             (":::", ":\u{200B}:\u{200B}:", "%3A\u{200B}%3A\u{200B}%3A"),
             ("a,b", "a,b", "a%2Cb"),
+            ("a\tb", "a b", "a b"),
             ("x ##[error]y", "x ##\u{200B}[error]y", "x ##\u{200B}[error]y"),
         ] {
             assert_eq!(data(text), in_data);

@@ -35,11 +35,12 @@ pub(super) fn code(text: &str) -> String {
     format!("<code>{inside}</code>")
 }
 
-/// A part of a link's address. Slashes stay.
+/// A part of a link's address. Slashes stay; `www.` would begin a link of its own.
 pub(super) fn address(text: &str) -> String {
     let mut address = String::with_capacity(text.len());
     for byte in clean(text).bytes() {
         match byte {
+            b'.' if address.ends_with(['w', 'W']) => address.push_str("%2E"),
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'/' => address.push(char::from(byte)),
             _ => address.push_str(&format!("%{byte:02X}")),
         }
@@ -141,5 +142,6 @@ mod tests {
     #[test]
     fn an_address_holds_nothing_that_ends_it() {
         assert_eq!(address("db/a b)\"é.sql"), "db/a%20b%29%22%C3%A9.sql");
+        assert_eq!(address("db/www.evil.example.sql"), "db/www%2Eevil.example.sql");
     }
 }
