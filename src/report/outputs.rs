@@ -22,7 +22,7 @@ pub const OUTPUTS: &[(&str, &str)] = &[
     ("backup-branch-id", "id of the restore point that was taken before"),
     ("audit-event-id", "id of the audit event that says how it ended"),
     ("audit-delivered", "true when every audit event is delivered, false while some wait"),
-    ("approval-json", "what proved the approval, as JSON"),
+    ("approval-json", "who approved, who did not count, and on which grounds, as JSON"),
 ];
 
 /// What the report does not know itself.
@@ -53,7 +53,9 @@ fn values(report: &Report, written: &Written<'_>) -> Vec<String> {
     let path = |path: Option<&Utf8Path>| path.map(ToString::to_string).unwrap_or_default();
     let text = |value: Option<&String>| value.cloned().unwrap_or_default();
     let digest = promotion.map(|it| &it.digest).or_else(|| report.plan()?.digest.as_ref());
-    let approval = promotion.and_then(|it| it.approval.as_ref()).map(ToString::to_string);
+    // A refused promotion and a plan have none of their own; what the gate saw stands in the plan.
+    let approval = promotion.map(|it| &it.approval).or_else(|| report.plan().map(|it| &it.approval));
+    let approval = approval.and_then(Option::as_ref).map(ToString::to_string);
     vec![
         conclusion(report).to_owned(),
         notes::count(&notes, Severity::Error).to_string(),
@@ -86,7 +88,7 @@ pub fn conclusion(report: &Report) -> &'static str {
 mod tests {
     use super::{
         super::{
-            ErrorView, PromotionView, Report, Section, read,
+            ErrorView, PlanView, PromotionView, Report, Section, read,
             tests::{finding, validation},
         },
         OUTPUTS, Written, render,
@@ -114,7 +116,10 @@ mod tests {
             approval: Some(serde_json::json!({ "by": ["ann\n::error::x"] })),
             ..PromotionView::default()
         }));
+        let planned = Report::fail("promote")
+            .with(Section::Plan(PlanView { approval: Some(serde_json::json!({ "by": [] })), ..PlanView::default() }));
         for (report, name, expected) in [
+            (planned, "approval-json", r#"{"by":[]}"#),
             (Report::pass("validate"), "conclusion", "success"),
             (bad(), "conclusion", "failure"),
             (bad(), "error-count", "2"),
