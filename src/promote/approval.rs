@@ -186,7 +186,7 @@ fn judge_run(judgement: &mut Judgement, job: &Job, run: &Run) {
         judgement
             .complain(format!("the run's commit comes from {fork}"), "promote what is merged, from this repository");
     }
-    if run.actor.is_none() || run.triggering_actor.is_none() {
+    if run.actor.is_none() || run.triggering_actor.is_none() || run.earlier.contains(&None) {
         judgement.complain(
             format!("GitHub does not say who started run {}", run.id),
             "start it anew; whoever starts a run cannot approve it, so that must be known",
@@ -210,6 +210,12 @@ fn judge_lineage(judgement: &mut Judgement, job: &Job, lineage: &Lineage, files:
         judgement.warn(
             format!("the run was started at commit {}, and promotes {sha}, an ancestor of it", short(&job.sha)),
             "whoever approves should know: name the commit in the workflow's `run-name`",
+        );
+    }
+    if lineage.on_default_branch && !lineage.run_on_default_branch {
+        judgement.complain(
+            format!("the run was started for commit {}, which is not on `{branch}`", short(&job.sha)),
+            format!("start the workflow on `{branch}`: elsewhere anybody may have changed its steps"),
         );
     }
     if !lineage.on_default_branch {
@@ -355,8 +361,10 @@ pub fn shown(record: &Record) -> String {
         (None, Some(pull)) => format!("{} (review of #{pull})", it.login),
         (None, None) => it.login.clone(),
     });
+    // GitHub's entries name no attempt. Each attempt runs for the same commit with the same inputs.
+    let attempts = if record.attempt > 1 { " (those of its earlier attempts count)" } else { "" };
     format!(
-        "{} of {} approvals: {}; run {} attempt {} of {}, commit {} on {}",
+        "{} of {} approvals: {}; run {} attempt {}{attempts} of {}, commit {} on {}",
         record.people().len(),
         record.required,
         each.collect::<Vec<_>>().join(", "),

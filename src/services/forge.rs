@@ -27,7 +27,7 @@ use crate::{
 /// What the gate `approved` must know. Reads only. Whatever is unknown is `None` or an unknown word, never a guess.
 #[expect(async_fn_in_trait, reason = "callers are generic and never spawn these futures")]
 pub trait Forge {
-    /// A run of a workflow, at its latest attempt:
+    /// A run of a workflow, at its latest attempt, and who started the earlier ones:
     /// <https://docs.github.com/en/rest/actions/workflow-runs#get-a-workflow-run>.
     async fn run(&self, run: u64) -> Result<Run, ForgeError>;
 
@@ -109,6 +109,8 @@ pub struct Run {
     pub actor: Option<Account>,
     /// Who started this attempt.
     pub triggering_actor: Option<Account>,
+    /// Who started each attempt before this one.
+    pub earlier: Vec<Option<Account>>,
     /// The workflow's file.
     pub path: Option<String>,
     /// `workflow_dispatch`, `push`, …
@@ -155,6 +157,8 @@ pub struct Lineage {
     pub on_default_branch: bool,
     /// It is the run's commit or an ancestor of it.
     pub in_run: bool,
+    /// The run's own commit, whose workflow runs, is the default branch's head or an ancestor of it.
+    pub run_on_default_branch: bool,
     /// How the forge puts it: `identical`, `behind`, `ahead`, `diverged`, …
     pub relation: String,
     /// The files' texts at the commit, in the order asked for; `None`: there is no such file.

@@ -158,6 +158,14 @@ const REFUSED: &[(&str, Change)] = &[
         let run = it.runs.get_mut(&run).unwrap();
         (run.attempt, run.triggering_actor) = (2, "bob".to_owned());
     }),
+    ("bob started an earlier attempt of the run", |it, run| {
+        let run = it.runs.get_mut(&run).unwrap();
+        (run.attempt, run.earlier) = (3, vec!["dave".to_owned(), "bob".to_owned()]);
+    }),
+    ("found nothing to read attempt 1", |it, run| {
+        it.runs.get_mut(&run).unwrap().attempt = 2;
+        it.faults.push(Fault::status("GET", "/attempts/1", 9, 404));
+    }),
     ("bob approved environment `staging`", |it, run| {
         it.runs.get_mut(&run).unwrap().approvals.clear();
         it.answers(run, "bob", "staging", "approved", "");

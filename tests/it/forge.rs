@@ -153,6 +153,45 @@ async fn a_commit_that_only_a_fork_has_is_not_on_the_default_branch() {
     assert_eq!(unknown.code().unwrap().to_string(), "forge::not_found");
 }
 
+/// The newest commit is no exception for being the one that is promoted.
+#[tokio::test]
+async fn a_commit_that_was_pushed_past_review_is_known_even_when_it_is_the_newest() {
+    let (mut world, _, merged) = world();
+    let newest = world.commit("carol", &[("README.md", "more")]);
+    let bystander = on(&github::GitHub::start(world.clone())).lineage(&newest, &newest, &file()).await.unwrap();
+    assert_eq!(bystander.without_pull.len(), 0, "{bystander:?}");
+    let pushed = world.commit("carol", &[("db/migrations/0001 a+b_safe.sql", "select 2;\n")]);
+    let fake = github::GitHub::start(world);
+    let lineage = on(&fake).lineage(&pushed, &pushed, &file()).await.unwrap();
+    assert_eq!(lineage.without_pull, [pushed].into());
+    assert_eq!(on(&fake).lineage(&merged, &merged, &file()).await.unwrap().without_pull, [].into());
+}
+
+#[tokio::test]
+async fn the_commit_whose_workflow_runs_is_looked_for_on_the_default_branch_too() {
+    let (mut world, _, sha) = world();
+    let later = world.commit("carol", &[("README.md", "more")]);
+    let branch = world.commit("mallory", &[("README.md", "a branch")]);
+    world.commits.last_mut().unwrap().fork_only = true;
+    let fake = github::GitHub::start(world);
+    for (head, expected) in [(&sha, true), (&later, true), (&branch, false)] {
+        let lineage = on(&fake).lineage(&sha, head, &[]).await.unwrap();
+        assert_eq!((lineage.on_default_branch, lineage.run_on_default_branch), (true, expected), "{lineage:?}");
+    }
+}
+
+#[tokio::test]
+async fn who_started_each_attempt_is_told() {
+    let (mut world, run, _) = world();
+    let it = world.runs.get_mut(&run).unwrap();
+    (it.attempt, it.earlier) = (3, vec!["dave".to_owned(), "erin".to_owned()]);
+    let fake = github::GitHub::start(world);
+    let found = on(&fake).run(run).await.unwrap();
+    let earlier: Vec<String> = found.earlier.into_iter().map(|it| it.unwrap().login).collect();
+    assert_eq!(earlier, ["dave", "erin"]);
+    fake.assert_proper();
+}
+
 /// One error of `ask` under this fault: its code, and what it must say.
 async fn fails(fault: Fault, code: &str, words: &[&str]) {
     let (mut world, run, _) = world();

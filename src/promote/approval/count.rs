@@ -33,7 +33,10 @@ impl Outsiders<'_> {
         if is(&self.run.actor) || account.login.eq_ignore_ascii_case(&self.job.actor) {
             return Some("started the run");
         }
-        is(&self.run.triggering_actor).then_some("started this attempt of the run")
+        if is(&self.run.triggering_actor) {
+            return Some("started this attempt of the run");
+        }
+        self.run.earlier.iter().any(is).then_some("started an earlier attempt of the run")
     }
 }
 

@@ -34,7 +34,7 @@ pub struct Record {
     /// What the run was started for: the same, or a later one.
     pub run_commit: String,
     pub default_branch: String,
-    /// Who started the run, and this attempt of it.
+    /// Who started the run, and each attempt of it.
     pub started_by: BTreeSet<String>,
     /// Who had a hand in the migrations.
     pub authors: BTreeSet<String>,
@@ -114,7 +114,8 @@ impl Record {
         lineage: Option<&Lineage>,
         observed_at: Timestamp,
     ) -> Self {
-        let starters = run.into_iter().flat_map(|it| [&it.actor, &it.triggering_actor]).flatten();
+        let starters =
+            run.into_iter().flat_map(|it| [&it.actor, &it.triggering_actor].into_iter().chain(&it.earlier)).flatten();
         Self {
             required: demand.required.max(1),
             repository: job.repository.clone(),

@@ -78,6 +78,7 @@ impl World {
             default_branch: "main".to_owned(),
             on_default_branch: true,
             in_run: true,
+            run_on_default_branch: true,
             relation: "identical".to_owned(),
             people: [account("alice")].into(),
             pulls: vec![pull(12)],
@@ -189,6 +190,10 @@ fn nobody_counts_twice_or_for_himself() {
         it.run().triggering_actor = Some(account("erin"));
         it.approvals(vec![approval("erin", "production", "approved")]);
     });
+    refused("erin started an earlier attempt of the run", |it| {
+        it.run().earlier = vec![Some(account("dave")), Some(account("erin"))];
+        it.approvals(vec![approval("erin", "production", "approved")]);
+    });
     // Started over, by somebody else: the first one is still the run's.
     refused("dave started the run", |it| {
         it.run().triggering_actor = Some(account("erin"));
@@ -241,6 +246,14 @@ fn only_the_word_approved_for_the_right_environment_counts() {
 }
 
 #[test]
+fn a_later_attempt_says_that_earlier_ones_count() {
+    let mut world = World::new();
+    (world.run().attempt, world.job().attempt) = (Some(2), Some(2));
+    let shown = shown(&world.judge().record.unwrap());
+    assert!(shown.contains("run 7 attempt 2 (those of its earlier attempts count) of"), "{shown}");
+}
+
+#[test]
 fn an_environment_that_does_not_ask_is_no_gate() {
     refused("no environment `production`", |it| it.said.environments[0].1 = Ok(None));
     refused("no required reviewers", |it| it.environment().reviewers.clear());
@@ -263,6 +276,10 @@ fn what_runs_is_what_was_approved() {
     refused("was started for commit 222222222222", |it| it.run().head_sha = OTHER.to_owned());
     refused("the run's commit comes from evil/fibre", |it| it.run().head_repository = Some("evil/fibre".to_owned()));
     refused("does not say who started", |it| it.run().actor = None);
+    refused("does not say who started", |it| it.run().earlier = vec![None]);
+    refused("the run was started for commit 111111111111, which is not on `main`", |it| {
+        it.lineage().run_on_default_branch = false;
+    });
     refused("is not on `main`: GitHub says it is diverged", |it| {
         let lineage = it.lineage();
         (lineage.on_default_branch, lineage.relation) = (false, "diverged".to_owned());

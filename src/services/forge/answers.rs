@@ -57,6 +57,7 @@ impl From<RunAnswer> for Run {
             head_repository: name(run.head_repository),
             actor: run.actor.map(Account::from),
             triggering_actor: run.triggering_actor.map(Account::from),
+            earlier: Vec::new(),
             path: run.path,
             event: run.event,
             url: run.html_url,

@@ -7,6 +7,7 @@
 use std::{fmt, time::Duration};
 
 use camino::Utf8PathBuf;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use octocrab::Octocrab;
 use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
@@ -35,6 +36,8 @@ const ATTEMPTS: u32 = 4;
 const PAUSE: Duration = Duration::from_millis(300);
 /// GitHub's word for a refusal without headers that is a limit all the same: wait at least a minute.
 const SECONDARY_PAUSE: Duration = Duration::from_secs(60);
+/// Requests under way at once: GitHub's secondary limit is a hundred, for everybody with this token.
+pub(super) const AT_ONCE: usize = 6;
 /// Pages of one list; a hundred entries each.
 const PAGES: usize = 200;
 
@@ -332,7 +335,10 @@ impl Forge for GitHub {
         let action = format!("read run {run}");
         let about = About { action: &action, scope: ACTIONS };
         let path = self.below(&["actions", "runs", &run.to_string()], &[]);
-        Ok(self.get::<RunAnswer>(&path, about).await?.into())
+        let found: Run = self.get::<RunAnswer>(&path, about).await?.into();
+        let earlier = stream::iter(1..found.attempt.unwrap_or(1)).map(|attempt| self.starter(run, attempt));
+        let earlier = earlier.buffered(AT_ONCE).try_collect().await?;
+        Ok(Run { earlier, ..found })
     }
 
     async fn environment(&self, name: &str) -> Result<Option<Environment>, ForgeError> {
@@ -375,6 +381,14 @@ impl Forge for GitHub {
 }
 
 impl GitHub {
+    /// Who started an attempt: <https://docs.github.com/en/rest/actions/workflow-runs#get-a-workflow-run-attempt>.
+    async fn starter(&self, run: u64, attempt: u64) -> Result<Option<Account>, ForgeError> {
+        let action = format!("read attempt {attempt} of run {run}");
+        let about = About { action: &action, scope: ACTIONS };
+        let path = self.below(&["actions", "runs", &run.to_string(), "attempts", &attempt.to_string()], &[]);
+        Ok(Run::from(self.get::<RunAnswer>(&path, about).await?).triggering_actor)
+    }
+
     /// What somebody may do in the repository; `None` for a stranger.
     async fn permission(&self, login: &str) -> Result<Option<String>, ForgeError> {
         let action = format!("read what {login} may do");

@@ -10,11 +10,8 @@ use regex::Regex;
 use super::{
     Account, ForgeError, Lineage, Pull,
     answers::{CommitAnswer, ComparisonAnswer, PullAnswer, RepositoryAnswer},
-    github::{About, CONTENTS, GitHub, PULLS},
+    github::{AT_ONCE, About, CONTENTS, GitHub, PULLS},
 };
-
-/// Requests under way at once: GitHub's secondary limit is a hundred, for everybody with this token.
-const AT_ONCE: usize = 6;
 
 pub async fn read(github: &GitHub, commit: &str, head: &str, files: &[Utf8PathBuf]) -> Result<Lineage, ForgeError> {
     let about = About { action: "read the repository", scope: CONTENTS };
@@ -24,16 +21,20 @@ pub async fn read(github: &GitHub, commit: &str, head: &str, files: &[Utf8PathBu
         return Err(ForgeError::Malformed { action: about.action.to_owned(), reason });
     };
     let (on_default_branch, relation) = contains(github, &default_branch, commit).await?;
-    let in_run = commit == head || contains(github, head, commit).await?.0;
-    let lineage = Lineage { default_branch, on_default_branch, in_run, relation, ..Lineage::default() };
+    let same = commit == head;
+    let in_run = same || contains(github, head, commit).await?.0;
+    let run_on_default_branch = if same { on_default_branch } else { contains(github, &default_branch, head).await?.0 };
+    let lineage =
+        Lineage { default_branch, on_default_branch, in_run, run_on_default_branch, relation, ..Lineage::default() };
     if !on_default_branch {
         return Ok(Lineage { texts: vec![None; files.len()], ..lineage });
     }
     let texts = stream::iter(files).map(|file| text(github, commit, file)).buffered(AT_ONCE).try_collect().await?;
-    let commits = commits(github, commit, files).await?;
+    let (commits, head_changed) = commits(github, commit, files).await?;
     let pulls = stream::iter(commits.iter()).map(|it| pulls(github, &it.sha, &lineage.default_branch));
     let pulls: Vec<Vec<Pull>> = pulls.buffered(AT_ONCE).try_collect().await?;
-    Ok(attributed(Lineage { texts, ..lineage }, commits, pulls, commit))
+    let others = (!head_changed).then_some(commit);
+    Ok(attributed(Lineage { texts, ..lineage }, commits, pulls, others))
 }
 
 /// Whether a branch or commit has this commit in its past, and how GitHub puts it. Asking for the commit itself
@@ -55,8 +56,13 @@ async fn text(github: &GitHub, commit: &str, file: &Utf8Path) -> Result<Option<S
     github.raw(&github.below(&segments, &[("ref", commit)]), about).await
 }
 
-/// The commit itself first, then each commit up to it that changed one of the files, once.
-async fn commits(github: &GitHub, commit: &str, files: &[Utf8PathBuf]) -> Result<Vec<CommitAnswer>, ForgeError> {
+/// The commit itself first, then each commit up to it that changed one of the files, once; and whether the commit
+/// itself did.
+async fn commits(
+    github: &GitHub,
+    commit: &str,
+    files: &[Utf8PathBuf],
+) -> Result<(Vec<CommitAnswer>, bool), ForgeError> {
     let action = format!("read commit {commit}");
     let about = About { action: &action, scope: CONTENTS };
     let head: CommitAnswer = github.get(&github.below(&["commits", commit], &[]), about).await?;
@@ -67,10 +73,11 @@ async fn commits(github: &GitHub, commit: &str, files: &[Utf8PathBuf]) -> Result
         async move { github.all::<CommitAnswer>(&path, About { action: &action, scope: CONTENTS }).await }
     };
     let found: Vec<Vec<CommitAnswer>> = stream::iter(files).map(of_file).buffered(AT_ONCE).try_collect().await?;
+    let head_changed = found.iter().flatten().any(|it| it.sha == head.sha);
     let mut seen = BTreeSet::from([head.sha.clone()]);
     let others = found.into_iter().flatten().filter(|it| seen.insert(it.sha.clone()));
     let others: Vec<CommitAnswer> = others.collect();
-    Ok(std::iter::once(head).chain(others).collect())
+    Ok((std::iter::once(head).chain(others).collect(), head_changed))
 }
 
 /// The merged pull requests that a commit came by.
@@ -92,8 +99,14 @@ async fn pulls(github: &GitHub, sha: &str, default_branch: &str) -> Result<Vec<P
     Ok(merged.map(pull).collect())
 }
 
-/// `pulls` are those of each commit. The head commit's author counts, its pull request only when it has files.
-fn attributed(mut lineage: Lineage, commits: Vec<CommitAnswer>, pulls: Vec<Vec<Pull>>, head: &str) -> Lineage {
+/// `pulls` are those of each commit. `bystander` changed none of the files: its people count all the same, and
+/// whether a pull request brought it does not matter.
+fn attributed(
+    mut lineage: Lineage,
+    commits: Vec<CommitAnswer>,
+    pulls: Vec<Vec<Pull>>,
+    bystander: Option<&str>,
+) -> Lineage {
     let mut merged: BTreeSet<Pull> = BTreeSet::new();
     for (commit, pulls) in commits.into_iter().zip(pulls) {
         let sha = commit.sha.clone();
@@ -102,13 +115,15 @@ fn attributed(mut lineage: Lineage, commits: Vec<CommitAnswer>, pulls: Vec<Vec<P
         if people.is_empty() && openers.is_empty() {
             lineage.nameless.insert(sha.clone());
         }
-        if pulls.is_empty() && sha != head {
-            lineage.without_pull.insert(sha);
+        if pulls.is_empty() && bystander != Some(sha.as_str()) {
+            lineage.without_pull.insert(sha.clone());
         }
         lineage.strangers += strangers;
         lineage.people.extend(people);
         lineage.people.extend(openers);
-        merged.extend(pulls);
+        if bystander != Some(sha.as_str()) {
+            merged.extend(pulls);
+        }
     }
     lineage.pulls = merged.into_iter().collect();
     lineage

@@ -122,7 +122,9 @@ impl Forge for LocalForge {
         } else {
             vec![None; files.len()]
         };
-        Ok(Lineage { texts, in_run: lineage.in_run || commit == head, ..lineage })
+        let same = commit == head;
+        let run_on_default_branch = lineage.run_on_default_branch || (same && lineage.on_default_branch);
+        Ok(Lineage { texts, in_run: lineage.in_run || same, run_on_default_branch, ..lineage })
     }
 
     async fn reviews(&self, pull: u64) -> Result<Vec<Review>, ForgeError> {

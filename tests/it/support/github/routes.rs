@@ -36,6 +36,9 @@ pub fn reply(world: &mut World, asked: &Asked) -> Reply {
         ("GET", ["actions", "runs", id, "approvals"]) => {
             allowed(asked, "actions", Level::Read, || one(world.runs.get(&number(id)).map(|it| json!(it.approvals))))
         }
+        ("GET", ["actions", "runs", id, "attempts", attempt]) => allowed(asked, "actions", Level::Read, || {
+            one(world.runs.get(&number(id)).and_then(|it| earlier(it, number(attempt))).map(|it| run(world, &it)))
+        }),
         ("GET", ["environments", name]) => allowed(asked, "actions", Level::Read, || {
             one(world.environments.get(*name).map(|it| environment(name, it)))
         }),
@@ -159,6 +162,18 @@ fn run(world: &World, run: &Run) -> Value {
         "repository": repository, "head_repository": repository, "a_field_of_tomorrow": { "x": [1] },
         "html_url": format!("https://github.com/{}/actions/runs/{}", world.repository, run.id),
     })
+}
+
+/// The run as it was at this attempt.
+fn earlier(run: &Run, attempt: u64) -> Option<Run> {
+    if attempt == run.attempt {
+        return Some(run.clone());
+    }
+    if attempt == 0 || attempt > run.attempt {
+        return None;
+    }
+    let starter = run.earlier.get(attempt as usize - 1).unwrap_or(&run.actor);
+    Some(Run { attempt, triggering_actor: starter.clone(), ..run.clone() })
 }
 
 fn environment(name: &str, environment: &Environment) -> Value {

@@ -60,6 +60,8 @@ pub struct Run {
     pub head_branch: String,
     pub actor: String,
     pub triggering_actor: String,
+    /// Who started the attempts before.
+    pub earlier: Vec<String>,
     pub event: String,
     pub path: String,
     pub approvals: Vec<Value>,
@@ -273,6 +275,7 @@ impl World {
             head_branch: self.default_branch.clone(),
             actor: actor.to_owned(),
             triggering_actor: actor.to_owned(),
+            earlier: Vec::new(),
             event: "workflow_dispatch".to_owned(),
             path: ".github/workflows/promote-to-prod.yml".to_owned(),
             approvals: Vec::new(),
