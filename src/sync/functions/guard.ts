@@ -1,6 +1,6 @@
 // Who may call, how a call is refused, and what these functions know of the database.
 
-import { ConvexError, type Value } from "convex/values";
+import { ConvexError, type GenericValidator, type PropertyValidators, type Value } from "convex/values";
 
 /** Tables by names that are only known when a call comes. Indexes have at most four fields here. */
 type Table = { document: any; fieldPaths: string; indexes: Record<string, Path>; searchIndexes: {}; vectorIndexes: {} };
@@ -40,6 +40,51 @@ function isSame(given: string, expected: string): boolean {
     difference |= given.charCodeAt(at) ^ expected.charCodeAt(at % expected.length);
   }
   return difference === 0;
+}
+
+/**
+ * Checks what Convex checks by itself where a function names its arguments. Public functions do not name them: Convex
+ * would quote all arguments of a call that does not fit, the key among them, in the deployment's log.
+ */
+export function assertArguments(validators: PropertyValidators, given: Record<string, unknown>): void {
+  for (const [argument, validator] of Object.entries(validators)) {
+    if (!fits(validator, given[argument])) refuse("ArgumentRefused", { argument });
+  }
+  if (Object.keys(given).some((it) => !Object.keys(validators).includes(it))) refuse("ArgumentRefused", { argument: null });
+}
+
+/** Of the kinds of validators that these functions use. */
+function fits(validator: GenericValidator, value: unknown): boolean {
+  if (value === undefined) return validator.isOptional === "optional";
+  switch (validator.kind) {
+    case "any":
+      return true;
+    case "null":
+      return value === null;
+    case "string":
+      return typeof value === "string";
+    case "float64":
+      return typeof value === "number";
+    case "boolean":
+      return typeof value === "boolean";
+    case "literal":
+      return value === validator.value;
+    case "union":
+      return validator.members.some((it: GenericValidator) => fits(it, value));
+    case "array":
+      return Array.isArray(value) && value.every((it) => fits(validator.element, it));
+    case "object": {
+      if (typeof value !== "object" || value === null || Array.isArray(value) || value instanceof ArrayBuffer) return false;
+      const fields: PropertyValidators = validator.fields;
+      const inner = value as Record<string, unknown>;
+      return (
+        Object.entries(fields).every(([field, it]) => fits(it, inner[field])) &&
+        Object.keys(inner).every((field) => Object.keys(fields).includes(field))
+      );
+    }
+    default:
+      return false;
+  }
 }
 
 const LIMITS: [RegExp, string][] = [

@@ -58,6 +58,7 @@
  *
  * Refusals are ConvexErrors; decide by `data.code`:
  *   SyncAuthNotConfigured { variable, reason: "missing" | "short" }   SyncUnauthorized
+ *   ArgumentRefused { argument }          of a public function; null: one too many
  *   VersionMismatch { expected }          the caller speaks another protocol
  *   StaleRun { fence }                    a newer run has written; `fence` is the highest seen
  *   BatchMismatch { number }              this batch was written before with other content
@@ -67,7 +68,9 @@
  *   RowRefused { position, reason }       Convex takes every row but this; reason: "size", "nesting", "field",
  *                                         "schema", "other"
  *   LimitExceeded { limit }               too much for one transaction: send it in parts, or ask for a shorter page
- * No refusal and no log line holds a value or a key. Convex's own checks of arguments come before all of this.
+ * No refusal and no log line holds a value or a key. Convex's own checks of arguments come before all of this at the
+ * internal door, and may quote rows in the deployment's log; at the public one there are none, as they would quote the
+ * key.
  */
 
 import {
@@ -78,7 +81,7 @@ import {
   type GenericMutationCtx,
 } from "convex/server";
 import { v, type ObjectType, type PropertyValidators } from "convex/values";
-import { assertKey, type Model } from "./guard";
+import { assertArguments, assertKey, type Model } from "./guard";
 import * as reading from "./reading";
 import { mapping, mirroredTable } from "./tables";
 import * as writing from "./writing";
@@ -147,10 +150,9 @@ function mutations<Args extends PropertyValidators, Result>(
   args: Args,
   work: (ctx: GenericMutationCtx<Model>, args: ObjectType<Args>) => Promise<Result>,
 ) {
-  const guarded: PropertyValidators = { ...args, authKey: v.string() };
   return [
     internalMutationGeneric({ args: args as PropertyValidators, handler: (ctx, given) => work(ctx, given as never) }),
-    mutationGeneric({ args: guarded, handler: (ctx, given) => work(ctx, admitted(given) as never) }),
+    mutationGeneric({ args: v.any(), handler: (ctx, given) => work(ctx, admitted(args, given) as never) }),
   ] as const;
 }
 
@@ -159,15 +161,16 @@ function queries<Args extends PropertyValidators, Result>(
   args: Args,
   work: (ctx: reading.Context, args: ObjectType<Args>) => Promise<Result>,
 ) {
-  const guarded: PropertyValidators = { ...args, authKey: v.string() };
   return [
     internalQueryGeneric({ args: args as PropertyValidators, handler: (ctx, given) => work(ctx, given as never) }),
-    queryGeneric({ args: guarded, handler: (ctx, given) => work(ctx, admitted(given) as never) }),
+    queryGeneric({ args: v.any(), handler: (ctx, given) => work(ctx, admitted(args, given) as never) }),
   ] as const;
 }
 
-/** The arguments without the key, when the key is right. */
-function admitted({ authKey, ...rest }: Record<string, unknown>) {
-  assertKey(authKey as string);
+/** The arguments without the key, when the key and they are right. */
+function admitted(args: PropertyValidators, given: unknown) {
+  const { authKey, ...rest } = given as Record<string, unknown>;
+  assertKey(typeof authKey === "string" ? authKey : "");
+  assertArguments(args, rest);
   return rest;
 }

@@ -76,9 +76,56 @@ async fn public_functions_are_never_open() {
     assert_eq!(harness.statistics().await["written"], json!({}));
     check(SYNC_AUTH_KEY, "").await;
     assert_eq!(harness.documents("liftlock_batches").await.len(), 2);
-    // Without the argument, no function runs at all.
-    let without = call(&harness, "query", "versionWithKey", None, &json!({})).await;
-    assert_eq!((&without.body["status"], without.code()), (&json!("error"), ""));
+    for no_key in
+        [json!({}), json!({ "authKey": 5.0 }), json!({ "authKey": null }), json!({ "authKey": [SYNC_AUTH_KEY] })]
+    {
+        let without = call(&harness, "query", "versionWithKey", None, &no_key).await;
+        assert_eq!(without.code(), "SyncUnauthorized", "{no_key}");
+    }
+}
+
+/// Convex quotes the arguments that its own check refuses, in the deployment's log: the shared key was among them.
+#[tokio::test]
+async fn arguments_that_do_not_fit_are_refused_without_a_word_of_theirs() {
+    let harness = Harness::start(&["customers"]);
+    harness.configure(json!({ "syncAuthKey": SYNC_AUTH_KEY, "redact": false })).await;
+    let canary = "a-value-of-a-row";
+    let keyed = |args: Value| with(args, json!({ "authKey": SYNC_AUTH_KEY }));
+    for (route, function, args, argument) in [
+        ("query", "version", json!({ canary: canary }), Value::Null),
+        ("query", "version", json!({ "toString": canary }), Value::Null),
+        ("query", "table", json!({}), json!("table")),
+        ("query", "table", json!({ "table": "users" }), json!("table")),
+        ("query", "table", json!({ "table": { canary: 1.0 } }), json!("table")),
+        ("query", "counts", json!({ "table": null }), json!("table")),
+        ("query", "scan", with(all("customers"), json!({ "limit": canary })), json!("limit")),
+        ("query", "scan", with(all("customers"), json!({ "after": 5.0 })), json!("after")),
+        ("query", "documents", with(all("customers"), json!({ "fields": [canary, 1.0] })), json!("fields")),
+        ("mutation", "describe", json!({ "propose": 5.0 }), json!("propose")),
+        ("mutation", "upsertBatch", with(batch(1), json!({ "fence": canary })), json!("fence")),
+        ("mutation", "upsertBatch", with(batch(1), json!({ "mapping": [canary] })), json!("mapping")),
+        ("mutation", "upsertBatch", with(batch(1), json!({ "mapping": { "version": "m" } })), json!("mapping")),
+        (
+            "mutation",
+            "upsertBatch",
+            with(batch(1), json!({ "part": { "path": "0", "isLast": canary } })),
+            json!("part"),
+        ),
+        ("mutation", "upsertBatch", with(batch(1), json!({ "rows": [{ "key": "a", "hash": "b" }] })), json!("rows")),
+        (
+            "mutation",
+            "upsertBatch",
+            with(batch(1), json!({ "rows": [{ "key": "a", "hash": "b", "doc": {}, canary: 1.0 }] })),
+            json!("rows"),
+        ),
+    ] {
+        let answer = call(&harness, route, &format!("{function}WithKey"), None, &keyed(args.clone())).await;
+        assert_eq!(answer.code(), "ArgumentRefused", "{function} {args}: {answer:?}");
+        assert_eq!(answer.body["errorData"]["argument"], argument, "{answer:?}");
+        let told = answer.body.to_string();
+        assert!(!told.contains(SYNC_AUTH_KEY) && !told.contains(canary), "{told}");
+    }
+    assert_eq!(harness.statistics().await["written"], json!({}));
 }
 
 #[tokio::test]

@@ -302,7 +302,7 @@ fn thrown(asked: Asked<'_>, data: &Value, message: &str) -> ConvexError {
         Some("LimitExceeded") => ConvexError::TooLarge { limit: text("limit") },
         Some("SyncUnauthorized") => ConvexError::WrongSharedKey,
         Some("SyncAuthNotConfigured") => ConvexError::NoSharedKey { reason: text("reason") },
-        Some("VersionMismatch") => ConvexError::VersionMismatch,
+        Some("VersionMismatch" | "ArgumentRefused") => ConvexError::VersionMismatch,
         Some("StaleRun") => ConvexError::Refused(Refusal::StaleRun),
         Some("BatchMismatch") => ConvexError::Refused(Refusal::BatchMismatch),
         Some("RowsNotSorted") => ConvexError::Refused(Refusal::Unsorted),
