@@ -6,7 +6,7 @@ use std::{env, fs, io::Write, process::Command, time::Instant};
 
 use camino::Utf8Path;
 use liftlock::{
-    config::Deletes,
+    config::{Deletes, Verify},
     report::progress::Quiet,
     secret::Secret,
     services::{
@@ -14,7 +14,7 @@ use liftlock::{
         postgres::{self, Address, Options},
         sandbox::{Sandbox, SandboxOptions},
     },
-    sync::{self, Request},
+    sync::{self, Foreign, Request},
 };
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
@@ -92,6 +92,8 @@ async fn child(job: &str) {
         tables: Vec::new(),
         batch_rows: 500,
         deletes: Deletes::Soft,
+        foreign: Foreign::Refuse,
+        verify: Verify::Digest,
         patience: sync::PATIENCE,
     };
     let mirror = LocalMirror::open(Utf8Path::new(folder)).expect("the mirror opens");

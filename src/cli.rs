@@ -396,6 +396,9 @@ pub struct Sync {
     /// Say what would be done, and stop
     #[arg(long)]
     pub plan: bool,
+    /// Let the mirror follow this database though it holds another one
+    #[arg(long)]
+    pub adopt: bool,
     /// Also write the report as JSON to this file, also when the command fails
     #[arg(long, value_name = "FILE")]
     pub save: Option<Utf8PathBuf>,

@@ -402,6 +402,7 @@ pub struct Sync {
     pub to: MirrorTarget,
     pub batch_rows: usize,
     pub deletes: Deletes,
+    pub verify: Verify,
     /// Empty: all tables with a primary key.
     pub tables: Vec<String>,
 }
@@ -443,6 +444,16 @@ pub enum Deletes {
     Hard,
     /// Left as it is.
     Keep,
+}
+
+/// How a sync proves that the mirror holds what the source holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Verify {
+    /// Counts and digests: reads every document of the mirror.
+    Digest,
+    /// Counts, as the mirror keeps them: reads nothing.
+    Counts,
 }
 
 /// What a promotion may do.

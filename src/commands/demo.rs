@@ -166,7 +166,7 @@ async fn play(shell: &Shell, stage: &Stage) -> Result<(), Error> {
     shell.show(&audit::audit(&acting, &verify).await?)?;
 
     chapter(shell, "The mirror again: nothing has changed, nothing is written", "$ liftlock sync")?;
-    shell.show(&sync::sync(&acting, &cli::Sync { tables: Vec::new(), plan: false, save: None }).await?)
+    shell.show(&sync::sync(&acting, &cli::Sync { tables: Vec::new(), plan: false, adopt: false, save: None }).await?)
 }
 
 /// A shell whose configuration is the demo's.

@@ -142,6 +142,8 @@ async fn sync(config: &Config) -> Vec<Check> {
         tables: settings.tables.clone(),
         batch_rows: settings.batch_rows,
         deletes: settings.deletes,
+        verify: settings.verify,
+        foreign: sync::Foreign::Refuse,
         patience: sync::PATIENCE,
     };
     // A database that cannot be reached has its own check.

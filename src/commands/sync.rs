@@ -6,7 +6,7 @@ use crate::{
     error::Error,
     report::{Report, Section},
     services::mirror,
-    sync::{self, Request, SyncError},
+    sync::{self, Foreign, Request, SyncError},
 };
 
 /// Carries the tables to the mirror, or says what that would be.
@@ -21,6 +21,8 @@ pub async fn sync(shell: &Shell, arguments: &cli::Sync) -> Result<Report, Error>
         tables: tables.clone(),
         batch_rows: settings.batch_rows,
         deletes: settings.deletes,
+        verify: settings.verify,
+        foreign: if arguments.adopt { Foreign::Adopt } else { Foreign::Refuse },
         patience: sync::PATIENCE,
     };
     if arguments.plan {

@@ -6,7 +6,7 @@ use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Deletes, ProfileName, Reviews, duration};
+use super::{Deletes, ProfileName, Reviews, Verify, duration};
 
 /// The configuration of liftlock, <https://github.com/liftlock/liftlock>.
 ///
@@ -128,6 +128,8 @@ pub struct RawSync {
     pub batch_rows: Option<u32>,
     /// What becomes of a mirrored row whose source row is gone. Default: `soft`.
     pub deletes: Option<Deletes>,
+    /// How each sync proves the mirror. Default: `digest`.
+    pub verify: Option<Verify>,
     /// Which tables. Default: all with a primary key.
     #[serde(default)]
     #[schemars(inner(length(min = 1)))]

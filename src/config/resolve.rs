@@ -10,7 +10,7 @@ use url::Url;
 
 use super::{
     Approvals, Audit, Config, Convex, ConvexAuth, Deletes, Environment, Incomplete, MirrorTarget, Neon, NeonBranch,
-    Part, ProfileName, Reviews, Sync,
+    Part, ProfileName, Reviews, Sync, Verify,
     complaint::Complaint,
     duration,
     nearest::nearest,
@@ -191,6 +191,7 @@ impl Reading<'_> {
             to,
             batch_rows: raw.batch_rows.map_or(500, |rows| rows as usize),
             deletes: raw.deletes.unwrap_or(Deletes::Soft),
+            verify: raw.verify.unwrap_or(Verify::Digest),
             tables: tables.clone(),
         };
         let sync = match to {

@@ -55,5 +55,6 @@ environments:
 #   to: { folder: ./mirror }
 #   batch_rows: 500
 #   deletes: soft                            # soft: mark | hard: remove | keep: leave
+#   verify: digest                           # digest: reads every document | counts: reads none
 #   tables: [site_settings]                  # default: all tables with a primary key
 "##;

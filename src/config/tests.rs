@@ -31,6 +31,7 @@ sync:
   to: { folder: ./mirror }
   batch_rows: 500
   deletes: soft                    # soft | hard | keep
+  verify: digest                   # digest: reads every document of the mirror | counts: reads none
   tables: [sow_poles, sow_drops]   # default: all tables with a primary key
 "#;
 

@@ -175,6 +175,8 @@ impl Mirroring {
                 tables: settings.tables.clone(),
                 batch_rows: settings.batch_rows,
                 deletes: settings.deletes,
+                verify: settings.verify,
+                foreign: sync::Foreign::Refuse,
                 patience: sync::PATIENCE,
             },
             to: settings.to.clone(),

@@ -366,6 +366,7 @@ fn sync_row(table: &TableSync) -> Vec<String> {
         ms => number(table.source_rows.saturating_mul(1000) / ms),
     };
     let verified = match table.verified {
+        Some(true) if table.mirror_digest.is_empty() => "count".to_owned(),
         Some(true) => "count and digest".to_owned(),
         Some(false) => "DIFFERS".to_owned(),
         None => String::new(),

@@ -400,8 +400,9 @@ pub struct TableSync {
     pub retries: u64,
     pub batches: u64,
     pub resumed: bool,
-    /// Counts and digests agree on both sides; `None` when not compared.
+    /// Counts agree on both sides, and digests where there are any; `None` when not compared.
     pub verified: Option<bool>,
+    /// Empty when only counts were compared.
     pub source_digest: String,
     pub mirror_digest: String,
     pub duration_ms: u64,

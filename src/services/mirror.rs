@@ -59,6 +59,8 @@ pub struct Identity {
     pub place: String,
     pub limits: Limits,
     pub evidence: Evidence,
+    /// What it has to say to people.
+    pub notice: Option<String>,
 }
 
 /// How much a mirror takes.
@@ -106,6 +108,8 @@ pub struct TableState {
     pub fence: u64,
     /// The last batch written.
     pub last: Receipt,
+    /// Live documents, as the batches have counted them.
+    pub live: u64,
 }
 
 /// Changes to one table, at least one, in key order, each key once.

@@ -36,6 +36,17 @@ pub enum SyncError {
         help("`liftlock doctor` looks at a folder; for a deployment write `to: {{ convex: …, deploy_key: … }}`")
     )]
     NotConvex,
+    /// Nothing was written, neither here nor there.
+    #[error("the mirror `{place}` holds another database than `{environment}`: {reason}")]
+    #[diagnostic(
+        code(sync::foreign_mirror),
+        help(
+            "nothing was written. Is the URL of `{environment}` right? If the mirror is to follow this database from \
+             now on, run `liftlock sync --adopt` once: rows that are not here are then removed from the mirror as \
+             `sync.deletes` says"
+        )
+    )]
+    Foreign { place: String, environment: String, reason: String },
     #[error("cannot read `{table}`")]
     #[diagnostic(code(sync::unreadable), help("{}", advice(source)))]
     Read { table: String, source: PostgresError },
@@ -88,7 +99,7 @@ impl SyncError {
             | Self::KeyTooLong { .. }
             | Self::Refused { .. }
             | Self::TakenOver => Exit::Service,
-            Self::NotConfigured | Self::NotConvex => Exit::Usage,
+            Self::NotConfigured | Self::NotConvex | Self::Foreign { .. } => Exit::Usage,
             Self::Cancelled | Self::Stopped { .. } => Exit::Half,
         }
     }
@@ -128,6 +139,7 @@ impl SyncError {
             ),
             Self::NotConfigured
             | Self::NotConvex
+            | Self::Foreign { .. }
             | Self::Connect(_)
             | Self::Bookkeeping(_)
             | Self::Cancelled

@@ -1,6 +1,7 @@
 //! What a sync would cost in a Convex deployment, before the first byte. Pure; estimates from what the catalog knows.
 
 use super::plan::{Plan, Standing, Table};
+use crate::config::Verify;
 
 const MIB: u64 = 1024 * 1024;
 
@@ -14,7 +15,7 @@ const OVERHEAD: u64 = 200;
 const FREE_MIB: u64 = 1024;
 
 /// Calls and bytes, in sentences.
-pub fn forecast(plan: &Plan, standing: &[Standing], batch_rows: usize) -> Vec<String> {
+pub fn forecast(plan: &Plan, standing: &[Standing], batch_rows: usize, verify: Verify) -> Vec<String> {
     let is_new = |table: &&Table| !standing.iter().any(|it| it.table == table.name);
     let rows = |table: &Table| table.estimated_rows.unwrap_or(0);
     let bytes = |table: &Table| table.bytes + rows(table) * OVERHEAD;
@@ -29,12 +30,19 @@ pub fn forecast(plan: &Plan, standing: &[Standing], batch_rows: usize) -> Vec<St
         let mib = new.iter().map(|it| bytes(it)).sum::<u64>().div_ceil(MIB);
         said.push(format!("the first load takes about {calls} calls that write about {mib} MiB, indexes not counted"));
     }
+    if verify == Verify::Counts {
+        let tables = plan.tables.len();
+        said.push(format!(
+            "every sync verifies by counts that the deployment keeps: {tables} calls, hardly any database I/O"
+        ));
+        return said;
+    }
     let calls: u64 = plan.tables.iter().map(|it| 1 + rows(it).div_ceil(PAGE)).sum();
     let read = plan.tables.iter().map(bytes).sum::<u64>().div_ceil(MIB);
     let share = (read * 100).div_ceil(FREE_MIB);
     said.push(format!(
         "every sync verifies by reading each document once: about {calls} calls, {read} MiB of database I/O, {share} % of \
-         what Convex's free plan has a month"
+         what Convex's free plan has a month; `sync.verify: counts` reads none of them"
     ));
     said
 }
@@ -42,7 +50,10 @@ pub fn forecast(plan: &Plan, standing: &[Standing], batch_rows: usize) -> Vec<St
 #[cfg(test)]
 mod tests {
     use super::forecast;
-    use crate::sync::plan::{CandidateKey, CatalogColumn, Plan, Relation, Standing, plan};
+    use crate::{
+        config::Verify,
+        sync::plan::{CandidateKey, CatalogColumn, Plan, Relation, Standing, plan},
+    };
 
     fn two_tables() -> Plan {
         let relation = |name: &str, rows: u64| Relation {
@@ -68,13 +79,17 @@ mod tests {
     fn a_first_load_and_each_verification_are_forecast() {
         let synced = |table: &str| Standing { table: table.to_owned(), batch: 1, finished_at: None };
         assert_eq!(
-            forecast(&two_tables(), &[synced("b")], 500),
+            forecast(&two_tables(), &[synced("b")], 500, Verify::Digest),
             [
                 "the first load takes about 20 calls that write about 7 MiB, indexes not counted",
                 "every sync verifies by reading each document once: about 18 calls, 41 MiB of database I/O, 5 % of what \
-                 Convex's free plan has a month",
+                 Convex's free plan has a month; `sync.verify: counts` reads none of them",
             ]
         );
-        assert_eq!(forecast(&two_tables(), &[synced("a"), synced("b")], 500).len(), 1);
+        assert_eq!(forecast(&two_tables(), &[synced("a"), synced("b")], 500, Verify::Digest).len(), 1);
+        assert_eq!(
+            forecast(&two_tables(), &[synced("a"), synced("b")], 500, Verify::Counts),
+            ["every sync verifies by counts that the deployment keeps: 2 calls, hardly any database I/O"]
+        );
     }
 }

@@ -255,6 +255,19 @@ impl Ledger {
     }
 }
 
+/// The databases from which this ledger, if there is one, knows the mirror. A copy of a database remembers the original.
+pub async fn databases(session: &Session, mirror: &str) -> Result<Vec<String>, PostgresError> {
+    let there =
+        "select count(*) from pg_tables where schemaname = 'liftlock' and tablename in ('sync_tables', 'sync_ledger')";
+    let there: i64 = session.query_one(there, &[]).await.map_err(|it| session.failure(it))?.get(0);
+    if there != 2 {
+        return Ok(Vec::new());
+    }
+    let sql = "select distinct database from liftlock.sync_tables where mirror = $1";
+    let rows = session.query(sql, &[&mirror]).await.map_err(|it| session.failure(it))?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
 /// How far each table of the mirror at a place has come, without opening the mirror.
 pub async fn standing(session: &Session, place: &str) -> Result<Vec<Standing>, PostgresError> {
     let sql = "select table_name, batch, (finished_at at time zone 'UTC')::timestamp(0)::text

@@ -8,6 +8,7 @@ pub mod key;
 pub mod plan;
 pub mod value;
 
+mod adopt;
 mod failure;
 mod forecast;
 mod ledger;
@@ -19,6 +20,7 @@ mod start;
 mod table;
 mod verify;
 
+pub use adopt::Foreign;
 pub use failure::SyncError;
 pub use patience::PATIENCE;
 
@@ -38,7 +40,7 @@ use self::{
     plan::{Plan, Refusal, Table},
 };
 use crate::{
-    config::{Deletes, MirrorTarget},
+    config::{Deletes, MirrorTarget, Verify},
     report::{
         Hinted, SyncReport, TableSync,
         progress::{Event, Observe},
@@ -61,6 +63,8 @@ pub struct Request {
     pub tables: Vec<String>,
     pub batch_rows: usize,
     pub deletes: Deletes,
+    pub foreign: Foreign,
+    pub verify: Verify,
     /// How long one call to the mirror is repeated; [`PATIENCE`] unless there is a reason.
     pub patience: Duration,
 }
@@ -123,7 +127,7 @@ pub async fn planned(request: &Request, target: &MirrorTarget) -> Result<SyncRep
     report.recommendations.extend(plan::orphans(&relations, &standing));
     let mut outlook = plan::outlook(&plan, &standing, request.batch_rows);
     if let MirrorTarget::Convex(_) = target {
-        outlook.extend(forecast::forecast(&plan, &standing, request.batch_rows));
+        outlook.extend(forecast::forecast(&plan, &standing, request.batch_rows, request.verify));
     }
     report.recommendations.splice(..0, outlook);
     report.duration_ms = millis(began);
@@ -144,13 +148,15 @@ pub async fn run<M: Mirror>(
     // Asked before anything is changed: a key that is wrong leaves no trace.
     let asker = Asker { patience: request.patience, observe, cancel, what: "the mirror".to_owned() };
     let identity = asker.ask(&mut 0, async || mirror.describe().await).await?;
+    let database = database_name(&reading.identity().await?);
+    let origin = adopt::origin(&ledger::databases(&reading, &identity.id).await?, &database);
+    adopt::assert_ours(request, mirror, &identity, origin, &plan.tables, &asker).await?;
     let mut writing = open(request, Access::ReadWrite).await?;
     bookkeeping::ensure(&mut writing).await?;
     if bookkeeping::remake_ledger(&mut writing).await? {
         let message = "the sync's own tables in schema `liftlock` were dropped and are made again".to_owned();
         observe.event(Event::Notice { message });
     }
-    let database = database_name(&writing.identity().await?);
     let carrier = Carrier {
         request,
         observe,
@@ -174,8 +180,12 @@ pub async fn run<M: Mirror>(
         report.tables.push(synced);
         report.recommendations.extend(remarks);
     }
-    if carrier.identity.evidence == Evidence::Stamps && !plan.tables.is_empty() {
-        report.recommendations.push(ABOUT_STAMPS.to_owned());
+    report.recommendations.extend(carrier.identity.notice.clone());
+    match (request.verify, carrier.identity.evidence) {
+        (_, _) if plan.tables.is_empty() => {}
+        (Verify::Counts, _) => report.recommendations.push(ABOUT_COUNTS.to_owned()),
+        (Verify::Digest, Evidence::Stamps) => report.recommendations.push(ABOUT_STAMPS.to_owned()),
+        (Verify::Digest, Evidence::Contents) => {}
     }
     report.tables.extend(plan.refused.iter().filter(|it| it.is_asked).map(refused));
     report.duration_ms = millis(began);
@@ -185,6 +195,9 @@ pub async fn run<M: Mirror>(
 
 const ABOUT_STAMPS: &str = "digests are of the hashes written with each document: a mirrored field that the app \
                             changed since is put right when its row changes at the source";
+
+const ABOUT_COUNTS: &str = "only the counts that the mirror keeps were compared, as `sync.verify` says: what was \
+                            changed or removed in the mirror since is not seen. `verify: digest` looks";
 
 /// What came of one table.
 struct Carried {

@@ -118,7 +118,7 @@ mod tests {
             through: "k".to_owned(),
             replayed: true,
         };
-        TableState { id: "t".to_owned(), mapping: mapping("m", &["a", "b"]), fence: 1, last }
+        TableState { id: "t".to_owned(), mapping: mapping("m", &["a", "b"]), fence: 1, last, live: 0 }
     }
 
     #[test]

@@ -25,6 +25,18 @@ impl Differences {
     }
 }
 
+/// Live documents, as the mirror has counted them.
+pub async fn live<M: Mirror>(
+    carrier: &Carrier<'_>,
+    mirror: &M,
+    table: &Table,
+    entry: &mut Entry,
+) -> Result<u64, SyncError> {
+    let asker = carrier.asker(format!("verifying `{}`", table.name));
+    let state = asker.ask(&mut entry.counters.retries, async || mirror.table(&table.name).await).await?;
+    Ok(state.map_or(0, |it| it.live))
+}
+
 /// Counts and folded hashes of a range of the mirror's table.
 pub async fn digest<M: Mirror>(
     carrier: &Carrier<'_>,

@@ -136,6 +136,7 @@ function fromText(data) {
 function send(response, status, value) {
   const text = typeof value === "string" ? value : asJson(value);
   const type = typeof value === "string" ? "text/plain" : "application/json";
+  if (options.deprecation) response.setHeader("x-convex-deprecation-message", options.deprecation);
   response.writeHead(status, { "content-type": type, "content-length": Buffer.byteLength(text) });
   response.end(text);
 }

@@ -11,7 +11,7 @@ mod values;
 use std::collections::BTreeMap;
 
 use liftlock::{
-    config::{Convex, ConvexAuth, Deletes, ProfileName},
+    config::{Convex, ConvexAuth, Deletes, ProfileName, Verify},
     report::{SyncReport, TableSync},
     secret::Secret,
     services::mirror::{
@@ -53,6 +53,8 @@ impl Setting {
             tables: Vec::new(),
             batch_rows: 10,
             deletes: Deletes::Soft,
+            verify: Verify::Digest,
+            foreign: sync::Foreign::Refuse,
             patience: sync::PATIENCE,
         };
         Self { database, harness, request, notices: Notices::default() }

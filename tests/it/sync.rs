@@ -12,7 +12,7 @@ use std::{
 
 use camino::Utf8PathBuf;
 use liftlock::{
-    config::{Deletes, MirrorTarget},
+    config::{Deletes, MirrorTarget, Verify},
     exit::Exit,
     report::{
         SyncReport, TableSync,
@@ -22,7 +22,7 @@ use liftlock::{
         mirror::{LocalMirror, Mirror},
         postgres::quote_identifier,
     },
-    sync::{self, Request, SyncError},
+    sync::{self, Foreign, Request, SyncError},
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -66,6 +66,8 @@ impl Setting {
             tables: Vec::new(),
             batch_rows: 10,
             deletes: Deletes::Soft,
+            verify: Verify::Digest,
+            foreign: Foreign::Refuse,
             patience: sync::PATIENCE,
         };
         Self { database, folder: TempDir::new().unwrap(), request, notices: Notices::default() }
@@ -608,6 +610,73 @@ async fn a_restored_source_is_compared_row_by_row() {
     let back = TestDatabase { name: restored, url: liftlock::secret::Secret::new(url) };
     assert_equal(&back, &setting.table("numbers"), "numbers", NUMBERS_COLUMNS).await;
     drop(original);
+}
+
+/// A mistyped URL used to mark every row of the mirror as deleted, or to remove it.
+#[tokio::test]
+async fn a_mirror_of_another_database_is_left_alone_until_somebody_says_so() {
+    let mut setting = Setting::new("a_mirror_of_another_database", NUMBERS).await;
+    setting.sync().await;
+    let others = [
+        ("create table numbers (id int primary key, name text not null)", "100 of its 100 rows of `numbers` are not"),
+        (
+            "create table numbers (id int primary key, name text not null);
+             insert into numbers select it, 'staging ' || it from generate_series(1, 100) it",
+            "100 of its 100 rows are not in this database or differ there",
+        ),
+    ];
+    let home = setting.request.database.clone();
+    let other = support::database("another_database_than_the_mirrors").await;
+    for (sql, expected) in others {
+        other.execute(&format!("drop table if exists numbers; {sql}")).await;
+        setting.request.database = other.url.clone();
+        for deletes in [Deletes::Soft, Deletes::Hard] {
+            setting.request.deletes = deletes;
+            let error = setting.carry(&setting.open()).await.unwrap_err();
+            assert!(error.to_string().contains(expected), "{error}");
+            assert_eq!(error.exit(), Exit::Usage);
+        }
+        assert_eq!(other.text("select count(*)::text from pg_namespace where nspname = 'liftlock'").await, "0");
+        setting.assert_numbers().await;
+    }
+    setting.request.foreign = Foreign::Adopt;
+    setting.request.deletes = Deletes::Soft;
+    assert_eq!(outcome(&setting.sync_table().await), [100, 100, 0, 100, 0, 0]);
+    // Said once. And the first database is still known, and put back without a word.
+    setting.request.foreign = Foreign::Refuse;
+    assert_eq!(outcome(&setting.sync_table().await), [100, 100, 0, 0, 100, 0]);
+    setting.request.database = home;
+    assert_eq!(outcome(&setting.sync_table().await), [100, 100, 0, 100, 0, 0]);
+    setting.assert_numbers().await;
+}
+
+/// A Neon branch has the ledger of its parent, and nearly its rows.
+#[tokio::test]
+async fn a_ledger_that_came_from_another_server_is_not_followed_unasked() {
+    let mut setting = Setting::new("a_ledger_from_another_server", NUMBERS).await;
+    setting.sync().await;
+    setting
+        .database
+        .execute("update liftlock.sync_tables set database = '1/br-main/5'; delete from numbers where id = 5")
+        .await;
+    let error = setting.carry(&setting.open()).await.unwrap_err();
+    assert!(error.to_string().contains("last written from another server or Neon branch"), "{error}");
+    assert_eq!(live(&setting.table("numbers")).len(), 100);
+    setting.request.foreign = Foreign::Adopt;
+    assert_eq!(outcome(&setting.sync_table().await), [99, 99, 0, 0, 99, 1]);
+}
+
+/// What the guard cannot read is the trouble of that table alone, as ever.
+#[tokio::test]
+async fn a_table_that_cannot_be_compared_does_not_stop_the_others() {
+    let setting = Setting::new("a_table_that_cannot_be_compared", NUMBERS).await;
+    setting.database.execute("create table words (id text primary key); insert into words values ('a')").await;
+    setting.sync().await;
+    setting.database.execute("drop schema liftlock cascade; update numbers set name = 'x' where id = 5").await;
+    fs::write(setting.table("words").join("manifest.json"), "{").unwrap();
+    let report = setting.sync().await;
+    assert_eq!(outcome(&report.tables[0]), [100, 100, 0, 1, 99, 0]);
+    assert_eq!(report.tables[1].errors.len(), 1, "{report:?}");
 }
 
 #[tokio::test]

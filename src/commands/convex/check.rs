@@ -55,6 +55,8 @@ async fn wanted(config: &Config, settings: &Sync) -> (Vec<String>, Option<Check>
             tables: settings.tables.clone(),
             batch_rows: settings.batch_rows,
             deletes: settings.deletes,
+            verify: settings.verify,
+            foreign: sync::Foreign::Refuse,
             patience: sync::PATIENCE,
         };
         Ok::<_, Error>(sync::plan(&request).await?)

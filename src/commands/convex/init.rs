@@ -17,7 +17,7 @@ use thiserror::Error as ThisError;
 use super::Shell;
 use crate::{
     cli,
-    config::Deletes,
+    config::{Deletes, Verify},
     error::Error,
     exit::Exit,
     report::{Report, Section, difference, progress::Event},
@@ -165,6 +165,8 @@ async fn tables(shell: &Shell, arguments: &cli::ConvexInit) -> Result<(Vec<Mirro
             tables: config.sync_tables.clone(),
             batch_rows: 1,
             deletes: Deletes::Soft,
+            verify: Verify::Digest,
+            foreign: sync::Foreign::Refuse,
             patience: sync::PATIENCE,
         };
         sync::plan(&request).await.map_err(Error::from)

@@ -193,7 +193,8 @@ impl Mirror for ConvexMirror {
         };
         let tables = Class::named(hello.class.as_deref()).batches_at_a_time();
         let limits = Limits { batch_rows: BATCH_ROWS, document_bytes: Some(DOCUMENT_BYTES), tables };
-        Ok(Identity { id, place: self.deployment.place().to_owned(), limits, evidence: Evidence::Stamps })
+        let notice = self.deployment.deprecation().map(str::to_owned);
+        Ok(Identity { id, place: self.deployment.place().to_owned(), limits, evidence: Evidence::Stamps, notice })
     }
 
     async fn table(&self, table: &str) -> Result<Option<TableState>, MirrorError> {
@@ -211,7 +212,7 @@ impl Mirror for ConvexMirror {
             through: last.through,
             replayed: true,
         };
-        Ok(Some(TableState { id: state.id, mapping: state.mapping, fence: state.fence, last }))
+        Ok(Some(TableState { id: state.id, mapping: state.mapping, fence: state.fence, last, live: state.live }))
     }
 
     async fn write(&self, batch: &Batch) -> Result<Receipt, MirrorError> {

@@ -73,7 +73,8 @@ impl LocalMirror {
         let place = fs::canonicalize(path).ok().and_then(|it| Utf8PathBuf::from_path_buf(it).ok());
         let place = place.unwrap_or_else(|| path.to_owned()).into_string();
         let folder = Folder { path: path.to_owned(), _lock: lock, tables: HashMap::new() };
-        let identity = Identity { id: mirror.id.to_string(), place, limits: LIMITS, evidence: Evidence::Contents };
+        let identity =
+            Identity { id: mirror.id.to_string(), place, limits: LIMITS, evidence: Evidence::Contents, notice: None };
         Ok(Self { identity, folder: Arc::new(Mutex::new(folder)) })
     }
 

@@ -104,6 +104,7 @@ impl Manifest {
             mapping: self.mapping.clone(),
             fence: self.fence,
             last: self.receipt(last, true),
+            live: self.segments.iter().map(|it| it.live).sum(),
         })
     }
 

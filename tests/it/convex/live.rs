@@ -4,7 +4,7 @@
 use std::env;
 
 use liftlock::{
-    config::{Convex, ConvexAuth, Deletes, ProfileName},
+    config::{Convex, ConvexAuth, Deletes, ProfileName, Verify},
     report::progress::Quiet,
     secret::Secret,
     services::mirror::{ConvexMirror, convex::preflight},
@@ -42,6 +42,9 @@ async fn a_real_deployment_takes_changes_deletions_and_returns() {
         tables: vec![TABLE.to_owned()],
         batch_rows: 500,
         deletes: Deletes::Soft,
+        verify: Verify::Digest,
+        // The deployment has seen the databases of earlier runs of this test.
+        foreign: sync::Foreign::Adopt,
         patience: sync::PATIENCE,
     };
     let carry = async || {

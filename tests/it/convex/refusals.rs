@@ -3,12 +3,12 @@
 use std::{fs, path::Path, process::Output};
 
 use liftlock::{
-    config::{Convex, ConvexAuth, ProfileName},
+    config::{Convex, ConvexAuth, Deletes, ProfileName, Verify},
     secret::Secret,
-    services::mirror::{ConvexMirror, MirrorError},
+    services::mirror::{ConvexMirror, MirrorError, convex::preflight},
     sync::SyncError,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{Setting, only, outcome, unfolded};
@@ -17,7 +17,7 @@ use crate::{
         self, TestDatabase,
         convex::{DEPLOY_KEY, Harness, SYNC_AUTH_KEY, write_app},
     },
-    sync::NUMBERS,
+    sync::{NUMBERS, NUMBERS_COLUMNS},
 };
 
 /// Stands for whatever key somebody has: it must not be in anything that is shown.
@@ -173,6 +173,76 @@ async fn the_command_carries_tells_and_never_shows_a_key() {
     assert!(code == 0 && told.contains("count and digest"), "{code} {told}");
     let (code, told) = run(DEPLOY_KEY, &["doctor"]);
     assert!(told.contains("sync: functions") && told.contains("100 rows live"), "{code} {told}");
+}
+
+/// A mistyped URL used to mark every document of the deployment as deleted.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deployment_that_holds_another_database_is_left_alone_until_somebody_says_so() {
+    let setting = Setting::new("a_deployment_of_another_database", NUMBERS, &["numbers"]).await;
+    setting.sync().await;
+    let before = setting.written().await;
+    let empty = support::database("an_empty_database_for_a_full_deployment").await;
+    empty.execute("create table numbers (id int primary key, name text not null)").await;
+    let folder = TempDir::new().unwrap();
+    let run = |arguments: &[&str]| {
+        let output = run(folder.path(), &empty, &setting.harness.url, DEPLOY_KEY, arguments);
+        let told = told(&output).replace('│', " ");
+        (output.status.code().unwrap(), told.split_whitespace().collect::<Vec<_>>().join(" "))
+    };
+    let (code, told) = run(&["sync"]);
+    assert!(code == 2 && told.contains("100 of its 100 rows of `numbers` are not in this database"), "{code} {told}");
+    assert!(told.contains("`liftlock sync --adopt`") && told.contains("nothing was written"), "{told}");
+    assert_eq!(setting.written().await, before);
+    setting.assert_equal("numbers", NUMBERS_COLUMNS).await;
+    let (code, told) = run(&["sync", "--adopt"]);
+    assert_eq!(code, 0, "{told}");
+    assert!(setting.harness.documents("numbers").await.iter().all(|it| it["neon"]["deletedAt"] != Value::Null));
+    assert_eq!(outcome(&only(setting.sync().await)), [100, 100, 100, 0, 0, 0]);
+    setting.assert_equal("numbers", NUMBERS_COLUMNS).await;
+}
+
+/// Each sync used to read every document, which is most of what a small plan has.
+#[tokio::test]
+async fn counts_alone_are_compared_where_that_is_enough_and_read_no_document() {
+    let mut setting = Setting::new("counts_alone", NUMBERS, &["numbers"]).await;
+    setting.request.verify = Verify::Counts;
+    setting.request.deletes = Deletes::Keep;
+    let read = async || {
+        let calls = &setting.harness.statistics().await["calls"];
+        ["digest", "scan", "documents"]
+            .map(|it| calls[format!("liftlock/sync:{it}")].as_u64().unwrap_or(0))
+            .iter()
+            .sum::<u64>()
+    };
+    let report = setting.sync().await;
+    let said = "only the counts that the mirror keeps were compared";
+    assert!(report.recommendations.iter().any(|it| it.starts_with(said)), "{report:?}");
+    let first = only(report);
+    assert_eq!((first.verified, first.mirror_rows, first.mirror_digest.as_str()), (Some(true), 100, ""));
+    setting.database.execute("delete from numbers where id < 11; update numbers set name = 'x' where id = 50").await;
+    let second = only(setting.sync().await);
+    assert_eq!((second.verified, second.updated, second.mirror_rows, read().await), (Some(true), 1, 100, 0));
+    // What counts do not see, digests do.
+    setting.harness.delete("numbers", Some("i8000000000000014")).await;
+    assert_eq!((only(setting.sync().await).inserted, read().await), (0, 0));
+    setting.request.verify = Verify::Digest;
+    assert_eq!(only(setting.sync().await).inserted, 1);
+    // The deployment's count is one too high now, and what differs is looked into.
+    setting.request.verify = Verify::Counts;
+    let before = read().await;
+    let last = only(setting.sync().await);
+    assert_eq!((last.verified, last.mirror_digest.is_empty(), read().await), (Some(true), false, before + 1));
+}
+
+#[tokio::test]
+async fn what_convex_says_of_the_end_of_our_days_is_told_once() {
+    let setting = Setting::new("the_end_of_our_days", NUMBERS, &["numbers"]).await;
+    setting.harness.configure(json!({ "deprecation": "ask for a newer one" })).await;
+    let report = setting.sync().await;
+    let told = report.recommendations.iter().filter(|it| it.ends_with("of liftlock: ask for a newer one")).count();
+    assert_eq!(told, 1, "{report:?}");
+    let checks = preflight(&setting.open(), &[]).await;
+    assert_eq!(checks.iter().filter(|it| it.message.contains("ask for a newer one")).count(), 1, "{checks:?}");
 }
 
 /// Each line of the preflight, and what it says when that is what is wrong.

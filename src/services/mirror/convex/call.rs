@@ -1,7 +1,10 @@
 //! One call over plain HTTP: <https://docs.convex.dev/http-api>. Tried once; what is to be done after a failure is in
 //! the error.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use reqwest::{Client, Method, Response, header};
@@ -38,6 +41,7 @@ pub enum Kind {
 pub struct Deployment {
     client: Client,
     settings: Convex,
+    deprecation: Arc<OnceLock<String>>,
 }
 
 #[derive(Serialize)]
@@ -49,12 +53,17 @@ struct Body<'a, A> {
 
 impl Deployment {
     pub fn of(settings: &Convex) -> Self {
-        Self { client: http::client(), settings: settings.clone() }
+        Self { client: http::client(), settings: settings.clone(), deprecation: Arc::default() }
     }
 
     /// Where it is; there is no secret in it.
     pub fn place(&self) -> &str {
         &self.settings.url
+    }
+
+    /// What an answer said of the end of this client's days: the first that did.
+    pub fn deprecation(&self) -> Option<&str> {
+        self.deprecation.get().map(String::as_str)
     }
 
     pub fn auth(&self) -> &ConvexAuth {
@@ -127,6 +136,9 @@ impl Deployment {
 
     async fn read(&self, mut response: Response) -> Result<(u16, Vec<u8>), ConvexError> {
         let status = response.status().as_u16();
+        if let Some(said) = deprecation(response.headers()) {
+            self.deprecation.get_or_init(|| said);
+        }
         let mut bytes = Vec::new();
         loop {
             match response.chunk().await {
@@ -145,5 +157,48 @@ impl Deployment {
             Ok(_) => Failure::Broken { reason: "no reason was given".to_owned() },
         };
         ConvexError::Unanswered { place: self.place().to_owned(), reason: failure.to_string() }
+    }
+}
+
+/// `x-convex-deprecation-state` and `…-message`, as the open server sends them to clients that it wants to be newer.
+/// Text of somebody else: shown as plain words, and not without end.
+fn deprecation(headers: &header::HeaderMap) -> Option<String> {
+    let text = |name: &str| {
+        let text = headers.get(name).and_then(|it| it.to_str().ok()).unwrap_or_default();
+        text.chars().filter(|it| it.is_ascii_graphic() || *it == ' ').take(200).collect::<String>().trim().to_owned()
+    };
+    let (state, message) = (text("x-convex-deprecation-state"), text("x-convex-deprecation-message"));
+    let said = if message.is_empty() { state } else { message };
+    (!said.is_empty()).then(|| format!("Convex says of this version of liftlock: {said}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+
+    use super::deprecation;
+
+    #[test]
+    fn what_convex_says_of_our_days_is_shown_as_plain_words() {
+        let check = |given: &[(&'static str, &str)], expected: Option<&str>| {
+            let header = |(name, value): &(&'static str, &str)| {
+                (HeaderName::from_static(name), HeaderValue::from_bytes(value.as_bytes()).unwrap())
+            };
+            let headers: HeaderMap = given.iter().map(header).collect();
+            assert_eq!(deprecation(&headers).as_deref(), expected, "{given:?}");
+        };
+        let (state, message) = ("x-convex-deprecation-state", "x-convex-deprecation-message");
+        check(&[], None);
+        check(&[(state, ""), (message, " ")], None);
+        check(&[(state, "Deprecated")], Some("Convex says of this version of liftlock: Deprecated"));
+        check(&[(state, "Deprecated"), (message, "too\told")], Some("Convex says of this version of liftlock: tooold"));
+        check(&[(message, "\u{fffd}")], None);
+        let long = "x".repeat(1000);
+        assert_eq!(
+            deprecation(&[(HeaderName::from_static(message), long.parse().unwrap())].into_iter().collect())
+                .unwrap()
+                .len(),
+            241
+        );
     }
 }

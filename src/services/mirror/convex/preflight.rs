@@ -67,6 +67,9 @@ pub async fn preflight(mirror: &ConvexMirror, wanted: &[String]) -> Vec<Check> {
         // A key that opens nothing has been told.
         Err(_) => {}
     }
+    if let Some(said) = deployment.deprecation() {
+        checks.push(warning("client", said.to_owned(), "look for a newer liftlock"));
+    }
     checks
 }
 

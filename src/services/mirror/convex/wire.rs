@@ -159,6 +159,8 @@ pub(super) struct State {
     pub fence: u64,
     #[serde(default)]
     pub last: Option<LastBatch>,
+    #[serde(deserialize_with = "whole")]
+    pub live: u64,
 }
 
 #[derive(Deserialize)]
