@@ -6,7 +6,10 @@
 mod comment;
 mod surroundings;
 
-use std::{fs::OpenOptions, io::Write};
+use std::{
+    fs::{File, OpenOptions},
+    io::{Read, Write},
+};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use miette::Diagnostic;
@@ -84,11 +87,13 @@ pub async fn report(shell: &Shell, arguments: &cli::Report) -> Result<Report, Er
 fn load(path: &Utf8Path) -> Result<Report, Error> {
     let failed = |source| Error::File { action: "read", path: path.to_string(), source };
     let unreadable = |source| ReportError::Unreadable { path: path.to_owned(), source };
-    let length = std::fs::metadata(path).map_err(failed)?.len();
-    if length > MOST_BYTES {
+    // What a pipe or a device holds is known only by reading it.
+    let mut text = Vec::new();
+    let file = File::open(path).map_err(failed)?;
+    file.take(MOST_BYTES + 1).read_to_end(&mut text).map_err(failed)?;
+    if text.len() as u64 > MOST_BYTES {
         return Err(unreadable(ReadError::TooLarge).into());
     }
-    let text = std::fs::read(path).map_err(failed)?;
     Ok(read::read(&String::from_utf8_lossy(&text)).map_err(unreadable)?)
 }
 

@@ -343,6 +343,10 @@ fn the_report_decides_how_the_process_ends() {
     }
     let ended = job.liftlock(&["report", "gone.json", "--annotations"]);
     assert_eq!(ended.exit, 2, "{}", ended.stderr);
+    // No file says how long it is.
+    let ended = job.liftlock(&["report", "/dev/zero", "--annotations"]);
+    assert_eq!(ended.exit, 2, "{}", ended.stderr);
+    assert!(ended.stderr.contains("64 MiB"), "{}", ended.stderr);
 }
 
 #[test]
