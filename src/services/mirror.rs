@@ -70,6 +70,8 @@ pub struct Limits {
     pub batch_rows: usize,
     /// The largest document, in bytes as Convex counts them; `None`: any.
     pub document_bytes: Option<usize>,
+    /// Fields of ours in a document; `None`: any number.
+    pub fields: Option<usize>,
     /// Tables that may be written at the same time.
     pub tables: usize,
 }

@@ -68,6 +68,9 @@ pub enum SyncError {
         help("about 2,600 bytes fit; give the table a shorter primary key, or leave it out of `sync.tables`")
     )]
     KeyTooLong { table: String, source: PostgresError },
+    #[error("`{table}` has {columns} columns, more than the {most} that fit into a document of the mirror")]
+    #[diagnostic(code(sync::too_wide), help("leave the table out of `sync.tables`"))]
+    TooWide { table: String, columns: usize, most: usize },
     #[error("the mirror refuses row after row of `{table}`: {rows} so far")]
     #[diagnostic(
         code(sync::rows_refused),
@@ -97,6 +100,7 @@ impl SyncError {
             | Self::Value { .. }
             | Self::KeyOrder { .. }
             | Self::KeyTooLong { .. }
+            | Self::TooWide { .. }
             | Self::Refused { .. }
             | Self::TakenOver => Exit::Service,
             Self::NotConfigured | Self::NotConvex | Self::Foreign { .. } => Exit::Usage,
@@ -121,6 +125,7 @@ impl SyncError {
             Self::Value { .. }
             | Self::KeyOrder { .. }
             | Self::KeyTooLong { .. }
+            | Self::TooWide { .. }
             | Self::Refused { .. }
             | Self::TakenOver => true,
             Self::Read { source, .. } => {

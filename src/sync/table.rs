@@ -30,6 +30,10 @@ pub async fn carry<M: Mirror>(
 ) -> Result<Vec<String>, SyncError> {
     let began = Instant::now();
     carrier.stop_if_cancelled()?;
+    let columns = table.columns.len();
+    if let Some(most) = carrier.identity.limits.fields.filter(|most| columns > *most) {
+        return Err(SyncError::TooWide { table: table.name.clone(), columns, most });
+    }
     carrier.observe.event(Event::TableStarted { table: table.name.clone(), total: table.estimated_rows });
     let lock = document_hash("sync", &carrier.identity.id, &table.name).cast_signed();
     carrier.ledger.session.lock(lock, Duration::ZERO, |_| ()).await?;

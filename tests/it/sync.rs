@@ -666,6 +666,15 @@ async fn a_ledger_that_came_from_another_server_is_not_followed_unasked() {
     assert_eq!(outcome(&setting.sync_table().await), [99, 99, 0, 0, 99, 1]);
 }
 
+/// Hashes of another mapping differ in every row, and prove nothing.
+#[tokio::test]
+async fn a_lost_ledger_and_a_new_column_are_not_another_database() {
+    let setting = Setting::new("a_lost_ledger_and_a_new_column", NUMBERS).await;
+    setting.sync().await;
+    setting.database.execute("drop schema liftlock cascade; alter table numbers add column size int").await;
+    assert_eq!(outcome(&setting.sync_table().await), [100, 100, 0, 100, 0, 0]);
+}
+
 /// What the guard cannot read is the trouble of that table alone, as ever.
 #[tokio::test]
 async fn a_table_that_cannot_be_compared_does_not_stop_the_others() {

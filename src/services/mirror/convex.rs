@@ -49,6 +49,9 @@ const BATCH_ROWS: usize = 2000;
 /// <https://docs.convex.dev/production/state/limits>, system fields included.
 const DOCUMENT_BYTES: usize = 1024 * 1024;
 
+/// <https://docs.convex.dev/production/state/limits>: 1,024 with `neon` and the system fields.
+const FIELDS: usize = 1021;
+
 /// Documents that one query reads at a time: it may read 16 MiB and take a second.
 const PAGE: usize = 4000;
 
@@ -192,7 +195,8 @@ impl Mirror for ConvexMirror {
             }
         };
         let tables = Class::named(hello.class.as_deref()).batches_at_a_time();
-        let limits = Limits { batch_rows: BATCH_ROWS, document_bytes: Some(DOCUMENT_BYTES), tables };
+        let limits =
+            Limits { batch_rows: BATCH_ROWS, document_bytes: Some(DOCUMENT_BYTES), fields: Some(FIELDS), tables };
         let notice = self.deployment.deprecation().map(str::to_owned);
         Ok(Identity { id, place: self.deployment.place().to_owned(), limits, evidence: Evidence::Stamps, notice })
     }

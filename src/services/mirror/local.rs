@@ -34,7 +34,7 @@ const FAN_IN: usize = 8;
 const PAGE: usize = 4096;
 
 /// One disk: tables written at the same time would only be in each other's way.
-const LIMITS: Limits = Limits { batch_rows: usize::MAX, document_bytes: None, tables: 1 };
+const LIMITS: Limits = Limits { batch_rows: usize::MAX, document_bytes: None, fields: None, tables: 1 };
 
 /// A folder of JSON lines. As long as this value lives, no other process can open the folder.
 #[derive(Debug)]

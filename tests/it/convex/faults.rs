@@ -66,11 +66,12 @@ async fn a_failure_that_does_not_pass_ends_the_sync_and_the_next_goes_on() {
         ("token401", "Convex does not know who is asking"),
         ("drop_before", "Convex did not answer"),
         ("occ503", "Convex is busy"),
+        ("function_error", "the deployment does not run: it is paused"),
     ] {
         setting.database.execute("update numbers set name = name || '!'").await;
         // From the fourth on.
         let nth: Vec<u32> = (4..100).collect();
-        setting.harness.faults(json!([{ "path": "liftlock/sync:upsertBatch", "nth": nth, "kind": kind }])).await;
+        setting.harness.faults(json!([{ "path": "liftlock/sync:upsertBatch", "nth": nth, "kind": kind, "message": "Your deployment is paused" }])).await;
         let error = setting.carry(&setting.open()).await.unwrap_err();
         assert_eq!(error.exit(), Exit::Half, "{kind}: {error:?}");
         let told = unfolded(error);
@@ -176,6 +177,26 @@ async fn a_row_that_convex_cannot_hold_is_told_and_the_others_arrive() {
     setting.database.execute("update numbers set name = 'short' where id in (7, 500)").await;
     assert_eq!(outcome(&only(setting.sync().await)), [102, 102, 1, 1, 100, 0]);
     setting.assert_equal("numbers", NUMBERS_COLUMNS).await;
+}
+
+/// One table with more columns than a document has fields used to stop all tables, after halving its batches to nothing.
+#[tokio::test]
+async fn a_table_too_wide_for_documents_is_told_and_the_others_arrive() {
+    let widest: Vec<String> = (1..=1020).map(|it| format!("c{it} int default {it}")).collect();
+    let sql = format!(
+        "{NUMBERS}; create table fits (id int primary key, {all}); insert into fits values (1);
+         create table a_wide (id int primary key, {all}, one_more int); insert into a_wide values (1)",
+        all = widest.join(", ")
+    );
+    let setting = Setting::new("a_table_too_wide", &sql, &["numbers", "fits", "a_wide"]).await;
+    let report = setting.sync().await;
+    let [wide, fits, numbers] = report.tables.as_slice() else { panic!("{report:?}") };
+    assert_eq!(
+        wide.errors[0].message,
+        "`a_wide` has 1022 columns, more than the 1021 that fit into a document of the mirror"
+    );
+    assert_eq!((fits.errors.len(), fits.verified, fits.inserted), (0, Some(true), 1), "{fits:?}");
+    assert_eq!((numbers.verified, numbers.inserted), (Some(true), 100));
 }
 
 /// What the app does to its data is noticed as far as it changes keys, counts or hashes.
