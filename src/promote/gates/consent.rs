@@ -49,17 +49,21 @@ pub(super) fn approved(request: &Request<'_>) -> Answer {
     warned(format!("{evidence}; {warnings}"), fixes(&judgement.warnings))
 }
 
-/// Is haste accounted for?
+/// Whether an emergency is declared, or should be: a hotfix waives checks, and who demands approvals wants to know why.
+pub(super) fn hasty(request: &Request<'_>) -> bool {
+    request.emergency.is_some() || (request.promotion_type == PromotionType::Hotfix && request.demand.is_some())
+}
+
+/// Is haste accounted for? Asked where there is some.
 pub(super) fn emergency(request: &Request<'_>) -> Answer {
-    match (request.emergency, request.promotion_type, request.demand) {
-        (Some(emergency), _, _) => warned(
+    match request.emergency {
+        Some(emergency) => warned(
             emergency.shown(),
             "what it waived stands in the plan, the journal and the audit events; look at it again when it is over",
         ),
-        (None, PromotionType::Hotfix, Some(_)) => failed(
+        None => failed(
             "a hotfix waives checks, and this environment demands approvals: nobody says why it cannot wait",
             "add `--emergency --incident ID --reason \"…\"`, or promote as another type",
         ),
-        (None, _, _) => passed("none: nothing is waived for haste"),
     }
 }

@@ -298,13 +298,16 @@ fn each_gate_answers_with_evidence_and_a_fix() {
         it.survey.restore_point = Err(Obstacle { evidence: "others are connected".to_owned(), fix: String::new() });
         it.emergency = Some(haste());
     });
-    check("emergency", Passed, "nothing is waived", |_| {});
     check("emergency", Warned, "emergency INC-7: orders fail", |it| it.emergency = Some(haste()));
-    check("emergency", Passed, "nothing is waived", |it| it.promotion_type = PromotionType::Hotfix);
     check("emergency", Failed, "--emergency --incident", |it| {
         it.promotion_type = PromotionType::Hotfix;
         it.environment.approvals = Some(one_approval());
     });
+    // Nobody needs to read that there is none.
+    for promotion_type in [PromotionType::SchemaSafe, PromotionType::Hotfix] {
+        let world = World { promotion_type, ..World::new() };
+        assert!(world.decide().gates.iter().all(|it| it.name != "emergency"));
+    }
     check("approved", Warned, "nobody was asked", |_| {});
     check("approved", Passed, "nobody was asked", |it| it.environment.profile = ProfileName::Staging);
     check("approved", Failed, "outside a GitHub job", |it| it.environment.approvals = Some(one_approval()));
