@@ -41,6 +41,10 @@ environments:
     backup: { keep: 30d }                    # how long restore points are kept
     lock_timeout: 2s                         # give way, and try again, instead of holding up traffic
     statement_timeout: 15min
+    # On Neon: restore points are branches, and the connection must lead to this one (br-…, or the project's default).
+    # neon: { project: "${NEON_PROJECT_ID}", branch: default, api_key: "${NEON_API_KEY}" }
+    # In a GitHub job: so many others must have approved the run in GitHub's environment `production`.
+    # approvals: { required: 1 }
 
 # What `liftlock promote --type config_only` may change.
 # config_tables: [site_settings, feature_flags]
@@ -52,7 +56,8 @@ environments:
 # Carried to the mirror at the end of a promotion, and by `liftlock sync`.
 # sync:
 #   from: production
-#   to: { folder: ./mirror }
+#   to: { folder: ./mirror }                 # or, after `liftlock convex init`:
+#   # to: { convex: "${CONVEX_URL}", deploy_key: "${CONVEX_DEPLOY_KEY}" }
 #   batch_rows: 500
 #   deletes: soft                            # soft: mark | hard: remove | keep: leave
 #   verify: digest                           # digest: reads every document | counts: reads none

@@ -122,7 +122,7 @@ pub async fn init(shell: &Shell, arguments: &cli::ConvexInit) -> Result<Report, 
         .with(text(&format!("Functions for {} in {dir}/liftlock", counted(&tables)), &told(&files, &states, &tables)))
         .with(text("The app's schema", &schema))
         .then("npx convex deploy", "deploy the app with them; it makes the indexes, too")
-        .then("liftlock sync --plan", "see what would be carried"))
+        .then("liftlock convex check", "then: whether the deployment has all that a sync needs"))
 }
 
 /// What was asked for by name and cannot be mirrored.
