@@ -232,6 +232,8 @@ pub struct Incomplete {
     pub after: Option<String>,
     /// The variables that are not set.
     pub lacks: Vec<Complaint>,
+    /// Those of its Neon branch.
+    pub neon: Vec<Complaint>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -337,7 +339,11 @@ impl Config {
     /// events go, and the mirror when it is the environment that is mirrored.
     pub fn promotion(&self, name: &str) -> Result<(&Environment, Option<&Audit>), ConfigErrors> {
         let (environment, audit) = (self.environment(name), self.audit());
-        let neon = environment.as_ref().map_or(Ok(()), |it| self.neon(it).map(drop));
+        let neon = match (&environment, self.incomplete.get(self.full_name(name))) {
+            (Ok(environment), _) => self.neon(environment).map(drop),
+            (Err(_), Some(incomplete)) if !incomplete.neon.is_empty() => Err(self.errors(incomplete.neon.clone())),
+            (Err(_), _) => Ok(()),
+        };
         let is_source = self.sync_from.as_deref() == Some(self.full_name(name));
         let sync = if is_source { self.sync().map(drop) } else { Ok(()) };
         let mut lacks = Vec::new();

@@ -144,15 +144,48 @@ pub fn code(error: &Error) -> String {
     error.code().map(|it| it.to_string()).unwrap_or_default()
 }
 
-/// An error in two sentences: what went wrong with its causes, and what to do about it.
+/// An error in two sentences: what went wrong with its causes, and what to do about it. An error that gathers
+/// several is explained by all of them.
 pub fn explained(error: &Error) -> (String, Option<String>) {
     let mut message = error.to_string();
-    let related = error.related().into_iter().flatten().map(|it| it.to_string());
+    let related: Vec<&dyn Diagnostic> = error.related().into_iter().flatten().collect();
     let causes = std::iter::successors(std::error::Error::source(error), |it| it.source()).map(ToString::to_string);
-    for text in causes.chain(related) {
+    let gathered = related.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    for text in causes.chain([gathered]) {
         if !message.contains(&text) {
             message = format!("{message}: {text}");
         }
     }
-    (message, error.help().map(|it| it.to_string()))
+    let mut helps: Vec<String> = error.help().iter().map(ToString::to_string).collect();
+    for help in related.iter().filter_map(|it| it.help()).map(|it| it.to_string()) {
+        if !helps.contains(&help) {
+            helps.push(help);
+        }
+    }
+    (message, (!helps.is_empty()).then(|| helps.join("; ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use camino::Utf8Path;
+
+    use super::{Error, explained};
+    use crate::config::parse;
+
+    /// Reports and `doctor` once lost the help of all complaints about a configuration.
+    #[test]
+    fn an_error_that_gathers_several_is_explained_by_all_of_them() {
+        let text = "migrations: m\nenvironments: { live: { database: \"${URL}\" } }\n\
+                    audit: { webhook: \"${HOOK}\", secret: \"${KEY}\" }\n";
+        let config = parse(Utf8Path::new("liftlock.yml"), text, &|_| None).expect("nothing is demanded yet");
+        let error = Error::from(config.promotion("live").map(drop).expect_err("variables are missing"));
+        let (message, help) = explained(&error);
+        let unset = ["URL", "HOOK", "KEY"].map(|it| format!("the environment variable `{it}` is not set")).join("; ");
+        assert!(message.ends_with(&format!(": {unset}")), "{message}");
+        let help = help.expect("each has one");
+        assert!(
+            help.contains("`export URL=…`") && help.contains("; set it") && help.contains("`export HOOK=…`"),
+            "{help}"
+        );
+    }
 }

@@ -57,7 +57,7 @@ fn migrations(config: &Config) -> Check {
 
 /// Nobody has the variables of every environment, so this is no failure.
 fn unset(incomplete: &Incomplete) -> Check {
-    let lacks: Vec<String> = incomplete.lacks.iter().map(ToString::to_string).collect();
+    let lacks: Vec<String> = incomplete.lacks.iter().chain(&incomplete.neon).map(ToString::to_string).collect();
     Check {
         name: format!("{}: not examined", incomplete.name),
         state: CheckState::Warning,

@@ -110,7 +110,13 @@ impl Reading<'_> {
                 neon,
                 approvals,
             }),
-            Err(lacks) => Err(Incomplete { name: name.to_owned(), profile, after, lacks }),
+            Err(lacks) => {
+                let neon = match neon {
+                    Some(Part::Lacking(lacks)) => lacks,
+                    Some(Part::Complete(_)) | None => Vec::new(),
+                };
+                Err(Incomplete { name: name.to_owned(), profile, after, lacks, neon })
+            }
         }
     }
 

@@ -177,6 +177,20 @@ fn variables_are_demanded_only_by_what_is_used() {
     assert_eq!(config.profile("prod").ok(), Some(ProfileName::Production), "known without its password");
     let errors = config.promotion("prod").expect_err("three variables are missing");
     insta::assert_snapshot!("missing_variables_of_a_promotion", rendered(&errors));
+    // Those of the Neon branch are named in the same breath, and only for what needs the branch.
+    let on_neon = WHOLE.replacen(
+        "    profile: production",
+        "    neon: { project: \"${NEON_PROJECT_ID}\", api_key: \"${NEON_API_KEY}\" }\n    profile: production",
+        1,
+    );
+    let config = parse(Utf8Path::new("liftlock.yml"), &on_neon, &without).expect("nothing is demanded yet");
+    let names = |errors: super::ConfigErrors| {
+        let shown = rendered(&errors);
+        ["DATABASE_URL_PROD", "NEON_PROJECT_ID", "NEON_API_KEY", "AUDIT_WEBHOOK_URL"]
+            .map(|name| shown.contains(&format!("`{name}` is not set")))
+    };
+    assert_eq!(names(config.promotion("prod").expect_err("they are missing")), [true; 4]);
+    assert_eq!(names(config.environment("prod").map(drop).expect_err("one is missing")), [true, false, false, false]);
 }
 
 #[test]
@@ -410,6 +424,14 @@ fn what_init_writes_is_read_without_a_single_variable() {
         let whole = whole.replace("\n# sync:", "\nsync:").replace("\n#   ", "\n  ").replace("\n  # yaml", "\n# yaml");
         let config = parse(Utf8Path::new("liftlock.yml"), &whole, &env).expect("the comments are right, too");
         assert!(config.sync.is_some() && config.audit.is_some() && config.config_tables.len() == 2);
+        // And on Neon, GitHub and Convex: these take the place of something, or need something.
+        let whole = whole.replace("    # neon:", "    neon:").replace("    # approvals:", "    approvals:");
+        let whole = whole.replace("  to: { folder", "  # to: { folder").replace("  # to: { convex", "  to: { convex");
+        let config = parse(Utf8Path::new("liftlock.yml"), &whole, &env).expect("these comments are right, too");
+        let (production, _) = config.promotion("production").expect("its variables are set");
+        assert!(production.neon.is_some() && production.approvals.is_some());
+        let to = &config.sync().expect("its variables are set").expect("it is there").to;
+        assert!(matches!(to, MirrorTarget::Convex(_)), "{to:?}");
     };
     check("db/migrations");
     check("my migrations: #1 & \"more\" $x ${Y}");
