@@ -2,7 +2,7 @@
 
 use super::{
     Columns, ErrorView, Finding, GateView, Harm, NextStep, PlanView, PromotionView, Report, Section, Severity,
-    SyncReport, TableSync, Validation, Verdict, json, read,
+    SyncReport, TableSync, Validation, Verdict, json, markdown, read,
 };
 use crate::{exit::Exit, sql::Span};
 
@@ -67,6 +67,8 @@ pub(super) fn everything() -> Report {
         mirror_rows: 12_000,
         inserted: 7,
         verified: Some(true),
+        source_digest: "1f".to_owned(),
+        mirror_digest: "1f".to_owned(),
         ..TableSync::default()
     };
     let sync = SyncReport {
@@ -82,6 +84,20 @@ pub(super) fn everything() -> Report {
         .with(Section::Text { title: "Up to date".to_owned(), body: "Nothing is pending.".to_owned() });
     report.next = vec![NextStep { command: "liftlock plan".to_owned(), what: "look".to_owned() }];
     report
+}
+
+/// With `verify: counts` the verdict once spoke of digests that nobody had made.
+#[test]
+fn a_sync_speaks_of_digests_only_where_they_were_compared() {
+    let table = TableSync { table: "orders".to_owned(), verified: Some(true), ..TableSync::default() };
+    let said = |table: &TableSync| {
+        let sync = SyncReport { tables: vec![table.clone()], ..SyncReport::default() };
+        markdown::render(&Report::pass("sync").with(Section::Sync(sync)))
+    };
+    assert!(said(&table).contains("every count agrees on both sides, digests were not compared"), "{}", said(&table));
+    let digest = "1f".to_owned();
+    let compared = TableSync { source_digest: digest.clone(), mirror_digest: digest, ..table };
+    assert!(said(&compared).contains("every count and digest agrees on both sides"), "{}", said(&compared));
 }
 
 #[test]
