@@ -148,6 +148,11 @@ show() {
   esac
   GITHUB_STEP_SUMMARY=$work/summary.md "${unhook[@]}" "${LIFTLOCK_BINARY:?is set by the step before}" report \
     "${words[@]}" >"$work/commands" 2>"$work/said" || shown=$?
+  # A file that is no report says nothing itself.
+  if [ "$command" = report ] && ! grep -q '^conclusion<<' "${GITHUB_OUTPUT:?is set by the runner}" 2>/dev/null; then
+    output conclusion error
+    printf '::error title=liftlock::the report cannot be shown; the log below says why\n'
+  fi
   # Annotations are escaped by liftlock; all else it says stays muffled.
   grep -E '^::(error|warning|notice)( |::)' "$work/commands" || true
   grep -vE '^::(error|warning|notice)( |::)' "$work/commands" >>"$work/said" || true

@@ -296,6 +296,7 @@ const NOT_FOR_THE_ACTION: &[&str] = &[
     "help",
     "version",
     "abandon",
+    "adopt",
     "yes",
     "save",
     "no-config",
@@ -401,6 +402,24 @@ fn the_number_is_that_of_the_command_whatever_the_report_leaves_with() {
     let (code, text) = run(&runner, &[]);
     assert!(code == 137 && text.contains("ended with 137 and left no report"), "{code}\n{text}");
     assert!(runner.read("outputs").contains("\nerror\n"), "{}", runner.read("outputs"));
+}
+
+/// A red step without an annotation and without a conclusion explains itself to nobody.
+#[test]
+fn a_file_that_is_no_report_is_an_error_that_is_seen() {
+    let runner = runner_with("echo 'not a report' >&2; exit 2");
+    let file = runner.path("bin/liftlock");
+    let (code, text) = run(&runner, &[("INPUT_COMMAND", "report"), ("INPUT_REPORT", file.to_str().unwrap())]);
+    assert_eq!(code, 2, "{text}");
+    assert!(text.contains("::error title=liftlock::the report cannot be shown"), "{text}");
+    assert!(runner.read("outputs").starts_with("conclusion<<"), "{}", runner.read("outputs"));
+    assert!(runner.read("outputs").contains("\nerror\n"), "{}", runner.read("outputs"));
+    // One that can be shown says what it concludes.
+    let runner = runner_with("printf 'conclusion<<x\\nfailure\\nx\\n' >>\"$GITHUB_OUTPUT\"; exit 1");
+    let file = runner.path("bin/liftlock");
+    let (code, text) = run(&runner, &[("INPUT_COMMAND", "report"), ("INPUT_REPORT", file.to_str().unwrap())]);
+    assert!(code == 1 && !text.contains("cannot be shown"), "{code}\n{text}");
+    assert!(!runner.read("outputs").contains("\nerror\n"), "{}", runner.read("outputs"));
 }
 
 #[test]
