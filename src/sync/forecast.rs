@@ -11,13 +11,16 @@ const PAGE: u64 = 4000;
 /// A document beside what the row takes at the source: field names, `neon`, system fields. An estimate.
 const OVERHEAD: u64 = 200;
 
+/// What a row takes at the source where nobody has counted rows yet: rather too little, so that the cost is not too low.
+const SMALL_ROW: u64 = 64;
+
 /// Of the free plan, a month: <https://www.convex.dev/pricing>.
 const FREE_MIB: u64 = 1024;
 
 /// Calls and bytes, in sentences.
 pub fn forecast(plan: &Plan, standing: &[Standing], batch_rows: usize, verify: Verify) -> Vec<String> {
     let is_new = |table: &&Table| !standing.iter().any(|it| it.table == table.name);
-    let rows = |table: &Table| table.estimated_rows.unwrap_or(0);
+    let rows = |table: &Table| table.estimated_rows.unwrap_or(table.bytes / SMALL_ROW);
     let bytes = |table: &Table| table.bytes + rows(table) * OVERHEAD;
     let batches = |table: &Table| {
         let by_rows = rows(table).div_ceil(u64::try_from(batch_rows.max(1)).unwrap_or(u64::MAX));
@@ -54,6 +57,16 @@ mod tests {
         config::Verify,
         sync::plan::{CandidateKey, CatalogColumn, Plan, Relation, Standing, plan},
     };
+
+    /// A table that was loaded just now used to be forecast as empty.
+    #[test]
+    fn a_table_that_was_never_analyzed_is_not_empty() {
+        let mut plan = two_tables();
+        plan.tables.retain(|it| it.name == "a");
+        plan.tables[0].estimated_rows = None;
+        let said = forecast(&plan, &[], 500, Verify::Digest);
+        assert_eq!(said[0], "the first load takes about 157 calls that write about 20 MiB, indexes not counted");
+    }
 
     fn two_tables() -> Plan {
         let relation = |name: &str, rows: u64| Relation {

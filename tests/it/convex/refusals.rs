@@ -134,10 +134,22 @@ async fn a_run_that_was_overtaken_stops_and_overwrites_nothing() {
     assert!(setting.documents("numbers").await.values().all(|it| it["name"] == "newer"));
 }
 
+const YAML: &str = "migrations: migrations\nenvironments:\n  production: { database: \"${DATABASE_URL_PROD}\", profile: production }\n\
+        sync:\n  from: production\n  to: { convex: \"${CONVEX_URL}\", deploy_key: \"${CONVEX_DEPLOY_KEY}\" }\n";
+
 /// Runs `liftlock` in a project whose mirror is at `url`.
 fn run(folder: &Path, database: &TestDatabase, url: &str, key: &str, arguments: &[&str]) -> Output {
-    let yaml = "migrations: migrations\nenvironments:\n  production: { database: \"${DATABASE_URL_PROD}\", profile: production }\n\
-        sync:\n  from: production\n  to: { convex: \"${CONVEX_URL}\", deploy_key: \"${CONVEX_DEPLOY_KEY}\" }\n";
+    run_configured(YAML, folder, database, url, key, arguments)
+}
+
+fn run_configured(
+    yaml: &str,
+    folder: &Path,
+    database: &TestDatabase,
+    url: &str,
+    key: &str,
+    arguments: &[&str],
+) -> Output {
     fs::write(folder.join("liftlock.yml"), yaml).unwrap();
     let mut command = support::liftlock();
     command.args(arguments).current_dir(folder);
@@ -171,6 +183,17 @@ async fn the_command_carries_tells_and_never_shows_a_key() {
     assert_eq!(setting.written().await, before, "a plan writes nothing");
     let (code, told) = run(DEPLOY_KEY, &["sync"]);
     assert!(code == 0 && told.contains("count and digest"), "{code} {told}");
+    let counted = |arguments: &[&str]| {
+        let yaml = format!("{YAML}  verify: counts\n");
+        let url = &setting.harness.url;
+        let output = run_configured(&yaml, folder.path(), &setting.database, url, DEPLOY_KEY, arguments);
+        let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        (output.status.code().unwrap(), text)
+    };
+    let (code, said) = counted(&["sync"]);
+    assert!(code == 0 && said.contains("every count agrees on both sides, digests were not compared"), "{code} {said}");
+    let (code, said) = counted(&["sync", "--plan"]);
+    assert!(code == 0 && said.contains("verifies by counts that the deployment keeps"), "{code} {said}");
     let (code, told) = run(DEPLOY_KEY, &["doctor"]);
     assert!(told.contains("sync: functions") && told.contains("100 rows live"), "{code} {told}");
 }
