@@ -468,6 +468,11 @@ async fn a_restore_point_is_opened_by_its_own_password_and_closed_again() {
             let verified = provider.verify(&made, Depth::Contents).await;
             assert_eq!(code(&neon, verified), "ok", "{fault:?}");
         }
+        // No operation says when the compute is up: it shows by its state.
+        neon.set(|it| (it.operations_named, it.operation_time) = (Verdict::Refused, Duration::from_millis(700)));
+        assert_eq!(code(&neon, provider.verify(&made, Depth::Contents).await), "ok", "not named, and slow");
+        neon.settled().await;
+        neon.set(|it| (it.operations_named, it.operation_time) = (Verdict::Allowed, Duration::from_millis(10)));
         assert_eq!(neon.computes(), 1, "production's own is what is left");
         neon.set(|it| it.stored_passwords = Verdict::Refused);
         assert_eq!(code(&neon, provider.verify(&made, Depth::Contents).await), "neon::refused");

@@ -245,10 +245,18 @@ pub struct Endpoint {
     pub kind: String,
     #[serde(default)]
     pub disabled: bool,
+    /// `init`, `active`, `idle`, …
+    #[serde(default)]
+    pub current_state: String,
     pub created_at: Option<String>,
 }
 
 impl Endpoint {
+    /// It takes connections, or starts when one comes.
+    pub fn is_up(&self) -> bool {
+        self.current_state != "init"
+    }
+
     pub fn created_at(&self) -> Option<Timestamp> {
         time(self.created_at.as_deref())
     }

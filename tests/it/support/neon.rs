@@ -247,6 +247,13 @@ impl FakeNeon {
         self.inner.state().writer(branch).expect("it has a compute").id.clone()
     }
 
+    /// Waits until production is up and nothing is under way on the project any more.
+    pub async fn settled(&self) {
+        while self.inner.state().is_locked() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
     /// How many computes there are.
     pub fn computes(&self) -> usize {
         let mut state = self.inner.state();

@@ -61,13 +61,21 @@ impl NeonBranches<'_> {
         };
         loop {
             let there = self.neon.endpoints(branch).await?;
-            if there.iter().any(|it| it.kind == "read_write" && !it.disabled) {
-                return Ok(());
+            match there.iter().find(|it| it.kind == "read_write" && !it.disabled) {
+                // If it is never said to be up, the connection tells.
+                Some(it) if it.is_up() || deadline.is_over() => return Ok(()),
+                Some(_) => {
+                    deadline.pause().await;
+                    continue;
+                }
+                None => {}
             }
             match self.neon.create_endpoint(&body).await {
+                // That its operations have ended, or that none are named, does not prove that it is up.
                 Ok(answer) => {
                     *made.lock().expect("nothing panics while it is held") = Some(answer.endpoint.id);
-                    return Ok(self.neon.settle(&answer.operations.unwrap_or_default(), deadline).await?);
+                    self.neon.settle(&answer.operations.unwrap_or_default(), deadline).await?;
+                    continue;
                 }
                 // A branch has one such compute at most, so asking again after a look cannot make a second.
                 Err(error) if (error.is_unknown_outcome() || error.is_conflict()) && !deadline.is_over() => {}
