@@ -138,6 +138,7 @@ impl Verification {
                 format!("definitions and {rows} in {tables} are as recorded")
             }
             [only] => only.clone(),
+            [first, _] => format!("{first}, and 1 more difference"),
             [first, rest @ ..] => format!("{first}, and {} more differences", rest.len()),
         }
     }

@@ -213,7 +213,7 @@ async fn what_somebody_changed_in_a_restore_point_is_found() {
         ("alter table poles alter label set not null", ""),
         (
             "create table more (id int)",
-            "the definitions of tables, columns or other objects differ, and 1 more differences",
+            "the definitions of tables, columns or other objects differ, and 1 more difference",
         ),
     ] {
         change(sql).await;

@@ -490,6 +490,9 @@ async fn what_has_expired_is_found_out() {
     neon.change_branch(&id, |it| it.parent_lsn = Some("0/1".to_owned()));
     let moved = provider.verify(&made, Depth::Outside).await.unwrap();
     assert!(moved.shown().contains("place in the log"), "{moved:?}");
+    let old = Branch { lsn: Some("0/1".to_owned()), ..made.clone() };
+    let old = provider.verify(&old, Depth::Outside).await.unwrap();
+    assert!(old.shown().contains("had written up to"), "made of an older state: {old:?}");
     neon.change_branch(&id, |it| {
         it.parent_lsn.clone_from(&made.lsn);
         it.expires_at = Some(Timestamp::now() - SignedDuration::from_secs(1));

@@ -227,7 +227,7 @@ impl Branches for NeonBranches<'_> {
     }
 
     async fn verify(&self, branch: &Branch, depth: Depth) -> Result<Verification, BranchError> {
-        let (found, _) = self.current(branch).await?;
+        let (found, notes) = self.current(branch).await?;
         if !found.is_ready() {
             return Err(BranchError::Incomplete { name: branch.name.clone() });
         }
@@ -239,6 +239,7 @@ impl Branches for NeonBranches<'_> {
                 differences.push(format!("its place in the log is {}, not {}", shown(now), shown(then)));
             }
         }
+        differences.extend(mark::stale(&found, &notes));
         if found.expires_at().is_some_and(|it| it <= Timestamp::now()) {
             differences.push("it has expired, and may vanish at any moment".to_owned());
         }

@@ -121,6 +121,18 @@ pub fn read(project: &Id, source: &Id, branch: &wire::Branch, notes: &wire::Anno
     })
 }
 
+/// What production had written when the branch was asked for must be in it: then its place in production's log is not
+/// before the one noted. `None`: it is so.
+pub fn stale(branch: &wire::Branch, notes: &wire::Annotation) -> Option<String> {
+    let Some(noted) = notes.get(LSN_BEFORE).and_then(Lsn::parse) else {
+        return Some("it does not say where its source's log was when it was asked for".to_owned());
+    };
+    let place = branch.parent_lsn()?;
+    (place < noted).then(|| {
+        format!("its place in the log is {place}, and its source had written up to {noted} when it was asked for")
+    })
+}
+
 /// What a branch must be so that something may be applied on the strength of it.
 #[derive(Debug, Clone, Copy)]
 pub struct Demand<'a> {
@@ -191,6 +203,28 @@ mod tests {
             assert!(name.len() <= 128);
         }
         assert_eq!(neon_preserve_name("6e6f6e63-0011", 2), "liftlock/before-restore/6e6f6e630011-2");
+    }
+
+    #[test]
+    fn a_branch_that_lacks_what_its_source_had_written_is_found_out() {
+        for (noted, place, expected) in [
+            (Some("0/1A2B3C4"), Some("0/1A2B3C4"), None),
+            (Some("0/9"), Some("0/10"), None),
+            (Some("0/FFFFFFFF"), Some("1/0"), None),
+            (Some("0/10"), Some("0/9"), Some("0/10")),
+            (Some("1/0"), Some("0/FFFFFFFF"), Some("1/0")),
+            (Some("0/1A2B3C4"), None, None),
+            (Some("nowhere"), Some("0/9"), Some("does not say")),
+            (None, Some("0/9"), Some("does not say")),
+        ] {
+            let place = place.map(|it| format!(r#","parent_lsn":"{it}""#)).unwrap_or_default();
+            let branch = serde_json::from_str(&format!(r#"{{"id":"br-x","name":"x"{place}}}"#)).unwrap();
+            let noted = noted.map(|it| format!(r#""{LSN_BEFORE}":"{it}""#)).unwrap_or_default();
+            let notes = serde_json::from_str(&format!(r#"{{"value":{{{noted}}}}}"#)).unwrap();
+            let found = stale(&branch, &notes);
+            assert_eq!(found.is_some(), expected.is_some(), "{noted} {place}: {found:?}");
+            assert!(found.unwrap_or_default().contains(expected.unwrap_or_default()), "{noted} {place}");
+        }
     }
 
     #[test]
