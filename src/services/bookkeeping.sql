@@ -112,7 +112,8 @@ create table liftlock.sync_ledger (
 -- version 2
 
 -- What is known of restore points that are kept elsewhere and cannot be noted there: what was counted once they were
--- made. A restore that has taken everything along has a row, too: `restored:` and the name of what it preserved.
+-- made. A restore that has taken everything along has a row, too: `restored:` and the name of what it preserved; and
+-- `ended:` and that name once its audit event is written.
 create table liftlock.restore_points (
   nonce text primary key,
   recorded jsonb not null,

@@ -8,10 +8,13 @@ mod recorded;
 
 pub use self::{
     any::AnyBranches,
+    carry::ended,
     local::LocalBranches,
     neon::{NeonBranches, Room, WayBack, direct_host, neon_backup_name, neon_preserve_name},
     recorded::{Recorded, Scope, record, record_of},
 };
+
+use std::error::Error;
 
 use jiff::Timestamp;
 use miette::Diagnostic;
@@ -210,6 +213,13 @@ pub enum BranchError {
     )]
     NotTakenAlong { database: String, preserved: String, source: Box<BranchError> },
 
+    #[error("`{database}` is put back, and its audit trail does not say so yet")]
+    #[diagnostic(
+        code(branches::not_recorded),
+        help("run the same command again: it does not put anything back a second time, it writes the audit event")
+    )]
+    NotRecorded { database: String, source: Box<dyn Error + Send + Sync> },
+
     #[error("cannot copy `{database}`: others are connected to it: {}", sessions_shown(sessions))]
     #[diagnostic(
         code(branches::busy),
@@ -285,7 +295,7 @@ impl BranchError {
             Self::Bookkeeping(error) => error.exit(),
             Self::Neon(error) => error.exit(),
             Self::Unproven { .. } | Self::Obstacle { .. } | Self::MaybeMade { .. } | Self::Cancelled => Exit::Service,
-            Self::NotTakenAlong { .. } => Exit::Half,
+            Self::NotTakenAlong { .. } | Self::NotRecorded { .. } => Exit::Half,
             Self::Busy { .. } | Self::CannotDisconnect { .. } | Self::Permission { .. } => Exit::Service,
             Self::Interrupted { .. } => Exit::Half,
             Self::Taken { .. } | Self::NotFound { .. } | Self::None | Self::Incomplete { .. } | Self::Name { .. } => {

@@ -69,8 +69,12 @@ impl Site {
     }
 
     fn promote(&self) -> Command {
+        self.command(&["promote", "--to", "production", "--yes"])
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
         let mut command = support::liftlock();
-        command.current_dir(&self.folder).args(["promote", "--to", "production", "--yes"]);
+        command.current_dir(&self.folder).args(arguments);
         command.env("URL", self.neon.database_url().expose()).env("PROJECT", &self.neon.project);
         command.env("BRANCH", &self.neon.branch).env("KEY", KEY).env("API", &self.neon.api_url);
         command.env("HOOK", self.receiver.url()).env("SECRET", SECRET);
@@ -207,6 +211,84 @@ async fn what_neon_does_to_a_promotion_on_the_way_is_survived_or_stops_it_before
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     assert!(site.neon.mutations("POST", "/branches").iter().any(|it| it.status == Some(423)));
     heard.push_str(&said(&output));
+    assert_no_secret(&heard);
+    assert_no_secret(&site.traces().await);
+}
+
+/// Where to kill: behind so many requests to Neon, or behind so many lines of progress.
+#[derive(Debug, Clone, Copy)]
+enum Point {
+    Requests(usize),
+    Lines(usize),
+}
+
+/// Kills it there; at the latest when it has ended.
+async fn kill_at(site: &Site, mut command: Command, point: Point) {
+    site.neon.forget_requests();
+    let mut child = command.spawn().unwrap();
+    let mut progress = BufReader::new(child.stderr.take().unwrap()).lines();
+    match point {
+        Point::Lines(lines) => {
+            for _ in 0..lines {
+                let Some(_) = progress.next_line().await.unwrap() else { break };
+            }
+        }
+        Point::Requests(requests) => {
+            while site.neon.requests().len() < requests && child.try_wait().unwrap().is_none() {
+                time::sleep(Duration::from_millis(1)).await;
+            }
+        }
+    }
+    time::sleep(Duration::from_millis(rand::random::<u64>() % 40)).await;
+    child.kill().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_anywhere_a_restore_ends_the_same_and_happens_once() {
+    let site = Site::new().await;
+    let made = site.command(&["backup", "create", "--env", "production", "--format", "json"]).output().await.unwrap();
+    assert_eq!(made.status.code(), Some(0), "{}", said(&made));
+    let report: serde_json::Value = serde_json::from_slice(&made.stdout).unwrap();
+    let name = report["backups"][0]["name"].as_str().unwrap().to_owned();
+    let restore = || site.command(&["backup", "restore", &name, "--env", "production", "--yes"]);
+    let spoil = async || site.neon.execute("insert into applied (note) values ('later')").await;
+    let ended = async || {
+        let sql = "select count(*)::text from liftlock.audit_outbox where kind like '%restore_point.restored%'";
+        site.neon.text(sql).await.parse::<usize>().unwrap()
+    };
+    spoil().await;
+    site.neon.forget_requests();
+    let undisturbed = restore().output().await.unwrap();
+    assert_eq!(undisturbed.status.code(), Some(0), "{}", said(&undisturbed));
+    let requests = site.neon.requests();
+    let lines = String::from_utf8_lossy(&undisturbed.stderr).lines().count();
+    assert!(lines >= 3, "no progress to aim at: {}", said(&undisturbed));
+    // Around each change, and here and there.
+    let changes = (1..=requests.len()).filter(|it| requests[it - 1].is_mutation());
+    let mut points: Vec<Point> = changes.flat_map(|it| [it, it + 1]).map(Point::Requests).collect();
+    points.extend((1..=lines).map(Point::Lines));
+    let mut heard = said(&undisturbed);
+    for (number, point) in points.into_iter().enumerate() {
+        let times = number + 2;
+        spoil().await;
+        kill_at(&site, restore(), point).await;
+        let mut sent = site.neon.mutations("POST", "/restore");
+        // Once all is written down, the same command means another restore.
+        site.neon.settled().await;
+        if ended().await < times {
+            let output = time::timeout(Duration::from_secs(120), restore().output()).await.expect("it ends").unwrap();
+            assert_eq!(output.status.code(), Some(0), "{point:?}: {}", said(&output));
+            heard.push_str(&said(&output));
+            sent = site.neon.mutations("POST", "/restore");
+        }
+        sent.retain(|it| it.status != Some(423));
+        assert_eq!(sent.len(), 1, "{point:?}: put back once");
+        assert_eq!(site.neon.text("select string_agg(note, ' ') from applied").await, "before", "{point:?}");
+        assert_eq!(ended().await, times, "{point:?}: one event for each");
+        assert_eq!(site.neon.computes(), 1, "{point:?}: production's own is what is left");
+        let kept = site.neon.branches().iter().filter(|it| it.name.starts_with("liftlock/before-restore/")).count();
+        assert_eq!(kept, times, "{point:?}: what was there before is kept");
+    }
     assert_no_secret(&heard);
     assert_no_secret(&site.traces().await);
 }

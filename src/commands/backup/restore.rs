@@ -57,6 +57,10 @@ pub async fn restore(job: &Job<'_>, name: &str, consent: Consent) -> Result<Repo
     };
     shell.observe.event(Event::StepFinished { step: format!("restore {name}"), detail, millis });
     if let Err(error) = record(job, &branch, &restored, &verification, millis).await {
+        if job.neon.is_some() {
+            let database = job.address.database.clone();
+            return Err(BranchError::NotRecorded { database, source: Box::new(error) }.into());
+        }
         shell.observe.event(Event::Notice { message: format!("the restore has no audit event: {error}") });
     }
     let report = restored_report(job, &branch, &restored);
@@ -247,6 +251,9 @@ async fn record(
     };
     let transaction = session.transaction().await.map_err(PostgresError::from)?;
     outbox::append(&transaction, &event).await?;
+    if let (Some(_), Some(preserved)) = (job.neon, &restored.preserved) {
+        branches::ended(&transaction, preserved).await?;
+    }
     transaction.commit().await.map_err(PostgresError::from)?;
     session.close().await;
     Ok(())

@@ -59,14 +59,24 @@ const OUTDATED: &str = "update liftlock.sync_tables set database = 'before a res
 const MARK: &str = "
     insert into liftlock.restore_points (nonce, recorded) values ('restored:' || $1::text, '{}') on conflict do nothing";
 
+/// Writes down that nothing is left to do for this restore, in the transaction of its audit event: until then the
+/// same command goes on with it, and afterwards it means another restore.
+pub async fn ended(transaction: &Transaction<'_>, mark: &str) -> Result<(), PostgresError> {
+    transaction.execute(ENDED, &[&mark]).await?;
+    Ok(())
+}
+
+const ENDED: &str = "
+    insert into liftlock.restore_points (nonce, recorded) values ('ended:' || $1::text, '{}') on conflict do nothing";
+
 /// The restores that were carried to their end, by what they preserved; names that begin so.
 pub async fn marks(session: &Session, prefix: &str) -> Result<Vec<String>, BranchError> {
     let there = "select to_regclass('liftlock.restore_points') is not null";
     if !session.query_one(there, &[]).await.map_err(PostgresError::from)?.get::<_, bool>(0) {
         return Ok(Vec::new());
     }
-    let sql = "select substr(nonce, length('restored:') + 1) from liftlock.restore_points
-        where nonce ^@ ('restored:' || $1::text)";
+    let sql = "select substr(nonce, length('ended:') + 1) from liftlock.restore_points
+        where nonce ^@ ('ended:' || $1::text)";
     let rows = session.query(sql, &[&prefix]).await.map_err(PostgresError::from)?;
     Ok(rows.iter().map(|it| it.get(0)).collect())
 }
