@@ -171,6 +171,10 @@ async fn what_cannot_be_proven_is_refused_before_anything_is_changed() {
     let neon = FakeNeon::start();
     let sound = project(&neon).await;
     let plain = support::database("not_on_neon").await;
+    let claiming = support::database("claims_to_be_on_neon").await;
+    for setting in [format!("neon.project_id = '{}'", neon.project), format!("neon.branch_id = '{}'", neon.branch)] {
+        claiming.execute(&format!("alter database \"{}\" set {setting}", claiming.name)).await;
+    }
     let other = FakeNeon::start();
     type Change = Box<dyn Fn(&FakeNeon)>;
     let nothing = || -> Change { Box::new(|_| {}) };
@@ -183,6 +187,13 @@ async fn what_cannot_be_proven_is_refused_before_anything_is_changed() {
             "does not say that it is on Neon",
         ),
         ("another project", sound.with("URL", other.database_url().expose()), nothing(), "identity", "leads to branch"),
+        (
+            "another server that claims it",
+            sound.with("URL", claiming.url.expose()),
+            nothing(),
+            "identity",
+            "does not say that it is on Neon",
+        ),
         ("no such branch", sound.with("BRANCH", "br-nowhere-1"), nothing(), "identity", "could not be asked"),
         ("a wrong key", sound.with("KEY", "napi_wrongwrongwrong"), nothing(), "identity", "refused the key"),
         (

@@ -165,9 +165,7 @@ impl Host {
             }
         }
     }
-}
 
-impl Host {
     /// Of Neon's own domains; a certificate that everybody can verify is there always.
     fn is_neon(&self) -> bool {
         let Self::Tcp { name, .. } = self else { return false };
@@ -236,6 +234,10 @@ impl Draft {
             "connect_timeout" => {
                 let seconds = value.parse().map_err(|_| parameter_value(name))?;
                 self.connect_timeout = (seconds > 0).then(|| Duration::from_secs(seconds));
+            }
+            // Which branch of Neon's it is, the server says, and not who writes the URL.
+            "options" if value.replace('\\', "").to_ascii_lowercase().contains("neon.") => {
+                return Err(parameter_value(name));
             }
             _ if KEPT.contains(&name) => self.parameters.push((name.to_owned(), value)),
             _ if DROPPED.contains(&name) => {}
@@ -457,6 +459,7 @@ mod tests {
             ("options=endpoint%3Dep-cool-x", Ok(&verified)),
             ("options=neon_lsn%3A0%2F1A2B3C4", Ok(&verified)),
             ("sslmode=require&pool_timeout=0&connection_limit=1&schema=shop", Ok(&verified)),
+            ("options=--NE%5CON.project-id%3Dhunter2", Err("parameter_value")),
             ("sslmode=disable", Err("unencrypted")),
             ("sslmode=allow", Err("unencrypted")),
             ("sslmode=prefer", Err("unencrypted")),

@@ -54,17 +54,24 @@ pub fn same_database(a: &Identity, b: &Identity) -> bool {
     a.server_started == b.server_started || same_address || a.host == b.host || primary_and_standby
 }
 
+/// What a connection says of a setting of Neon's. One that a database, a role or the URL sets is no word of the
+/// server's: anybody may write `alter database … set`. Such a connection says nothing.
+const NEON: &str = "
+    select current_setting('neon.project_id', true), current_setting('neon.branch_id', true)
+    where not exists (
+      select from pg_db_role_setting, unnest(setconfig) as it where lower(it) ~ '^neon[.](project|branch)_id=')";
+
 const IDENTITY: &str = "
     select d.oid, d.datname::text, host(inet_server_addr()) || ':' || inet_server_port(),
-      pg_postmaster_start_time()::timestamptz at time zone 'UTC' || '', current_setting('neon.branch_id', true),
-      split_part(current_setting('server_version'), ' ', 1), current_setting('server_version_num')::int, pg_is_in_recovery(),
-      current_setting('neon.project_id', true)
+      pg_postmaster_start_time()::timestamptz at time zone 'UTC' || '',
+      split_part(current_setting('server_version'), ' ', 1), current_setting('server_version_num')::int, pg_is_in_recovery()
     from pg_database d where d.datname = current_database()";
 
 impl Session {
     /// Which database this really is.
     pub async fn identity(&self) -> Result<Identity, PostgresError> {
         let row = self.query_one(IDENTITY, &[]).await.map_err(|it| self.failure(it))?;
+        let neon = self.said_of_neon().await?;
         // Managed services revoke it; then the other facts must do.
         let control = self.query_one("select system_identifier::text from pg_control_system()", &[]).await;
         Ok(Identity {
@@ -74,24 +81,28 @@ impl Session {
             host: self.address.host().to_owned(),
             server_address: row.get(2),
             server_started: row.get(3),
-            neon_branch: row.get::<_, Option<String>>(4).filter(|it| !it.is_empty()),
-            neon_project: row.get::<_, Option<String>>(8).filter(|it| !it.is_empty()),
-            server_version: row.get(5),
-            server_version_number: row.get(6),
-            is_standby: row.get(7),
+            neon_branch: Some(neon.branch).filter(|it| !it.is_empty()),
+            neon_project: Some(neon.project).filter(|it| !it.is_empty()),
+            server_version: row.get(4),
+            server_version_number: row.get(5),
+            is_standby: row.get(6),
         })
     }
 
     /// Fails unless this very connection leads to this branch of Neon's. A server that does not say so is another.
     pub async fn prove_neon(&self, expected: &NeonIdentity) -> Result<(), PostgresError> {
-        let sql = "select current_setting('neon.project_id', true), current_setting('neon.branch_id', true)";
-        let row = self.query_one(sql, &[]).await.map_err(|it| self.failure(it))?;
-        let text = |at: usize| row.get::<_, Option<String>>(at).unwrap_or_default();
-        let found = NeonIdentity { project: text(0), branch: text(1) };
+        let found = self.said_of_neon().await?;
         if found == *expected {
             return Ok(());
         }
         let found = (!found.project.is_empty() || !found.branch.is_empty()).then_some(found);
         Err(PostgresError::OtherBranch { address: self.address.shown(), expected: expected.clone(), found })
+    }
+
+    /// Empty where nothing is said.
+    async fn said_of_neon(&self) -> Result<NeonIdentity, PostgresError> {
+        let row = self.query_opt(NEON, &[]).await.map_err(|it| self.failure(it))?;
+        let text = |at: usize| row.as_ref().and_then(|it| it.get::<_, Option<String>>(at)).unwrap_or_default();
+        Ok(NeonIdentity { project: text(0), branch: text(1) })
     }
 }
