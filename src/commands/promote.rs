@@ -216,7 +216,13 @@ impl Job<'_> {
         if !yes && !self.shell.confirm(&question).await? {
             return Ok(Report::fail("promote").with(text("Not given up", "Nothing was changed.")));
         }
-        let restore_points = self.restore_points().await?;
+        // Nothing is asked of whoever keeps restore points: a promotion can be given up while they are not to be reached.
+        let restore_points = match self.restore_points().await {
+            Err(error) => {
+                RestorePoints::of_plan(self.environment, &plan, &self.shell.observe, &self.shell.cancel).ok_or(error)?
+            }
+            Ok(restore_points) => restore_points,
+        };
         let line = self.open(&restore_points).await?;
         let mut performer = self.performer(&line, &plan, &restore_points);
         let mut journal = PostgresJournal::new(&line);

@@ -293,7 +293,8 @@ impl<P: Provider> Performer<'_, P> {
         let session = self.line.session();
         for step in self.plan.steps.iter().filter(|it| standing.finished.contains_key(&it.id())) {
             if let Step::RestorePoint { name, nonce, .. } = step {
-                restore::still_there(&self.restore_points.branches(&session), name, nonce).await?;
+                let branches = self.restore_points.branches(&session);
+                restore::still_good(&branches, name, nonce, Timestamp::now()).await?;
             }
         }
         Ok(())

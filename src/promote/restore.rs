@@ -12,10 +12,10 @@ use tokio_util::sync::CancellationToken;
 use super::{
     journal::RestorePointFacts,
     neon,
-    plan::{NeonSource, Plan},
+    plan::{NeonSource, Plan, Step},
 };
 use crate::{
-    config::{self, Environment},
+    config::{self, Environment, NeonBranch},
     exit::Exit,
     report::progress::Observe,
     services::{
@@ -70,6 +70,30 @@ impl RestorePoints {
         let identity = NeonBranches::open(settings, address.clone())?.identity().await?;
         let (settings, cancel) = (settings.clone(), cancel.clone());
         Ok(Self::Neon(Box::new(OnNeon { settings, identity, address, observe, cancel })))
+    }
+
+    /// As an unfinished promotion's own plan has them: to give it up while Neon does not answer. `None` when the plan
+    /// or the configuration does not say which branch it is, or when the two name different ones.
+    pub fn of_plan(
+        environment: &Environment,
+        plan: &Plan,
+        observe: &Arc<dyn Observe>,
+        cancel: &CancellationToken,
+    ) -> Option<Self> {
+        let settings = neon::settings(environment)?.ok()?.clone();
+        let source = plan.steps.iter().find_map(|it| {
+            let Step::RestorePoint { neon, .. } = it else { return None };
+            neon.as_ref()
+        })?;
+        let same_branch = match &settings.branch {
+            NeonBranch::Id(id) => *id == source.branch,
+            NeonBranch::Default => true,
+        };
+        let identity = NeonIdentity { project: source.project.clone(), branch: source.branch.clone() };
+        let address = Address::parse(&environment.database).ok()?;
+        let (observe, cancel) = (Arc::clone(observe), cancel.clone());
+        (same_branch && settings.project == source.project)
+            .then(|| Self::Neon(Box::new(OnNeon { settings, identity, address, observe, cancel })))
     }
 
     /// What every connection must say of itself.
@@ -135,7 +159,11 @@ pub enum RestoreError {
     #[error("restore point `{name}` is gone")]
     #[diagnostic(
         code(restore::gone),
-        help("somebody removed it after it was made, or it has expired; nothing more is applied without one")
+        help(
+            "somebody removed it after it was made, or it has expired; nothing more is applied without one. Give this \
+             promotion up with `liftlock promote --to ENV --abandon`: the next one makes a new restore point and goes on \
+             with what is pending"
+        )
     )]
     Gone { name: String },
 }
@@ -208,9 +236,16 @@ pub async fn make(
 }
 
 /// Fails unless the restore point is still there, whole.
-pub async fn still_there(branches: &impl Branches, name: &str, nonce: &str) -> Result<(), RestoreError> {
+pub async fn still_there(branches: &impl Branches, name: &str, nonce: &str) -> Result<Branch, RestoreError> {
     let ours = |it: &Branch| it.name == name && it.nonce == nonce && it.state == BranchState::Ready;
-    if branches.list().await?.iter().any(ours) { Ok(()) } else { Err(RestoreError::Gone { name: name.to_owned() }) }
+    let found = branches.list().await?.into_iter().find(ours);
+    found.ok_or_else(|| RestoreError::Gone { name: name.to_owned() })
+}
+
+/// The same, for something that is yet to be applied: a restore point that has expired may vanish at any moment.
+pub async fn still_good(branches: &impl Branches, name: &str, nonce: &str, now: Timestamp) -> Result<(), RestoreError> {
+    let found = still_there(branches, name, nonce).await?;
+    if found.expires_at.is_none_or(|it| it > now) { Ok(()) } else { Err(RestoreError::Gone { name: name.to_owned() }) }
 }
 
 /// Deletes what has expired, and says in words what came of it: this never fails a promotion.

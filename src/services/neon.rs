@@ -126,6 +126,12 @@ impl Neon {
         match branch {
             config::NeonBranch::Id(id) => {
                 let id = Id::parse(id).ok_or(NeonError::MalformedId { what: "branch" })?;
+                // It is only after a second look that a branch which a person has named is not there.
+                let looking = &mut Deadline::of(&self.polling);
+                match self.branch(&id).await {
+                    Err(error) if error.is_not_found() => looking.pause().await,
+                    other => return Ok(other?.branch),
+                }
                 Ok(self.branch(&id).await?.branch)
             }
             config::NeonBranch::Default => {

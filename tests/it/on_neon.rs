@@ -12,7 +12,7 @@ use crate::support::{
     self,
     neon::{
         FakeNeon,
-        faults::{Access, Call, Done, Fault, How, Look, Plan},
+        faults::{Access, Call, Done, Fault, How, Look, Plan, answer},
     },
 };
 
@@ -371,4 +371,74 @@ async fn doctor_says_what_it_sees_of_the_project() {
     let check = find(&report);
     assert_eq!((code, check["state"].as_str()), (1, Some("failed")), "{check:#}");
     assert!(check["fix"].as_str().unwrap().contains("api_key"), "{check:#}");
+}
+
+/// A promotion that was killed behind its restore point, with nothing applied: it waited for a table.
+async fn killed(neon: &FakeNeon) -> Project {
+    let project = project(neon).await.with("BRANCH", &neon.branch);
+    let session = neon.session().await;
+    session.batch_execute("begin; lock table poles in access share mode").await.unwrap();
+    let mut child = project.command(&["promote", "--to", "prod", "--yes"]).spawn().unwrap();
+    let waits = "select count(*)::text from pg_locks where not granted";
+    let began = Instant::now();
+    while neon.text(waits).await == "0" {
+        assert!(began.elapsed() < Duration::from_secs(60) && child.try_wait().unwrap().is_none());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    session.close().await;
+    project
+}
+
+const ABANDON: [&str; 5] = ["promote", "--to", "prod", "--abandon", "--yes"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_promotion_can_be_given_up_while_neon_does_not_answer_and_only_where_it_ran() {
+    let neon = FakeNeon::start();
+    let project = killed(&neon).await;
+    let dead = project.with("API", "http://127.0.0.1:1/api/v2");
+    let elsewhere = project.with("BRANCH", "br-elsewhere-1");
+    let refused = elsewhere.run(&ABANDON);
+    assert_ne!(refused.status.code(), Some(0), "the plan names another branch: {refused:?}");
+    let states = "select string_agg(state, ' ') from liftlock.promotions";
+    assert_eq!(neon.text(states).await, "running");
+    let given_up = dead.run(&ABANDON);
+    assert_eq!(given_up.status.code(), Some(0), "{given_up:?}");
+    assert_eq!(neon.text(states).await, "abandoned");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_more_is_applied_behind_a_restore_point_that_is_gone_or_has_expired() {
+    let neon = FakeNeon::start();
+    let project = killed(&neon).await;
+    let made = neon.branches().into_iter().find(|it| it.name.starts_with("liftlock/")).unwrap();
+    neon.change_branch(&made.id, |it| it.expires_at = Some(jiff::Timestamp::now()));
+    let tried = || {
+        let output = project.run(&["promote", "--to", "prod", "--yes"]);
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, said) = tried();
+    assert!(code == Some(3) && said.contains("restore::gone") && said.contains("--abandon"), "{code:?}: {said}");
+    let applied = "select count(*)::text from information_schema.columns where column_name = 'height'";
+    assert_eq!(neon.text(applied).await, "0");
+    neon.remove_branch(&made.id);
+    let (code, said) = tried();
+    assert!(code == Some(3) && said.contains("restore::gone"), "{code:?}: {said}");
+    assert_eq!(neon.text(applied).await, "0");
+    assert_eq!(project.run(&ABANDON).status.code(), Some(0));
+    let (code, said) = tried();
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(neon.branches().iter().filter(|it| it.name.starts_with("liftlock/")).count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_branch_that_is_not_found_once_is_looked_for_again() {
+    let neon = FakeNeon::start();
+    let project = project(&neon).await.with("BRANCH", &neon.branch);
+    for (after, command) in [(0, &["plan", "--to", "prod"][..]), (3, &["promote", "--to", "prod", "--yes"])] {
+        neon.fail(Fault::once(Call::ReadBranch, answer(404, "branch not found")).after(after));
+        let output = project.run(command);
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+    }
 }
