@@ -104,9 +104,11 @@ words() {
 run() {
   muffle
   trap unmuffle EXIT
+  local child=
+  # Set first: a signal that came between start and trap would end this script and leave liftlock behind.
+  trap 'kill -TERM "${child:-$!}" 2>/dev/null || true' INT TERM
   "${unhook[@]}" "${LIFTLOCK_BINARY:?is set by the step before}" "${arguments[@]}" 2>&1 &
-  local child=$!
-  trap 'kill -TERM "$child" 2>/dev/null || true' INT TERM
+  child=$!
   while :; do
     status=0
     wait "$child" || status=$?
