@@ -164,28 +164,3 @@ pub fn explained(error: &Error) -> (String, Option<String>) {
     }
     (message, (!helps.is_empty()).then(|| helps.join("; ")))
 }
-
-#[cfg(test)]
-mod tests {
-    use camino::Utf8Path;
-
-    use super::{Error, explained};
-    use crate::config::parse;
-
-    /// Reports and `doctor` once lost the help of all complaints about a configuration.
-    #[test]
-    fn an_error_that_gathers_several_is_explained_by_all_of_them() {
-        let text = "migrations: m\nenvironments: { live: { database: \"${URL}\" } }\n\
-                    audit: { webhook: \"${HOOK}\", secret: \"${KEY}\" }\n";
-        let config = parse(Utf8Path::new("liftlock.yml"), text, &|_| None).expect("nothing is demanded yet");
-        let error = Error::from(config.promotion("live").map(drop).expect_err("variables are missing"));
-        let (message, help) = explained(&error);
-        let unset = ["URL", "HOOK", "KEY"].map(|it| format!("the environment variable `{it}` is not set")).join("; ");
-        assert!(message.ends_with(&format!(": {unset}")), "{message}");
-        let help = help.expect("each has one");
-        assert!(
-            help.contains("`export URL=…`") && help.contains("; set it") && help.contains("`export HOOK=…`"),
-            "{help}"
-        );
-    }
-}
