@@ -44,7 +44,7 @@ fn env(name: &str) -> Option<String> {
         "DATABASE_URL_PROD" => "postgresql://app:opensesame@production.example.com/app",
         "SAME_AS_PROD" => "postgres://reader@PRODUCTION.example.com:5432/app?sslmode=require",
         "AUDIT_WEBHOOK_URL" => "https://audit.example.com/liftlock",
-        "AUDIT_WEBHOOK_SECRET" => "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
+        "AUDIT_WEBHOOK_SECRET" => "whsec_bGlmdGxvY2sgc2lnbnMgdGhpcyBpbiB0ZXN0cw==",
         "BAD_SECRET" => "opensesame",
         "SHORT_SECRET" => "whsec_b3BlbnNlc2FtZQ==",
         "NEON_PROJECT_ID" => "calm-river-1",
@@ -339,7 +339,7 @@ fn secrets_give_themselves_away() {
     check("webhook", "https://hooks.slack.com/services/T000/B000/abcdefgh", true);
     check("webhook", "https://example.com/hook?token=abc", true);
     check("webhook", "https://example.com/hook", false);
-    check("anything", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD", true);
+    check("anything", "whsec_bGlmdGxvY2sgc2lnbnMgdGhpcyBpbiB0ZXN0cw==", true);
     check("anything", "dev:calm-fox-12|0123456789abcdef", true);
 }
 

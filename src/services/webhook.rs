@@ -252,7 +252,7 @@ fn origin(url: &Url) -> String {
 mod tests {
     use super::*;
 
-    const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+    const SECRET: &str = "whsec_bGlmdGxvY2sgc2lnbnMgdGhpcyBpbiB0ZXN0cw==";
 
     #[test]
     fn what_cannot_be_a_webhook_is_refused_by_name() {

@@ -205,7 +205,7 @@ fn the_configurations_load() {
     let path = Utf8Path::from_path(folder.path()).expect("its name is UTF-8").join("liftlock.yml");
     let variables = |name: &str| match name {
         "AUDIT_WEBHOOK_URL" => Some("https://audit.example.com/events".to_owned()),
-        "AUDIT_WEBHOOK_SECRET" => Some("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD".to_owned()),
+        "AUDIT_WEBHOOK_SECRET" => Some("whsec_bGlmdGxvY2sgc2lnbnMgdGhpcyBpbiB0ZXN0cw==".to_owned()),
         "CONVEX_URL" => Some("https://calm-otter-1.convex.cloud".to_owned()),
         "NEON_PROJECT_ID" => Some("calm-river-1".to_owned()),
         "NEON_API_KEY" | "CONVEX_DEPLOY_KEY" => Some("opensesame".to_owned()),

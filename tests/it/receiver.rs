@@ -23,7 +23,7 @@ use liftlock::{
 use tokio::{net::TcpListener, task::JoinHandle};
 
 /// What both sides know, unless a test says otherwise.
-pub const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+pub const SECRET: &str = "whsec_bGlmdGxvY2sgc2lnbnMgdGhpcyBpbiB0ZXN0cw==";
 
 /// One answer; when a script is over, everything is taken.
 #[derive(Debug, Clone, Copy)]

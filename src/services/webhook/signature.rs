@@ -91,14 +91,15 @@ pub fn verify_signature(secret: &Secret, signed: Signed<'_>, body: &[u8], now: T
 mod tests {
     use super::*;
 
-    const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
-    const OTHER: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-    const ID: &str = "msg_27UH4WbU6Z5A5EzD8u03UvzRbpk";
-    const BODY: &str = r#"{"email":"test@example.com","username":"test_user"}"#;
-    const SIGNATURE: &str = "v1,tZ1I4/hDygAJgO5TYxiSd6Sd0kDW6hPenDe+bTa3Kkw=";
+    const SECRET: &str = "whsec_bGlmdGxvY2sgc2lnbnMgdGhpcyBpbiB0ZXN0cw==";
+    const OTHER: &str = "whsec_YW5kIHRoaXMgaXMgdGhlIG90aGVyIHNlY3JldA==";
+    const ID: &str = "msg_pole_4711";
+    const BODY: &str = r#"{"pole":4711,"state":"planned"}"#;
+    /// Of another implementation: `printf '%s' "$ID.1649367553.$BODY" | openssl dgst -sha256 -mac HMAC -macopt hexkey:…`.
+    const SIGNATURE: &str = "v1,pMqVRr8sMlS5pckziyl82d47D7cf4XLp5wB8IBjR8NU=";
 
     #[test]
-    fn the_published_test_vector_is_signed_and_verified() {
+    fn what_another_implementation_signs_is_signed_alike() {
         let secret = Secret::new(SECRET);
         assert_eq!(signatures(&keys(&secret).unwrap(), ID, "1649367553", BODY.as_bytes()), SIGNATURE);
     }
