@@ -5,6 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use liftlock::{
+    promote::line::{Line, Patience},
+    report::progress::Quiet,
+    services::postgres::{Address, NeonIdentity, PostgresError},
+};
+use miette::Report;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -441,4 +447,33 @@ async fn a_branch_that_is_not_found_once_is_looked_for_again() {
         let output = project.run(command);
         assert_eq!(output.status.code(), Some(0), "{output:?}");
     }
+}
+
+/// The gate looks once; sessions come and go after it.
+#[tokio::test]
+async fn every_session_of_a_promotion_proves_its_branch() {
+    let (neon, elsewhere) = (FakeNeon::start(), FakeNeon::start());
+    let here = NeonIdentity { project: neon.project.clone(), branch: neon.branch.clone() };
+    let patience = Patience {
+        lock_timeout: Duration::from_secs(2),
+        statement_timeout: Duration::from_secs(60),
+        concurrently: Duration::from_secs(60),
+        retry_for: Duration::from_secs(1),
+        first_pause: Duration::from_millis(100),
+        longest_pause: Duration::from_secs(1),
+        runner: Duration::from_secs(5),
+    };
+    let line = async |neon: &FakeNeon| {
+        let address = Address::parse(&neon.database_url()).unwrap();
+        Line::open_on(&address, patience, Some(here.clone()), &Quiet).await
+    };
+    let opened = line(&neon).await.unwrap();
+    opened.session().batch_execute("select pg_terminate_backend(pg_backend_pid())").await.unwrap_err();
+    opened.reconnect(&Quiet).await.unwrap();
+    opened.session().prove_neon(&here).await.unwrap();
+    let refused = line(&elsewhere).await.err().unwrap();
+    assert!(format!("{:?}", Report::new(refused)).contains("postgres::other_branch"));
+    assert_eq!(elsewhere.text("select coalesce(to_regnamespace('liftlock')::text, 'none')").await, "none");
+    let found = elsewhere.session().await.prove_neon(&here).await;
+    assert!(matches!(found, Err(PostgresError::OtherBranch { .. })), "{found:?}");
 }
