@@ -136,16 +136,7 @@ async fn sync(config: &Config) -> Vec<Check> {
         let found = deployment(convex, environment.profile, &settings.tables).await;
         checks.extend(found.into_iter().map(|it| Check { name: format!("sync: {}", it.name), ..it }));
     }
-    let request = Request {
-        environment: environment.name.clone(),
-        database: environment.database.clone(),
-        tables: settings.tables.clone(),
-        batch_rows: settings.batch_rows,
-        deletes: settings.deletes,
-        verify: settings.verify,
-        foreign: sync::Foreign::Refuse,
-        patience: sync::PATIENCE,
-    };
+    let request = Request::of(environment, settings);
     // A database that cannot be reached has its own check.
     let Ok(planned) = sync::planned(&request, &settings.to).await else { return checks };
     let refused = planned.tables.iter().filter(|it| !it.errors.is_empty());

@@ -16,14 +16,9 @@ pub async fn sync(shell: &Shell, arguments: &cli::Sync) -> Result<Report, Error>
     let environment = shell.environment(&config, &settings.from)?;
     let tables = if arguments.tables.is_empty() { &settings.tables } else { &arguments.tables };
     let request = Request {
-        environment: environment.name.clone(),
-        database: environment.database.clone(),
         tables: tables.clone(),
-        batch_rows: settings.batch_rows,
-        deletes: settings.deletes,
-        verify: settings.verify,
         foreign: if arguments.adopt { Foreign::Adopt } else { Foreign::Refuse },
-        patience: sync::PATIENCE,
+        ..Request::of(environment, settings)
     };
     if arguments.plan {
         let planned = sync::planned(&request, &settings.to).await?;

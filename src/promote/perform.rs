@@ -169,16 +169,7 @@ impl Mirroring {
     pub fn of(config: &Config, environment: &Environment) -> Option<Self> {
         let settings = config.sync().ok().flatten().filter(|it| config.full_name(&it.from) == environment.name)?;
         Some(Self {
-            request: sync::Request {
-                environment: environment.name.clone(),
-                database: environment.database.clone(),
-                tables: settings.tables.clone(),
-                batch_rows: settings.batch_rows,
-                deletes: settings.deletes,
-                verify: settings.verify,
-                foreign: sync::Foreign::Refuse,
-                patience: sync::PATIENCE,
-            },
+            request: sync::Request::of(environment, settings),
             to: settings.to.clone(),
             profile: environment.profile,
         })

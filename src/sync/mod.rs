@@ -40,7 +40,7 @@ use self::{
     plan::{Plan, Refusal, Table},
 };
 use crate::{
-    config::{Deletes, MirrorTarget, Verify},
+    config::{self, Deletes, Environment, MirrorTarget, Verify},
     report::{
         Hinted, SyncReport, TableSync,
         progress::{Event, Observe},
@@ -67,6 +67,22 @@ pub struct Request {
     pub verify: Verify,
     /// How long one call to the mirror is repeated; [`PATIENCE`] unless there is a reason.
     pub patience: Duration,
+}
+
+impl Request {
+    /// What the configuration says, and no mirror of another database.
+    pub fn of(environment: &Environment, settings: &config::Sync) -> Self {
+        Self {
+            environment: environment.name.clone(),
+            database: environment.database.clone(),
+            tables: settings.tables.clone(),
+            batch_rows: settings.batch_rows,
+            deletes: settings.deletes,
+            verify: settings.verify,
+            foreign: Foreign::Refuse,
+            patience: PATIENCE,
+        }
+    }
 }
 
 /// Everything that a run works with, but the mirror.

@@ -49,16 +49,7 @@ pub async fn deployment(convex: &Convex, profile: ProfileName, wanted: &[String]
 async fn wanted(config: &Config, settings: &Sync) -> (Vec<String>, Option<Check>) {
     let planned = async {
         let environment = config.environment(&settings.from)?;
-        let request = Request {
-            environment: environment.name.clone(),
-            database: environment.database.clone(),
-            tables: settings.tables.clone(),
-            batch_rows: settings.batch_rows,
-            deletes: settings.deletes,
-            verify: settings.verify,
-            foreign: sync::Foreign::Refuse,
-            patience: sync::PATIENCE,
-        };
+        let request = Request::of(environment, settings);
         Ok::<_, Error>(sync::plan(&request).await?)
     };
     match planned.await {
