@@ -180,22 +180,12 @@ mod tests {
     use super::{
         super::{
             ErrorView, Finding, Report, Section, Severity,
-            place::Places,
-            tests::{everything, finding, validation},
+            tests::{around, everything, finding, validation},
         },
-        Around, MOST, is_marked, marker, same, wanted,
+        MOST, is_marked, marker, same, wanted,
     };
 
     const MARKER: &str = "<!-- liftlock:v1 key=0123456789ab -->";
-
-    fn around() -> Around {
-        Around {
-            places: Places { here: "/repo".into(), root: "/repo".into() },
-            repository: Some("https://github.com/o/r".to_owned()),
-            commit: Some("0123456789abcdef0123456789abcdef01234567".to_owned()),
-            run: Some("https://github.com/o/r/actions/runs/7".to_owned()),
-        }
-    }
 
     #[test]
     fn a_comment_is_known_by_the_end_of_its_first_line() {

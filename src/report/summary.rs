@@ -244,20 +244,11 @@ mod tests {
     use super::{
         super::{
             ErrorView, GateView, PlanView, PromotionView, Report, Section, Severity, Verdict, read,
-            tests::{everything, finding, validation},
+            tests::{around, everything, finding, validation},
         },
-        Around, Trouble, cut, headline, render,
+        Trouble, cut, headline, render,
     };
-    use crate::report::{Finding, json, place::Places};
-
-    fn around() -> Around {
-        Around {
-            places: Places { here: "/repo".into(), root: "/repo".into() },
-            repository: Some("https://github.com/o/r".to_owned()),
-            commit: Some("0123456789abcdef0123456789abcdef01234567".to_owned()),
-            run: Some("https://github.com/o/r/actions/runs/7".to_owned()),
-        }
-    }
+    use crate::report::{Finding, json};
 
     #[test]
     fn the_headline_gives_the_answer() {

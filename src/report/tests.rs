@@ -2,9 +2,19 @@
 
 use super::{
     Columns, ErrorView, Finding, GateView, Harm, NextStep, PlanView, PromotionView, Report, Section, Severity,
-    SyncReport, TableSync, Validation, Verdict, json, markdown, read,
+    SyncReport, TableSync, Validation, Verdict, json, markdown, place::Places, read, summary::Around,
 };
 use crate::{exit::Exit, sql::Span};
+
+/// A report in a workflow.
+pub(super) fn around() -> Around {
+    Around {
+        places: Places { here: "/repo".into(), root: "/repo".into() },
+        repository: Some("https://github.com/o/r".to_owned()),
+        commit: Some("0123456789abcdef0123456789abcdef01234567".to_owned()),
+        run: Some("https://github.com/o/r/actions/runs/7".to_owned()),
+    }
+}
 
 pub(super) fn finding(rule: &str) -> Finding {
     Finding {

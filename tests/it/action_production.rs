@@ -5,6 +5,7 @@ use crate::{
     action_promote::{ADD_LABEL, COLUMNS, FILE, POLES, Project, columns},
     project::migration_text,
     support::{
+        TestDatabase,
         act::{Event, Job},
         convex, database,
         github::Environment,
@@ -44,16 +45,22 @@ environments:
 audit: { webhook: "${AUDIT_WEBHOOK_URL}", secret: "${AUDIT_WEBHOOK_SECRET}" }
 "#;
 
-#[tokio::test(flavor = "multi_thread")]
-async fn production_waits_for_two_people_who_neither_wrote_it_nor_started_it() {
-    let mut project = Project::new("action_gate_staging", &[], PRODUCTION).await;
-    let production = database("action_gate").await;
+/// A change of alice's that staging has had, before production: the project, production, and the commit.
+async fn staged(test: &str) -> (Project, TestDatabase, String) {
+    let mut project = Project::new(test, &[], PRODUCTION).await;
+    let production = database(&format!("{test}_production")).await;
     production.execute(POLES).await;
     project.repository.secrets.insert("DATABASE_URL_PROD".to_owned(), production.url.expose().to_owned());
     project.repository.github.world().environments.insert("production".to_owned(), Environment::protected());
     project.pushed().await.ends(0);
     let commit = project.repository.git(&["rev-parse", "HEAD"]);
     project.repository.github.world().merged("alice", &[&commit]);
+    (project, production, commit)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn production_waits_for_two_people_who_neither_wrote_it_nor_started_it() {
+    let (project, production, commit) = staged("action_gate").await;
 
     let emergency =
         [("emergency", "true"), ("incident", "INC-7"), ("reason", "orders fail until this column is there")];
@@ -188,14 +195,7 @@ async fn a_second_environment_asks_a_second_person_first() {
 /// What goes wrong is said without the secret that it went wrong with; every job here is searched for all of them.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_secret_is_seen_when_each_of_them_is_wrong() {
-    let mut project = Project::new("action_canaries", &[], PRODUCTION).await;
-    let production = database("action_canaries_production").await;
-    production.execute(POLES).await;
-    project.repository.secrets.insert("DATABASE_URL_PROD".to_owned(), production.url.expose().to_owned());
-    project.repository.github.world().environments.insert("production".to_owned(), Environment::protected());
-    project.pushed().await.ends(0);
-    let commit = project.repository.git(&["rev-parse", "HEAD"]);
-    project.repository.github.world().merged("alice", &[&commit]);
+    let (mut project, production, commit) = staged("action_canaries").await;
     for (name, wrong) in [
         ("DATABASE_URL_PROD", "postgres://shop:canary-closed-port@127.0.0.1:9/shop"),
         ("DATABASE_URL_PROD", "postgres://shop:canary-no-port@127.0.0.1:port/shop"),

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use liftlock::{
     config::{Convex, ConvexAuth, Deletes, ProfileName, Verify},
-    report::{SyncReport, TableSync},
+    report::SyncReport,
     secret::Secret,
     services::mirror::{
         Batch, ConvexMirror, Digest, Held, Identity, KeyRange, Mirror, MirrorError, Page, Receipt, TableState,
@@ -28,7 +28,7 @@ use crate::{
         self, TestDatabase,
         convex::{DEPLOY_KEY, Harness},
     },
-    sync::{Notices, reader::assert_documents},
+    sync::{Notices, only, outcome, reader::assert_documents},
 };
 
 /// A database, a deployment, and how to sync one into the other.
@@ -126,18 +126,6 @@ impl Setting {
 fn unfolded(error: SyncError) -> String {
     let told = format!("{:?}", miette::Report::new(error));
     told.split_whitespace().filter(|it| *it != "│").collect::<Vec<_>>().join(" ")
-}
-
-fn only(report: SyncReport) -> TableSync {
-    assert_eq!(report.tables.len(), 1, "{report:?}");
-    report.tables.into_iter().next().unwrap()
-}
-
-/// Source rows, mirror rows, inserted, updated, unchanged, deleted.
-fn outcome(it: &TableSync) -> [u64; 6] {
-    assert_eq!((it.verified, it.errors.len()), (Some(true), 0), "{it:?}");
-    assert_eq!(it.source_digest, it.mirror_digest);
-    [it.source_rows, it.mirror_rows, it.inserted, it.updated, it.unchanged, it.deleted]
 }
 
 /// The sums over all tables.

@@ -108,13 +108,13 @@ impl Setting {
     }
 }
 
-fn only(report: SyncReport) -> TableSync {
+pub fn only(report: SyncReport) -> TableSync {
     assert_eq!(report.tables.len(), 1, "{report:?}");
     report.tables.into_iter().next().unwrap()
 }
 
 /// Source rows, mirror rows, inserted, updated, unchanged, deleted.
-fn outcome(it: &TableSync) -> [u64; 6] {
+pub fn outcome(it: &TableSync) -> [u64; 6] {
     assert_eq!((it.verified, it.errors.len()), (Some(true), 0), "{it:?}");
     assert_eq!(it.source_digest, it.mirror_digest);
     [it.source_rows, it.mirror_rows, it.inserted, it.updated, it.unchanged, it.deleted]
