@@ -49,14 +49,7 @@ fn validate(criterion: &mut Criterion) {
                     migration::read(SourceFile { path: name.into(), id, text: text.clone() })
                 })
                 .collect();
-            let request = Request {
-                history: &[],
-                judged: &judged,
-                profile: ProfileName::Production,
-                promotion: None,
-                emergency: None,
-                config_tables: &[],
-            };
+            let request = Request { judged: &judged, ..Request::of(ProfileName::Production) };
             black_box(lint(&request))
         });
     });

@@ -7,6 +7,8 @@ pub use self::emergency::Emergency;
 use camino::Utf8PathBuf;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
+use crate::config::PostgresMajor;
+
 /// Carries SQL migrations to production Postgres and on to the mirror, and proves each step.
 #[derive(Debug, Parser)]
 #[command(
@@ -198,12 +200,22 @@ pub struct Validate {
     /// What kind of promotion the migrations are meant for
     #[arg(long = "type", value_enum, value_name = "TYPE")]
     pub promotion_type: Option<PromotionType>,
+    /// PostgreSQL's major version to judge for [default: the configuration's `postgres`, else 17]
+    #[arg(long, value_name = "MAJOR", value_parser = major)]
+    pub postgres: Option<PostgresMajor>,
     /// From which findings on the answer is no
     #[arg(long, value_enum, value_name = "LEVEL", default_value_t = FailOn::Error)]
     pub fail_on: FailOn,
     /// Also write the report as JSON to this file, also when the command fails
     #[arg(long, value_name = "FILE")]
     pub save: Option<Utf8PathBuf>,
+}
+
+/// A major version that is typed.
+fn major(typed: &str) -> Result<PostgresMajor, String> {
+    let (oldest, newest) = (PostgresMajor::OLDEST, PostgresMajor::NEWEST);
+    let number = typed.parse().ok().and_then(PostgresMajor::new);
+    number.ok_or_else(|| format!("a major version from {oldest} to {newest} is meant"))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

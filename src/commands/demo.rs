@@ -212,6 +212,7 @@ fn validation(path: &Utf8Path) -> cli::Validate {
         profile: None,
         no_config: false,
         promotion_type: None,
+        postgres: None,
         fail_on: cli::FailOn::Error,
         save: None,
     }

@@ -59,7 +59,9 @@ pub async fn validate(shell: &Shell, arguments: &cli::Validate) -> Result<Report
     };
     let config_tables = config.as_ref().map(|it| it.config_tables.as_slice()).unwrap_or_default();
     let promotion = arguments.promotion_type.map(PromotionType::from);
-    let request = Request { history: &[], judged: &[], profile, promotion, emergency: None, config_tables };
+    let postgres = arguments.postgres.or(config.as_ref().and_then(|it| it.postgres));
+    let postgres = postgres.unwrap_or_default();
+    let request = Request { postgres, promotion, config_tables, ..Request::of(profile) };
     let judged = folders.into_iter().map(|folder| folder.judge(&request));
     let validation = judged.reduce(together).ok_or(ValidateError::NothingNamed)?;
     Ok(report(validation, arguments.fail_on, config.as_ref().and_then(|it| next(it, arguments))))
@@ -179,6 +181,7 @@ fn together(mut all: Validation, next: Validation) -> Validation {
     all.statements += next.statements;
     all.unread += next.unread;
     all.findings.extend(next.findings);
+    all.explanations.extend(next.explanations);
     all.sources.extend(next.sources);
     all
 }

@@ -25,6 +25,9 @@ pub struct RawConfig {
     #[serde(default)]
     #[schemars(inner(length(min = 1)))]
     pub config_tables: Vec<String>,
+    /// PostgreSQL's major version that migrations are judged for. Default: 17.
+    #[schemars(range(min = 14, max = 18), extend("examples" = ["17"]))]
+    pub postgres: Option<u8>,
     /// Where audit events are sent. They are recorded in the target database in any case.
     pub audit: Option<RawAudit>,
     /// Postgres → mirror.

@@ -10,7 +10,7 @@ use url::Url;
 
 use super::{
     Approvals, Audit, Config, Convex, ConvexAuth, Deletes, Environment, Incomplete, MirrorTarget, Neon, NeonBranch,
-    Part, ProfileName, Reviews, Sync, Verify,
+    Part, PostgresMajor, ProfileName, Reviews, Sync, Verify,
     complaint::Complaint,
     duration,
     nearest::nearest,
@@ -53,6 +53,7 @@ pub fn resolve(
         environments: BTreeMap::new(),
         incomplete: BTreeMap::new(),
         config_tables: reading.tables(&["config_tables"], raw.config_tables),
+        postgres: raw.postgres.and_then(PostgresMajor::new),
         audit: raw.audit.map(|audit| reading.audit(audit)),
         sync: None,
         sync_from: None,

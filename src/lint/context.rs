@@ -2,7 +2,7 @@
 
 use crate::{
     catalog::Catalog,
-    config::{ProfileName, PromotionType},
+    config::{PostgresMajor, ProfileName, PromotionType},
     migration::Migration,
     sql::{
         Change, Place, Statement,
@@ -17,6 +17,8 @@ pub struct Context<'a> {
     /// What the history and the statements before this one have built.
     pub catalog: &'a Catalog,
     pub profile: ProfileName,
+    /// The server that it is judged for.
+    pub postgres: PostgresMajor,
     /// `None`: nobody said what kind of promotion this is for.
     pub promotion: Option<PromotionType>,
     /// What `config_only` promotions may change.

@@ -7,9 +7,9 @@ use std::{
 
 use crate::{
     catalog::{self, Catalog, Origin, Release},
-    config::{ProfileName, PromotionType},
+    config::{PostgresMajor, ProfileName, PromotionType},
     migration::{Migration, TransactionMode},
-    report::{Columns, Finding, Validation, fingerprint},
+    report::{Columns, Explanation, Finding, Validation, fingerprint},
     sql::{
         self, Change, Directive, DirectiveKind, LineIndex, Place, Span, Statement, Token, change::Transaction,
         names::ObjectName,
@@ -18,13 +18,14 @@ use crate::{
 
 use super::{
     Context, Problem, Request, Rule, header,
-    rule::{Check, DirectiveUse, Waivable},
+    rule::{Check, DirectiveUse, Verdict, Waivable},
     rules,
 };
 
 /// State of one walk.
 pub struct Engine<'a> {
     profile: ProfileName,
+    postgres: PostgresMajor,
     promotion: Option<PromotionType>,
     emergency: Option<&'a str>,
     config_tables: &'a [ObjectName],
@@ -70,16 +71,18 @@ enum Around<'p> {
 
 impl<'a> Engine<'a> {
     pub fn new(request: &Request<'a>, config_tables: &'a [ObjectName]) -> Self {
-        let Request { profile, promotion, emergency, .. } = *request;
-        let validation = Validation {
-            profile: profile.name().to_owned(),
-            files: 0,
-            statements: 0,
-            unread: 0,
-            findings: Vec::new(),
-            sources: Vec::new(),
-        };
-        Self { profile, promotion, emergency, config_tables, catalog: Catalog::default(), count: 0, validation }
+        let Request { profile, postgres, promotion, emergency, .. } = *request;
+        let validation = Validation { profile: profile.name().to_owned(), ..Validation::default() };
+        Self {
+            profile,
+            postgres,
+            promotion,
+            emergency,
+            config_tables,
+            catalog: Catalog::default(),
+            count: 0,
+            validation,
+        }
     }
 
     /// Replays a migration, and judges it when it belongs to the release.
@@ -264,6 +267,7 @@ impl<'a> Engine<'a> {
         Context {
             catalog: &self.catalog,
             profile: self.profile,
+            postgres: self.postgres,
             promotion: self.promotion,
             config_tables: self.config_tables,
             migration: visit.migration,
@@ -276,6 +280,10 @@ impl<'a> Engine<'a> {
     fn record(&mut self, visit: &mut Visit, rule: &Rule, problems: Vec<Problem>, path: Path) {
         let Some(severity) = rule.severity.in_profile(self.profile) else { return };
         for problem in problems {
+            if problem.verdict == Verdict::Safe {
+                self.explain(visit, rule, problem, path);
+                continue;
+            }
             let (span, message) = match path.around {
                 Around::Nothing => (problem.span, problem.message),
                 Around::Do => (problem.span, format!("{} (inside a DO block)", problem.message)),
@@ -309,6 +317,21 @@ impl<'a> Engine<'a> {
                 span,
             });
         }
+    }
+
+    /// Only at the place itself: what a called routine does safely is its own file's to tell.
+    fn explain(&mut self, visit: &Visit, rule: &Rule, problem: Problem, path: Path) {
+        if matches!(path.around, Around::Call { .. }) {
+            return;
+        }
+        let (line, column) = visit.lines.position(&visit.migration.text, problem.span.start);
+        self.validation.explanations.push(Explanation {
+            rule: rule.name.to_owned(),
+            file: visit.migration.path.clone(),
+            line,
+            column,
+            reason: problem.message,
+        });
     }
 
     fn judge_directives(&mut self, visit: &mut Visit, directives: &[&Directive]) {

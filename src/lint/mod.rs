@@ -7,6 +7,7 @@
 mod actions;
 mod context;
 mod engine;
+mod fix;
 mod header;
 mod locks;
 mod profile;
@@ -16,11 +17,12 @@ pub mod types;
 pub mod volatility;
 
 pub use context::{Context, running};
-pub use rule::{Check, DirectiveUse, Docs, Example, ExampleKind, Problem, Rule, Severities, Waivable};
+pub use fix::{Fix, FixStep, Run};
+pub use rule::{Check, DirectiveUse, Docs, Example, ExampleKind, Problem, Rule, Severities, Verdict, Waivable};
 
 use crate::{
     catalog::Release,
-    config::{ProfileName, PromotionType},
+    config::{PostgresMajor, ProfileName, PromotionType},
     migration::Migration,
     report::Validation,
     sql::names::{Ident, ObjectName},
@@ -34,12 +36,29 @@ pub struct Request<'a> {
     /// The release, in order.
     pub judged: &'a [Migration],
     pub profile: ProfileName,
+    /// The server that it is judged for.
+    pub postgres: PostgresMajor,
     /// `None`: nobody said what kind of promotion this is for.
     pub promotion: Option<PromotionType>,
     /// Lifts the findings of rules that a hotfix lifts, for this reason.
     pub emergency: Option<&'a str>,
     /// What `config_only` promotions may change, as the configuration says it: `site_settings`, `app.flags`.
     pub config_tables: &'a [String],
+}
+
+impl Request<'_> {
+    /// Nothing yet, for a profile: fields that are not named otherwise are taken from here.
+    pub fn of(profile: ProfileName) -> Self {
+        Self {
+            history: &[],
+            judged: &[],
+            profile,
+            postgres: PostgresMajor::default(),
+            promotion: None,
+            emergency: None,
+            config_tables: &[],
+        }
+    }
 }
 
 /// Judges a release after its history.

@@ -6,10 +6,10 @@
 use crate::{
     config::ProfileName,
     report::{Harm, Severity},
-    sql::{Directive, Span, Statement},
+    sql::{Directive, Span, Statement, names::ObjectName},
 };
 
-use super::Context;
+use super::{Context, Fix};
 
 /// One hazard.
 #[derive(Debug)]
@@ -98,11 +98,36 @@ pub struct Problem {
     pub help: Option<String>,
     /// The place is a secret: no excerpt may show it.
     pub conceal: bool,
+    /// The table whose rows decide how bad it is: severity follows its size where that is known.
+    pub weighs: Option<ObjectName>,
+    pub fix: Option<Fix>,
+    pub verdict: Verdict,
+}
+
+/// What a check says of a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    Wrong,
+    /// It looks like what the rule is about and is none, for a reason that `--explain` tells.
+    Safe,
 }
 
 impl Problem {
     pub fn at(span: Span) -> Self {
-        Self { span, message: String::new(), help: None, conceal: false }
+        Self {
+            span,
+            message: String::new(),
+            help: None,
+            conceal: false,
+            weighs: None,
+            fix: None,
+            verdict: Verdict::Wrong,
+        }
+    }
+
+    /// No problem, and why: "proved by check `orders_total_not_null`, validated in 0042". Told with `--explain`.
+    pub fn safe(span: Span, reason: impl Into<String>) -> Self {
+        Self { message: reason.into(), verdict: Verdict::Safe, ..Self::at(span) }
     }
 
     /// What happens when this runs: one sentence, lower-case start, no full stop, no row values or literals.
@@ -114,6 +139,18 @@ impl Problem {
     /// What to do next, as an instruction.
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
+        self
+    }
+
+    /// It scans, rewrites or locks this table: how bad that is depends on its rows.
+    pub fn weighing(mut self, table: &ObjectName) -> Self {
+        self.weighs = Some(table.clone());
+        self
+    }
+
+    /// The safe way to the same end.
+    pub fn fixed_by(mut self, fix: Fix) -> Self {
+        self.fix = Some(fix);
         self
     }
 

@@ -154,28 +154,23 @@ pub async fn prepare<'a>(
         rules: rules_digest(),
         survey,
         elsewhere,
-        validation: nothing(),
+        validation: Validation::default(),
         resumes,
         demand,
         approval,
     };
     let emergency = prepared.emergency().map(Emergency::shown);
     let request = lint::Request {
-        history: &[],
-        judged: &[],
-        profile: question.environment.profile,
+        postgres: question.config.postgres.unwrap_or_default(),
         promotion: Some(prepared.promotion_type()),
         emergency: emergency.as_deref(),
         config_tables: &question.config.config_tables,
+        ..lint::Request::of(question.environment.profile)
     };
     let release = |it: &Migration| if ids.contains(it.id.0.as_str()) { Release::Judged } else { Release::History };
     let in_order = question.files.iter().map(|it| (release(it), it));
     prepared.validation = lint::lint_in_order(in_order, &request);
     Ok(prepared)
-}
-
-fn nothing() -> Validation {
-    Validation { profile: String::new(), files: 0, statements: 0, unread: 0, findings: Vec::new(), sources: Vec::new() }
 }
 
 /// Digest of all rules with their texts: another rule set may answer otherwise.

@@ -207,8 +207,19 @@ pub struct Columns {
     pub end: usize,
 }
 
+/// Why a rule has nothing to say at a place where it might.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Explanation {
+    pub rule: String,
+    pub file: Utf8PathBuf,
+    /// Both counted from 1, columns in characters.
+    pub line: usize,
+    pub column: usize,
+    pub reason: String,
+}
+
 /// The answer of `validate`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Validation {
     pub profile: String,
     /// Files judged; history before them is not counted.
@@ -217,6 +228,8 @@ pub struct Validation {
     /// Statements that were not understood.
     pub unread: usize,
     pub findings: Vec<Finding>,
+    /// What looks dangerous and is not, for `--explain`.
+    pub explanations: Vec<Explanation>,
     /// Texts of the files that have findings, for excerpts.
     pub sources: Vec<(Utf8PathBuf, String)>,
 }

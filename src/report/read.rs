@@ -112,7 +112,7 @@ fn validation(object: &mut Map<String, Value>) -> Result<Option<Validation>, Rea
         statements: optional(object, "statements")?.unwrap_or_default(),
         unread: optional(object, "unread")?.unwrap_or_default(),
         findings: findings.into_iter().map(FindingV1::into_finding).collect(),
-        sources: Vec::new(),
+        ..Validation::default()
     }))
 }
 

@@ -37,14 +37,8 @@ pub(super) fn finding(rule: &str) -> Finding {
 
 /// A report of `validate` with these findings.
 pub(super) fn validation(findings: Vec<Finding>) -> Report {
-    let validation = Validation {
-        profile: "production".to_owned(),
-        files: 2,
-        statements: 3,
-        unread: 0,
-        findings,
-        sources: Vec::new(),
-    };
+    let validation =
+        Validation { profile: "production".to_owned(), files: 2, statements: 3, findings, ..Validation::default() };
     Report { verdict: validation.verdict(), ..Report::pass("validate") }.with(Section::Validation(validation))
 }
 

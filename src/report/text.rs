@@ -321,9 +321,9 @@ mod tests {
             profile: "production".to_owned(),
             files: 1,
             statements: 2,
-            unread: 0,
             findings,
             sources: vec![("db/migrations/1_x_safe.sql".into(), source.to_owned())],
+            ..Validation::default()
         });
         Report::fail("validate").with(section)
     }

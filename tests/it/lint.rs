@@ -49,10 +49,9 @@ fn check(path: &Utf8Path) -> Option<String> {
     let validation = lint(&Request {
         history: &[migration("20260101000000_history_safe.sql", history)],
         judged: &[migration(path.file_name().unwrap(), &judged)],
-        profile: ProfileName::Production,
         promotion,
-        emergency: None,
         config_tables: &config_tables.unwrap_or_default(),
+        ..Request::of(ProfileName::Production)
     });
     let about_the_file = ["missing-header", "safe"].contains(&path.parent().unwrap().file_name().unwrap());
     let found = validation.findings.iter().filter(|it| it.waived.is_none());

@@ -47,9 +47,7 @@ fn what_new_writes_passes_the_production_rules_unchanged() {
     // As after `init`: no configuration table is named yet.
     for (kind, name, _) in CASES {
         let judged = made(kind, name);
-        let profile = ProfileName::Production;
-        let request =
-            Request { history: &[], judged: &judged, profile, promotion: None, emergency: None, config_tables: &[] };
+        let request = Request { judged: &judged, ..Request::of(ProfileName::Production) };
         assert_eq!(lint(&request).findings, [], "{kind:?}, {name}");
     }
     for (kind, name, promotion) in CASES {
@@ -58,14 +56,12 @@ fn what_new_writes_passes_the_production_rules_unchanged() {
             let judged = made(kind, name);
             for history in [tables.as_slice(), &[]] {
                 for promotion in [Some(promotion), None] {
-                    let profile = ProfileName::Production;
                     let request = Request {
                         history,
                         judged: &judged,
-                        profile,
                         promotion,
-                        emergency: None,
                         config_tables: &config_tables,
+                        ..Request::of(ProfileName::Production)
                     };
                     let validation = lint(&request);
                     assert_eq!(validation.findings, [], "{kind:?}, {name}, {promotion:?}");

@@ -33,10 +33,9 @@ fn judge(docs: &Docs, example: &Example) -> Validation {
     lint(&Request {
         history: &[migration("20260101120000_setup_safe", docs.setup.clone())],
         judged: &[migration(name, format!("{header}{}", example.sql))],
-        profile: ProfileName::Production,
         promotion,
-        emergency: None,
         config_tables: &tables.map(str::to_owned).collect::<Vec<_>>(),
+        ..Request::of(ProfileName::Production)
     })
 }
 

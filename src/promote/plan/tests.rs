@@ -95,9 +95,7 @@ impl World {
                 profile: "production".to_owned(),
                 files: 2,
                 statements: 2,
-                unread: 0,
-                findings: Vec::new(),
-                sources: Vec::new(),
+                ..Validation::default()
             },
             survey: Survey {
                 identity: identity("app", 16_384),
