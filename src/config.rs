@@ -7,6 +7,7 @@ pub mod nearest;
 mod places;
 mod raw;
 mod resolve;
+mod rules;
 mod starter;
 mod structure;
 #[cfg(test)]
@@ -29,6 +30,7 @@ use serde_json::Value;
 pub use self::{
     complaint::{Complaint, ConfigErrors},
     raw::schema,
+    rules::{Level, Levels, RuleLevels},
     starter::starter,
 };
 use self::{
@@ -205,6 +207,8 @@ pub struct Config {
     pub incomplete: BTreeMap<String, Incomplete>,
     /// What `config_only` promotions may change, as written: `site_settings`, `app.flags`.
     pub config_tables: Vec<String>,
+    /// Rules whose severity is configured, in the file's order.
+    pub rules: Vec<RuleLevels>,
     /// What migrations are judged for; `None` when not configured.
     pub postgres: Option<PostgresMajor>,
     /// `None` when not configured.

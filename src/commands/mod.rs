@@ -33,6 +33,7 @@ use crate::{
     cli::{Cli, Command, Format, Global},
     config::{self as config_file, Config, Environment},
     error::Error,
+    lint,
     report::{Report, Section, json, markdown, progress::Observe, text},
 };
 
@@ -56,7 +57,9 @@ impl Shell {
     pub fn config(&self) -> Result<Config, Error> {
         let here = Utf8Path::new(".");
         let path = self.global.config.clone().or_else(|| config_file::find(here)).ok_or(Error::NoConfiguration)?;
-        Ok(config_file::load(&path, &|name| self.variable(name))?)
+        let config = config_file::load(&path, &|name| self.variable(name))?;
+        lint::refuse(&config)?;
+        Ok(config)
     }
 
     /// An environment by name; `prod` and `stage` are understood.

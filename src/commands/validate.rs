@@ -61,7 +61,8 @@ pub async fn validate(shell: &Shell, arguments: &cli::Validate) -> Result<Report
     let promotion = arguments.promotion_type.map(PromotionType::from);
     let postgres = arguments.postgres.or(config.as_ref().and_then(|it| it.postgres));
     let postgres = postgres.unwrap_or_default();
-    let request = Request { postgres, promotion, config_tables, ..Request::of(profile) };
+    let levels = config.as_ref().map(|it| it.rules.as_slice()).unwrap_or_default();
+    let request = Request { postgres, promotion, config_tables, levels, ..Request::of(profile) };
     let judged = folders.into_iter().map(|folder| folder.judge(&request));
     let validation = judged.reduce(together).ok_or(ValidateError::NothingNamed)?;
     Ok(report(validation, arguments.fail_on, config.as_ref().and_then(|it| next(it, arguments))))

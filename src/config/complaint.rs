@@ -154,6 +154,25 @@ pub enum Complaint {
         #[label("not possible")]
         span: SourceSpan,
     },
+    #[error("there is no rule `{name}`")]
+    #[diagnostic(code(config::unknown_rule))]
+    UnknownRule {
+        name: String,
+        #[help]
+        help: String,
+        #[label("no such rule")]
+        span: SourceSpan,
+    },
+    #[error("`{rule}` is an error in {profile}, and cannot be less")]
+    #[diagnostic(code(config::gate))]
+    Gate {
+        rule: String,
+        profile: &'static str,
+        #[help]
+        help: String,
+        #[label("would open a gate that nothing may open")]
+        span: SourceSpan,
+    },
     #[error("{place} is no duration that can be used")]
     #[diagnostic(code(config::bad_duration))]
     BadDuration {
@@ -276,6 +295,8 @@ impl Complaint {
             | Self::MissingKey { span, .. }
             | Self::WrongType { span, .. }
             | Self::WrongValue { span, .. }
+            | Self::UnknownRule { span, .. }
+            | Self::Gate { span, .. }
             | Self::BadDuration { span, .. }
             | Self::BadTable { span, .. }
             | Self::BadName { span, .. }

@@ -6,7 +6,7 @@ use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Deletes, ProfileName, Reviews, Verify, duration};
+use super::{Deletes, Level, ProfileName, Reviews, Verify, duration};
 
 /// The configuration of liftlock, <https://github.com/liftlock/liftlock>.
 ///
@@ -28,6 +28,9 @@ pub struct RawConfig {
     /// PostgreSQL's major version that migrations are judged for. Default: 17.
     #[schemars(range(min = 14, max = 18), extend("examples" = ["17"]))]
     pub postgres: Option<u8>,
+    /// How severe rules are: `index-without-concurrently: warning`, `type-int: { production: error, dev: off }`.
+    #[serde(default)]
+    pub rules: BTreeMap<String, RawLevels>,
     /// Where audit events are sent. They are recorded in the target database in any case.
     pub audit: Option<RawAudit>,
     /// Postgres → mirror.
@@ -57,6 +60,23 @@ pub struct RawEnvironment {
     /// How long a statement may run. Default: `15min`.
     #[schemars(regex(pattern = duration::PATTERN), extend("examples" = ["15min"]))]
     pub statement_timeout: Option<String>,
+}
+
+/// How severe a rule is: everywhere, or by profile.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum RawLevels {
+    Everywhere(Level),
+    ByProfile(RawByProfile),
+}
+
+/// How severe a rule is, by profile; as it comes where nothing is said.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawByProfile {
+    pub dev: Option<Level>,
+    pub staging: Option<Level>,
+    pub production: Option<Level>,
 }
 
 /// Restore points.
@@ -181,6 +201,9 @@ fn without_null(schema: &mut Value) {
                     let one = one.clone();
                     keys.insert("type".to_owned(), one);
                 }
+            }
+            if let Some(Value::Array(values)) = keys.get_mut("enum") {
+                values.retain(|value| !value.is_null());
             }
             if let Some(Value::Array(choices)) = keys.get_mut("anyOf") {
                 choices.retain(|choice| choice.get("type").is_none_or(|name| name != "null"));

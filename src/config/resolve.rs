@@ -53,6 +53,7 @@ pub fn resolve(
         environments: BTreeMap::new(),
         incomplete: BTreeMap::new(),
         config_tables: reading.tables(&["config_tables"], raw.config_tables),
+        rules: super::rules::read(raw.rules, places),
         postgres: raw.postgres.and_then(PostgresMajor::new),
         audit: raw.audit.map(|audit| reading.audit(audit)),
         sync: None,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use jsonschema::{Validator, error::ValidationErrorKind};
+use jsonschema::{ValidationError, Validator, error::ValidationErrorKind};
 use serde_json::Value;
 
 use super::{
@@ -20,7 +20,7 @@ pub fn judge(document: &mut Value, schema: &Value, places: &Places) -> Vec<Compl
     let validator = Validator::new(schema).expect("the schema is made from our own types");
     let mut complaints = Vec::new();
     let mut wrong: BTreeSet<Path> = BTreeSet::new();
-    for error in validator.iter_errors(document) {
+    for error in validator.iter_errors(document).flat_map(meant) {
         let path: Path = steps(error.instance_path().as_str());
         let subject = error.schema_path().as_str().rsplit_once('/').map_or("", |(parent, _)| parent);
         let subject = schema.pointer(subject).unwrap_or(&Value::Null);
@@ -50,6 +50,21 @@ pub fn judge(document: &mut Value, schema: &Value, places: &Places) -> Vec<Compl
     }
     wrong.iter().for_each(|path| remove(document, path));
     complaints
+}
+
+/// Where a value may have several forms: what is wrong with the form that it has.
+fn meant(error: ValidationError<'_>) -> Vec<ValidationError<'_>> {
+    let own = error.instance_path().as_str().to_owned();
+    let ValidationErrorKind::AnyOf { context } = error.kind() else { return vec![error] };
+    let of_other_form = |it: &ValidationError<'_>| {
+        matches!(it.kind(), ValidationErrorKind::Type { .. }) && it.instance_path().as_str() == own
+    };
+    let fits = |form: &&Vec<ValidationError<'static>>| !form.iter().any(of_other_form);
+    let Some(at) = context.iter().position(|form| fits(&form)) else { return vec![error] };
+    match error.into_parts().kind {
+        ValidationErrorKind::AnyOf { mut context } => context.swap_remove(at),
+        _ => Vec::new(),
+    }
 }
 
 fn steps(pointer: &str) -> Path {
@@ -179,6 +194,8 @@ fn wrong_value(path: &[String], found: &Value, subject: &Value, places: &Places)
 fn choices(schema: &Value) -> Vec<&str> {
     let plain = schema.get("enum").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
     let described = schema.get("oneOf").and_then(Value::as_array).into_iter().flatten();
+    let forms = schema.get("anyOf").and_then(Value::as_array).into_iter().flatten().flat_map(choices);
+    let plain = plain.chain(forms);
     plain.chain(described.filter_map(|choice| choice.get("const").and_then(Value::as_str))).collect()
 }
 

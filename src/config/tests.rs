@@ -9,8 +9,8 @@ use miette::Diagnostic;
 use proptest::prelude::*;
 
 use super::{
-    Audit, Config, MirrorTarget, Part, ProfileName, clear, duration, find, load, nearest::nearest, parse, schema,
-    starter, variables,
+    Audit, Config, Level, Levels, MirrorTarget, Part, ProfileName, clear, duration, find, load, nearest::nearest,
+    parse, schema, starter, variables,
 };
 use crate::report::text::{self, Look};
 
@@ -26,6 +26,7 @@ environments:
     backup: { keep: 30d }
     lock_timeout: 2s
     statement_timeout: 15min
+rules: { index-without-concurrently: warning, drop-table: { production: error, dev: off } }
 config_tables: [site_settings, feature_flags]     # what config_only promotions may change
 audit: { webhook: "${AUDIT_WEBHOOK_URL}", secret: "${AUDIT_WEBHOOK_SECRET}" }
 sync:
@@ -89,6 +90,15 @@ fn the_documented_shape_is_read_whole() {
     assert_eq!(config.environment("stage").expect("stage is staging").profile, ProfileName::Staging);
     assert_eq!(config.environment("dev").expect("it is there").profile, ProfileName::Dev);
     assert!(matches!(config.audit, Some(Part::Complete(Audit { .. }))));
+    let levels = config.rules.iter().map(|it| (it.rule.as_str(), it.levels)).collect::<Vec<_>>();
+    let warning = Some(Level::Warning);
+    assert_eq!(
+        levels,
+        [
+            ("index-without-concurrently", Levels { dev: warning, staging: warning, production: warning }),
+            ("drop-table", Levels { dev: Some(Level::Off), staging: None, production: Some(Level::Error) }),
+        ]
+    );
     let sync = config.sync().expect("it needs no variable").expect("it is there");
     assert_eq!((sync.from.as_str(), &sync.to, sync.batch_rows), ("production", &folder("mirror"), 500));
     assert_eq!(sync.tables, ["sow_poles", "sow_drops"]);
@@ -215,6 +225,7 @@ fn every_mistake_is_shown_at_its_line() {
         ("a URL of another database", with("  a: { database: \"mysql://localhost/x\" }\n  b: { database: localhost }\n")),
         ("one database twice", with("  a: { database: \"${DATABASE_URL_PROD}\" }\n  b: { database: \"${SAME_AS_PROD}\" }\n")),
         ("tables that are none", with("config_tables: [flags, 'drop table x', a.b.c, '', app.\"Fl ags\", 3]\n")),
+        ("levels of rules", with("rules:\n  credentials-in-text: warning\n  drop-table: warn\n  drop-column: { production: eror, prod: off }\n  type-int: [off]\n")),
         ("names of environments", with("  \"my db\": { database: \"${DATABASE_URL_PROD}\" }\n")),
     ];
     let mut catalogue = String::new();

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     catalog::{self, Catalog, Origin, Release},
-    config::{PostgresMajor, ProfileName, PromotionType},
+    config::{PostgresMajor, ProfileName, PromotionType, RuleLevels},
     migration::{Migration, TransactionMode},
     report::{Columns, Explanation, Finding, Validation, fingerprint},
     sql::{
@@ -17,7 +17,7 @@ use crate::{
 };
 
 use super::{
-    Context, Problem, Request, Rule, header,
+    Context, Problem, Request, Rule, header, levels,
     rule::{Check, DirectiveUse, Verdict, Waivable},
     rules,
 };
@@ -29,6 +29,7 @@ pub struct Engine<'a> {
     promotion: Option<PromotionType>,
     emergency: Option<&'a str>,
     config_tables: &'a [ObjectName],
+    levels: &'a [RuleLevels],
     catalog: Catalog,
     /// Migrations run so far.
     count: usize,
@@ -71,7 +72,7 @@ enum Around<'p> {
 
 impl<'a> Engine<'a> {
     pub fn new(request: &Request<'a>, config_tables: &'a [ObjectName]) -> Self {
-        let Request { profile, postgres, promotion, emergency, .. } = *request;
+        let Request { profile, postgres, promotion, emergency, levels, .. } = *request;
         let validation = Validation { profile: profile.name().to_owned(), ..Validation::default() };
         Self {
             profile,
@@ -79,6 +80,7 @@ impl<'a> Engine<'a> {
             promotion,
             emergency,
             config_tables,
+            levels,
             catalog: Catalog::default(),
             count: 0,
             validation,
@@ -278,7 +280,15 @@ impl<'a> Engine<'a> {
 
     /// Problems become findings: with a place that a reader can find, and waived when something waives them.
     fn record(&mut self, visit: &mut Visit, rule: &Rule, problems: Vec<Problem>, path: Path) {
-        let Some(severity) = rule.severity.in_profile(self.profile) else { return };
+        if problems.is_empty() {
+            return;
+        }
+        let Some(severity) = levels::severity(rule, self.profile, self.levels) else {
+            // A waiver of a rule that is off here may be needed elsewhere.
+            let found = problems.iter().filter(|it| it.verdict == Verdict::Wrong);
+            found.for_each(|_| drop(visit.waive(rule, path.directives)));
+            return;
+        };
         for problem in problems {
             if problem.verdict == Verdict::Safe {
                 self.explain(visit, rule, problem, path);

@@ -9,6 +9,7 @@ mod context;
 mod engine;
 mod fix;
 mod header;
+mod levels;
 mod locks;
 mod profile;
 mod rule;
@@ -18,11 +19,12 @@ pub mod volatility;
 
 pub use context::{Context, running};
 pub use fix::{Fix, FixStep, Run};
+pub use levels::{refuse, severity};
 pub use rule::{Check, DirectiveUse, Docs, Example, ExampleKind, Problem, Rule, Severities, Verdict, Waivable};
 
 use crate::{
     catalog::Release,
-    config::{PostgresMajor, ProfileName, PromotionType},
+    config::{PostgresMajor, ProfileName, PromotionType, RuleLevels},
     migration::Migration,
     report::Validation,
     sql::names::{Ident, ObjectName},
@@ -44,6 +46,8 @@ pub struct Request<'a> {
     pub emergency: Option<&'a str>,
     /// What `config_only` promotions may change, as the configuration says it: `site_settings`, `app.flags`.
     pub config_tables: &'a [String],
+    /// Rules whose severity is configured.
+    pub levels: &'a [RuleLevels],
 }
 
 impl Request<'_> {
@@ -57,6 +61,7 @@ impl Request<'_> {
             promotion: None,
             emergency: None,
             config_tables: &[],
+            levels: &[],
         }
     }
 }

@@ -33,6 +33,8 @@ pub struct Severities {
 }
 
 impl Severities {
+    /// Nowhere, unless the configuration says so: a matter of taste.
+    pub const OFF: Self = Self { dev: None, staging: None, production: None };
     /// An error everywhere.
     pub const ERROR: Self = Self::each(Severity::Error);
     /// A warning everywhere.

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     catalog::Release,
-    config::{Approvals, Config, Environment, PromotionType},
+    config::{Approvals, Config, Environment, ProfileName, PromotionType, RuleLevels},
     lint::{self, rules},
     migration::{self, Migration},
     report::Validation,
@@ -151,7 +151,7 @@ pub async fn prepare<'a>(
     };
     let mut prepared = Prepared {
         question,
-        rules: rules_digest(),
+        rules: rules_digest(question.environment.profile, &question.config.rules),
         survey,
         elsewhere,
         validation: Validation::default(),
@@ -165,6 +165,7 @@ pub async fn prepare<'a>(
         promotion: Some(prepared.promotion_type()),
         emergency: emergency.as_deref(),
         config_tables: &question.config.config_tables,
+        levels: &question.config.rules,
         ..lint::Request::of(question.environment.profile)
     };
     let release = |it: &Migration| if ids.contains(it.id.0.as_str()) { Release::Judged } else { Release::History };
@@ -173,14 +174,20 @@ pub async fn prepare<'a>(
     Ok(prepared)
 }
 
-/// Digest of all rules with their texts: another rule set may answer otherwise.
-fn rules_digest() -> String {
+/// Digest of all rules with their texts, and of what is configured for this profile: another rule set may answer
+/// otherwise.
+fn rules_digest(profile: ProfileName, levels: &[RuleLevels]) -> String {
     let mut hasher = Sha256::new();
     for rule in rules::ALL {
         hasher.update(rule.name);
         hasher.update([0]);
         hasher.update(rule.source);
         hasher.update([0]);
+        let level = levels.iter().find(|it| it.rule == rule.name).and_then(|it| it.levels.in_profile(profile));
+        if let Some(level) = level {
+            hasher.update(level.name());
+            hasher.update([0]);
+        }
     }
     let hex: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
     format!("sha256:{hex}")

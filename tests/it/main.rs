@@ -46,4 +46,5 @@ mod resume;
 mod rules;
 mod tidy;
 mod validate;
+mod ways;
 mod webhook;

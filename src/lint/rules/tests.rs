@@ -4,8 +4,8 @@ use std::{collections::BTreeSet, fmt::Write};
 
 use super::{ALL, find};
 use crate::{
-    config::{ProfileName, PromotionType},
-    lint::{Docs, Example, ExampleKind, Request, Rule, lint},
+    config::{ProfileName, PromotionType, RuleLevels, parse},
+    lint::{Docs, Example, ExampleKind, Request, Rule, Severities, lint},
     migration::{self, Migration, MigrationId, SourceFile},
     report::Validation,
 };
@@ -19,7 +19,9 @@ fn migration(name: &str, text: String) -> Migration {
 }
 
 /// An example as `validate` judges it, after its rule's setup.
-fn judge(docs: &Docs, example: &Example) -> Validation {
+///
+/// A rule that is off by itself is on here.
+fn judge(rule: &Rule, docs: &Docs, example: &Example) -> Validation {
     let header = if example.option("whole").is_some() { "" } else { HEADER };
     let name = example.option("name").unwrap_or("20260131120000_example_safe");
     let promotion = example.option("type").map(|name| match name {
@@ -30,13 +32,21 @@ fn judge(docs: &Docs, example: &Example) -> Validation {
         name => panic!("no promotion type is called {name}"),
     });
     let tables = example.option("config").unwrap_or_default().split(',').filter(|it| !it.is_empty());
+    let levels = if rule.severity == Severities::OFF { configured(rule) } else { Vec::new() };
     lint(&Request {
+        levels: &levels,
         history: &[migration("20260101120000_setup_safe", docs.setup.clone())],
         judged: &[migration(name, format!("{header}{}", example.sql))],
         promotion,
         config_tables: &tables.map(str::to_owned).collect::<Vec<_>>(),
         ..Request::of(ProfileName::Production)
     })
+}
+
+/// As if `liftlock.yml` said that the rule is an error.
+fn configured(rule: &Rule) -> Vec<RuleLevels> {
+    let text = format!("migrations: m\nenvironments: {{}}\nrules: {{ {}: error }}\n", rule.name);
+    parse("liftlock.yml".into(), &text, &|_| None).unwrap().rules
 }
 
 /// Rules with unwaived findings.
@@ -81,7 +91,7 @@ fn every_rule_has_a_title_reasons_and_examples_of_both_kinds() {
 fn every_bad_example_is_found_by_its_rule_alone() {
     let mut wrong = String::new();
     for (rule, docs, example) in examples(ExampleKind::Bad) {
-        let validation = judge(&docs, &example);
+        let validation = judge(rule, &docs, &example);
         let also = example.option("also").unwrap_or_default().split(',').filter(|it| !it.is_empty());
         let expected = also.chain([rule.name]).collect::<BTreeSet<_>>();
         if found(&validation) != expected {
@@ -95,7 +105,7 @@ fn every_bad_example_is_found_by_its_rule_alone() {
 fn no_good_example_is_found_by_any_rule() {
     let mut wrong = String::new();
     for (rule, docs, example) in examples(ExampleKind::Good) {
-        let validation = judge(&docs, &example);
+        let validation = judge(rule, &docs, &example);
         if !found(&validation).is_empty() {
             writeln!(wrong, "{}: {:#?} for\n{}", rule.name, validation.findings, example.sql).unwrap();
         }
@@ -113,7 +123,7 @@ fn every_message_reads_well() {
             last = rule.name;
         }
         text.push_str(&example.sql);
-        for finding in judge(&docs, &example).findings {
+        for finding in judge(rule, &docs, &example).findings {
             let name = if finding.rule == rule.name { String::new() } else { format!("{}: ", finding.rule) };
             writeln!(text, "  -> {name}{}\n     {}", finding.message, finding.help.unwrap_or_default()).unwrap();
         }
