@@ -27,8 +27,34 @@ pub struct Context<'a> {
     pub migration: &'a Migration,
     /// Which of the migration's top-level statements this is, or is inside of.
     pub index: usize,
-    /// The top-level statement with which the open transaction started; `None`: each statement on its own.
-    pub transaction: Option<usize>,
+    /// Judged migrations that ran before this one, in order.
+    pub before: &'a [&'a Migration],
+    /// The transaction that is open when the statement starts; `None`: the statement is one of its own.
+    pub transaction: Option<OpenTransaction>,
+}
+
+/// A transaction that holds the locks of its earlier statements. It may have begun in an earlier migration: some
+/// tools run all that is pending in one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenTransaction {
+    /// The migration that it began in: an index of [`Context::before`], or its length for the present one.
+    pub migration: usize,
+    /// The top-level statement of that migration with which it began.
+    pub statement: usize,
+    pub opened_by: OpenedBy,
+}
+
+/// Who opened a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OpenedBy {
+    /// The runner, around the migration or a part of it.
+    Runner,
+    /// The runner, around all migrations that are pending.
+    RunnerForAll,
+    /// The server, because several statements come as one query.
+    Query,
+    /// A `BEGIN` of the migration's own.
+    Begin,
 }
 
 impl<'a> Context<'a> {
@@ -49,9 +75,20 @@ impl<'a> Context<'a> {
         self.migration.statements.get(self.index + 1..).unwrap_or_default()
     }
 
-    /// Earlier top-level statements whose locks are still held: those of the same open transaction.
+    /// Earlier top-level statements of this migration whose locks are still held: those of the same open transaction.
     pub fn same_transaction(&self) -> &'a [Statement] {
-        self.transaction.map_or(&[], |start| &self.migration.statements[start.min(self.index)..self.index])
+        let start = |it: OpenTransaction| if it.migration < self.before.len() { 0 } else { it.statement };
+        self.transaction.map_or(&[], |it| &self.migration.statements[start(it).min(self.index)..self.index])
+    }
+
+    /// The same with those of earlier migrations, the latest migration last: each migration with its statements.
+    pub fn transaction_so_far(&self) -> impl Iterator<Item = (&'a Migration, &'a [Statement])> {
+        let earlier = self.transaction.and_then(|it| Some((self.before.get(it.migration..)?, it.statement)));
+        let (migrations, first) = earlier.unwrap_or((&[], 0));
+        let of = move |(at, it): (usize, &&'a Migration)| {
+            (*it, it.statements.get(if at == 0 { first } else { 0 }..).unwrap_or_default())
+        };
+        migrations.iter().enumerate().map(of).chain(std::iter::once((self.migration, self.same_transaction())))
     }
 
     /// Does this migration, from here on, create something of this kind and name? Then a drop is half of a

@@ -8,7 +8,7 @@ use std::{
 use crate::{
     catalog::{self, Catalog, Origin, Release},
     config::{PostgresMajor, ProfileName, PromotionType, RuleLevels},
-    migration::{Migration, TransactionMode},
+    migration::{Migration, sending::Sent},
     report::{Columns, Explanation, Finding, Validation, fingerprint},
     sql::{
         self, Change, Directive, DirectiveKind, LineIndex, Place, Span, Statement, Token, change::Transaction,
@@ -17,7 +17,7 @@ use crate::{
 };
 
 use super::{
-    Context, Problem, Request, Rule, header, levels,
+    Context, OpenTransaction, OpenedBy, Problem, Request, Rule, header, levels,
     rule::{Check, DirectiveUse, Verdict, Waivable},
     rules,
 };
@@ -33,6 +33,10 @@ pub struct Engine<'a> {
     catalog: Catalog,
     /// Migrations run so far.
     count: usize,
+    /// Those of them that were judged.
+    before: Vec<&'a Migration>,
+    /// The transaction around all of them, as the last one left it.
+    shared: Option<OpenTransaction>,
     validation: Validation,
 }
 
@@ -41,7 +45,7 @@ struct Visit<'m> {
     migration: &'m Migration,
     lines: LineIndex,
     index: usize,
-    transaction: Option<usize>,
+    transaction: Option<OpenTransaction>,
     origin: Origin,
     /// Directives of this migration by place, with the findings that each could waive.
     uses: BTreeMap<Span, usize>,
@@ -83,16 +87,20 @@ impl<'a> Engine<'a> {
             levels,
             catalog: Catalog::default(),
             count: 0,
+            before: Vec::new(),
+            shared: None,
             validation,
         }
     }
 
     /// Replays a migration, and judges it when it belongs to the release.
-    pub fn run(&mut self, release: Release, migration: &Migration) {
+    pub fn run(&mut self, release: Release, migration: &'a Migration) {
         let origin = Origin { release, migration: self.count, certain: true };
         self.count += 1;
-        // Each migration runs in a session of its own.
-        self.catalog.end_session();
+        // Each migration runs in a session of its own, unless they share a transaction.
+        if migration.sent(0).0 != Sent::InSharedTransaction {
+            self.catalog.end_session();
+        }
         match release {
             Release::History => {
                 let start = self.undo_of(migration);
@@ -109,6 +117,7 @@ impl<'a> Engine<'a> {
                     |kind: &PromotionType| *kind != PromotionType::ConfigOnly || !self.config_tables.is_empty();
                 self.promotion = asked.or(declared.filter(measurable));
                 self.judge(migration, origin);
+                self.before.push(migration);
                 self.promotion = asked;
             }
         }
@@ -147,12 +156,11 @@ impl<'a> Engine<'a> {
     }
 
     fn judge(&mut self, migration: &Migration, origin: Origin) {
-        let transaction = (migration.transaction == TransactionMode::Single).then_some(0);
         let mut visit = Visit {
             migration,
             lines: LineIndex::new(&migration.text),
             index: 0,
-            transaction,
+            transaction: self.opened(migration, 0, None),
             origin,
             uses: BTreeMap::new(),
             concealed: Vec::new(),
@@ -170,11 +178,14 @@ impl<'a> Engine<'a> {
         let start = self.undo_of(migration);
         for (index, statement) in migration.statements.iter().enumerate() {
             visit.index = index;
+            visit.transaction = self.opened(migration, index, visit.transaction);
             let directives = statement.directives.iter().collect::<Vec<_>>();
             self.visit(&mut visit, statement, Path { directives: &directives, around: Around::Nothing });
             self.undo(statement, start.as_ref());
             visit.transaction = match statement.change {
-                Change::Transaction(Transaction::Begin) => visit.transaction.or(Some(index)),
+                Change::Transaction(Transaction::Begin) => {
+                    visit.transaction.or(Some(self.open_at(index, OpenedBy::Begin)))
+                }
                 Change::Transaction(Transaction::Commit | Transaction::Rollback | Transaction::PrepareTransaction) => {
                     None
                 }
@@ -184,6 +195,7 @@ impl<'a> Engine<'a> {
                 self.catalog.end_transaction();
             }
         }
+        self.shared = visit.transaction.filter(|it| it.opened_by == OpenedBy::RunnerForAll);
         self.judge_directives(&mut visit, &directives);
         self.validation.files += 1;
         self.validation.statements += migration.statements.len();
@@ -192,6 +204,26 @@ impl<'a> Engine<'a> {
             let text = concealed(&migration.text, &visit.concealed);
             self.validation.sources.push((migration.path.clone(), text));
         }
+    }
+
+    /// The transaction that a top-level statement runs in; `open` is the one that the statement before it left open.
+    fn opened(&self, migration: &Migration, index: usize, open: Option<OpenTransaction>) -> Option<OpenTransaction> {
+        match migration.sent(index) {
+            (Sent::InTransaction, true) => Some(self.open_at(index, OpenedBy::Runner)),
+            (Sent::InSharedTransaction, true) => {
+                Some(self.shared.unwrap_or_else(|| self.open_at(index, OpenedBy::RunnerForAll)))
+            }
+            (Sent::OneByOne, true) => None,
+            (Sent::AsOneQuery, starts) => {
+                let of_query = || (migration.sent_with(index) > 1).then(|| self.open_at(index, OpenedBy::Query));
+                open.filter(|_| !starts).or_else(of_query)
+            }
+            (Sent::InTransaction | Sent::InSharedTransaction | Sent::OneByOne, false) => open,
+        }
+    }
+
+    fn open_at(&self, statement: usize, opened_by: OpenedBy) -> OpenTransaction {
+        OpenTransaction { migration: self.before.len(), statement, opened_by }
     }
 
     /// One statement that runs, then those inside it, then those of the routines it calls.
@@ -274,6 +306,7 @@ impl<'a> Engine<'a> {
             config_tables: self.config_tables,
             migration: visit.migration,
             index: visit.index,
+            before: &self.before,
             transaction: visit.transaction,
         }
     }

@@ -17,7 +17,7 @@ pub mod rules;
 pub mod types;
 pub mod volatility;
 
-pub use context::{Context, running};
+pub use context::{Context, OpenTransaction, OpenedBy, running};
 pub use fix::{Fix, FixStep, Run};
 pub use levels::{refuse, severity};
 pub use rule::{Check, DirectiveUse, Docs, Example, ExampleKind, Problem, Rule, Severities, Verdict, Waivable};

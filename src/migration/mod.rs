@@ -2,6 +2,7 @@
 
 pub mod discover;
 pub mod layout;
+pub mod sending;
 pub mod template;
 
 #[cfg(test)]
@@ -15,6 +16,7 @@ use std::{
 use camino::Utf8PathBuf;
 use sha2::{Digest, Sha256};
 
+use self::sending::{Part, Sent};
 use crate::sql::{self, Change, Statement, change::Transaction};
 
 /// What the history records: the path below the migrations folder, `/` between its parts
@@ -78,7 +80,10 @@ pub struct Migration {
     pub checksum: Checksum,
     /// Those that are applied: all of the file but its down sections.
     pub statements: Vec<Statement>,
+    /// As liftlock applies it.
     pub transaction: TransactionMode,
+    /// As the runner that it is judged for sends it; the first part starts with the first statement.
+    pub parts: Vec<Part>,
 }
 
 impl Migration {
@@ -119,9 +124,11 @@ pub fn read(file: SourceFile) -> Migration {
         None => file.text,
     };
     let statements = layout::without_down_sections(&text, sql::read(&text));
+    let transaction = transaction_mode(&text, &statements);
     Migration {
         name: layout::script(&file.id.0).name,
-        transaction: transaction_mode(&text, &statements),
+        transaction,
+        parts: vec![Part { first: 0, sent: Sent::by_liftlock(transaction) }],
         id: file.id,
         path: file.path,
         text,
