@@ -36,7 +36,7 @@
 //! # Where to add
 //!
 //! * A rule: `lint/rules/<name>.rs`, and its line in `lint/rules/mod.rs`. Tests over the list do the rest.
-//! * A statement: `sql/change.rs`, `sql/recognise/`, `sql/shape.rs`; `catalog/replay.rs` when it builds something.
+//! * A statement: `sql/change.rs`, `sql/recognise/`, `sql/shape.rs`; `catalog/replay/` when it builds something.
 //! * A command: `cli.rs`, `commands/<name>.rs`. A gate: `promote/gates.rs`. A step: `promote/plan.rs` and
 //!   `promote/perform.rs`, where it must recognise its own work after a kill.
 //! * An input of the Action: `action.yml`, `.github/action/run.sh`, the README's table. `tests/it/action_scripts.rs`

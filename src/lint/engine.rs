@@ -97,6 +97,7 @@ impl<'a> Engine<'a> {
     pub fn run(&mut self, release: Release, migration: &'a Migration) {
         let origin = Origin { release, migration: self.count, certain: true };
         self.count += 1;
+        self.catalog.migrations.push(Arc::from(migration.name.as_str()));
         // Each migration runs in a session of its own, unless they share a transaction.
         if migration.sent(0).0 != Sent::InSharedTransaction {
             self.catalog.end_session();

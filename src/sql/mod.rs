@@ -9,6 +9,7 @@ mod body;
 pub mod change;
 mod comments;
 mod confirm;
+pub mod data_type;
 mod effect;
 mod lower;
 pub mod names;

@@ -1,0 +1,293 @@
+//! What a catalog holds: one struct for each kind of object.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::Origin;
+use crate::sql::{
+    Statement,
+    change::{ConstraintKind, Expression, Generated, ObjectKind, TypeKind, Volatility},
+    data_type::DataType,
+    names::{Ident, ObjectName},
+};
+
+#[derive(Debug, Clone)]
+pub struct Table {
+    pub name: ObjectName,
+    pub origin: Origin,
+    pub columns: Vec<Column>,
+    pub constraints: Vec<Constraint>,
+    pub temporary: bool,
+    /// `ON COMMIT DROP`.
+    pub until_commit: bool,
+    pub foreign: bool,
+    pub unlogged: bool,
+    /// `PARTITION BY`.
+    pub partitioned: bool,
+    /// How and by what; `None` also when it is partitioned and no file says how.
+    pub partition_key: Option<PartitionKey>,
+    pub partition_of: Option<ObjectName>,
+    /// Which rows of its parent it holds; `None` when that is not known, or it is no partition.
+    pub bound: Option<Bound>,
+    pub partitions: Vec<ObjectName>,
+    pub default_partition: Option<ObjectName>,
+    pub inherits: Vec<ObjectName>,
+    pub row_security: RowSecurity,
+    pub replica_identity: ReplicaIdentity,
+    /// `WITH (…)` and `SET (…)`, lower case: `fillfactor`, `autovacuum_enabled`.
+    pub options: BTreeMap<String, String>,
+    /// Its columns are not all known: `AS SELECT`, `LIKE`, or created by no file that was read.
+    pub partial: bool,
+}
+
+/// `PARTITION BY`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartitionKey {
+    pub strategy: Strategy,
+    /// Columns by name, expressions as text.
+    pub keys: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strategy {
+    List,
+    Range,
+    Hash,
+}
+
+/// `FOR VALUES …` or `DEFAULT`, as text: lower case outside quotes, one space between words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Bound {
+    Default,
+    /// `in ('a', 'b')`: the values.
+    In(Vec<String>),
+    /// `from (…) to (…)`: both lists, one value for each key.
+    Range {
+        from: Vec<String>,
+        to: Vec<String>,
+    },
+    Hash {
+        modulus: String,
+        remainder: String,
+    },
+}
+
+/// Row level security of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RowSecurity {
+    pub enabled: bool,
+    /// For the table's owner, too.
+    pub forced: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum ReplicaIdentity {
+    /// The primary key.
+    #[default]
+    Default,
+    Full,
+    Nothing,
+    Index(String),
+}
+
+#[derive(Debug, Clone)]
+pub struct Column {
+    pub name: String,
+    /// As written, lower case.
+    pub data_type: String,
+    /// The same with its spelling resolved and its modifiers apart.
+    pub resolved: DataType,
+    pub not_null: bool,
+    /// For `serial` columns the `nextval(…)` that stands behind them.
+    pub default: Option<Expression>,
+    pub generated: Option<Generated>,
+    pub origin: Origin,
+}
+
+#[derive(Debug, Clone)]
+pub struct Constraint {
+    /// As written, or as Postgres names it when nobody did.
+    pub name: String,
+    pub kind: ConstraintKind,
+    /// What it stands on: its columns, those that a check's expression names.
+    pub columns: Vec<String>,
+    /// `false` after `NOT VALID` until it is validated, and for `NOT ENFORCED`.
+    pub validated: bool,
+    pub enforced: bool,
+    pub origin: Origin,
+    /// The migration that validated it; the one that added it when it was never `NOT VALID`.
+    /// [`super::Catalog::migration`] has its name.
+    pub validated_by: Option<usize>,
+}
+
+/// A foreign key as both ends see it.
+#[derive(Debug, Clone, Copy)]
+pub struct ForeignKey<'c> {
+    pub table: &'c Table,
+    pub constraint: &'c Constraint,
+    pub columns: &'c [Ident],
+    pub references: &'c ObjectName,
+}
+
+#[derive(Debug, Clone)]
+pub struct Index {
+    pub name: ObjectName,
+    pub table: ObjectName,
+    pub unique: bool,
+    /// Plain columns by name, expressions as text.
+    pub keys: Vec<String>,
+    /// Columns of `INCLUDE`.
+    pub include: Vec<String>,
+    pub partial: bool,
+    /// The condition of `WHERE`.
+    pub predicate: Option<String>,
+    /// `btree` when `None`.
+    pub method: Option<String>,
+    /// Columns that its keys, expressions and condition name, and those that it includes.
+    pub columns: Vec<String>,
+    pub nulls_not_distinct: bool,
+    pub validity: Validity,
+    /// The index of the partitioned table that it is a part of.
+    pub parent: Option<ObjectName>,
+    pub origin: Origin,
+    /// The constraint it carries, by name.
+    pub constraint: Option<String>,
+}
+
+/// Whether an index may be relied on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Validity {
+    Valid,
+    /// `ON ONLY` a partitioned table, until every partition has one attached; or seen to be so in a database.
+    Invalid,
+    /// Built `CONCURRENTLY`: only the database knows whether that came to its end.
+    Unknown,
+}
+
+#[derive(Debug, Clone)]
+pub struct Type {
+    pub kind: TypeKind,
+    /// Of a domain.
+    pub constraints: Vec<Constraint>,
+    pub not_null: bool,
+    pub origin: Origin,
+}
+
+#[derive(Debug, Clone)]
+pub struct View {
+    pub materialized: bool,
+    /// Relations that it reads, resolved.
+    pub reads: Vec<ObjectName>,
+    /// Words of its query that may be columns; `None`: all columns of what it reads (`*`), or unknown.
+    pub mentions: Option<Vec<String>>,
+    pub origin: Origin,
+}
+
+/// One definition of a function or procedure; overloads are several of one name.
+#[derive(Debug, Clone)]
+pub struct Routine {
+    pub kind: ObjectKind,
+    /// Types of its arguments that count for the overload, as written; `None` when not known.
+    pub arguments: Option<Vec<String>>,
+    pub volatility: Volatility,
+    /// Lower case: `sql`, `plpgsql`.
+    pub language: String,
+    /// What runs when it is called; places are those of the file that created it.
+    pub body: Arc<[Statement]>,
+    /// Postgres puts its one expression where the call stands, so that only what that calls matters.
+    pub inlined: bool,
+    pub origin: Origin,
+}
+
+#[derive(Debug, Clone)]
+pub struct Sequence {
+    /// The column that it goes away with: table and column.
+    pub owned_by: Option<(ObjectName, String)>,
+    /// `smallint`, `integer`; `bigint` when nobody says.
+    pub data_type: Option<String>,
+    pub origin: Origin,
+}
+
+#[derive(Debug, Clone)]
+pub struct Trigger {
+    pub name: String,
+    pub table: ObjectName,
+    pub routine: Option<ObjectName>,
+    pub enabled: bool,
+    pub origin: Origin,
+}
+
+/// A row level security policy.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    pub name: String,
+    pub table: ObjectName,
+    /// `ALL`, `SELECT`, `INSERT`, `UPDATE`, `DELETE`.
+    pub command: String,
+    /// Empty: everybody.
+    pub roles: Vec<String>,
+    pub permissive: bool,
+    pub origin: Origin,
+}
+
+/// Privileges on one object for one role.
+#[derive(Debug, Clone)]
+pub struct Grant {
+    pub kind: ObjectKind,
+    pub name: ObjectName,
+    /// `public` for everybody.
+    pub role: String,
+    /// Upper case: `SELECT`, `ALL`.
+    pub privileges: Vec<String>,
+    pub origin: Origin,
+}
+
+/// `ALTER DEFAULT PRIVILEGES … GRANT`.
+#[derive(Debug, Clone)]
+pub struct DefaultPrivilege {
+    /// `None`: of every schema.
+    pub schema: Option<String>,
+    /// Of which role's objects; `None`: of whoever runs the migration.
+    pub creator: Option<String>,
+    /// `Table`, `Sequence`, `Function`, `Type`, `Schema`.
+    pub kind: ObjectKind,
+    pub role: String,
+    /// Upper case: `SELECT`, `ALL`.
+    pub privileges: Vec<String>,
+    pub origin: Origin,
+}
+
+/// `CREATE PUBLICATION`.
+#[derive(Debug, Clone)]
+pub struct Publication {
+    pub all_tables: bool,
+    pub tables: Vec<ObjectName>,
+    pub schemas: Vec<String>,
+    pub origin: Origin,
+}
+
+impl Table {
+    pub fn column(&self, name: &Ident) -> Option<&Column> {
+        self.column_named(&name.name)
+    }
+
+    pub fn column_named(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+
+    pub fn constraint(&self, name: &Ident) -> Option<&Constraint> {
+        self.constraints.iter().find(|constraint| constraint.name == name.name)
+    }
+
+    /// The primary key's columns.
+    pub fn primary_key(&self) -> Option<&[String]> {
+        let key = self.constraints.iter().find(|it| matches!(it.kind, ConstraintKind::PrimaryKey { .. }));
+        key.map(|it| it.columns.as_slice())
+    }
+}
+
+impl Column {
+    /// An insert that does not name it gets a value.
+    pub fn has_default(&self) -> bool {
+        self.default.is_some() || self.generated.is_some()
+    }
+}

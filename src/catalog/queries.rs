@@ -1,0 +1,118 @@
+//! Questions that rules ask of a catalog.
+
+use super::{Catalog, Constraint, DefaultPrivilege, ForeignKey, Grant, Index, Policy, Table, Trigger, View};
+use crate::sql::{
+    change::{ConstraintKind, ObjectKind},
+    names::ObjectName,
+};
+
+impl Catalog {
+    /// The name of a migration, by [`super::Origin::migration`] or [`Constraint::validated_by`].
+    pub fn migration(&self, number: usize) -> Option<&str> {
+        self.migrations.get(number).map(|it| &**it)
+    }
+
+    /// The name of the migration that validated a constraint: "validated in 0042".
+    pub fn validated_in(&self, constraint: &Constraint) -> Option<&str> {
+        self.migration(constraint.validated_by?)
+    }
+
+    /// The indexes of a table.
+    pub fn indexes_of(&self, table: &ObjectName) -> impl Iterator<Item = &Index> {
+        let table = self.resolve(table);
+        self.indexes.values().filter(move |index| index.table == table)
+    }
+
+    /// Indexes of a table whose first keys are these columns, in any order: what finds the rows of a foreign key.
+    /// Partial ones and those that were seen to be invalid are none.
+    pub fn indexes_leading_with<'c>(
+        &'c self,
+        table: &ObjectName,
+        columns: &'c [String],
+    ) -> impl Iterator<Item = &'c Index> {
+        self.indexes_of(table).filter(move |it| {
+            it.keys.len() >= columns.len()
+                && it.keys[..columns.len()].iter().all(|key| columns.contains(key))
+                && !it.partial
+                && it.is_usable()
+        })
+    }
+
+    /// Indexes that make these columns unique, exactly these and in any order: what `ON CONFLICT (…)` finds.
+    pub fn unique_on<'c>(&'c self, table: &ObjectName, columns: &'c [String]) -> impl Iterator<Item = &'c Index> {
+        self.indexes_leading_with(table, columns).filter(move |it| it.unique && it.keys.len() == columns.len())
+    }
+
+    /// Foreign keys of a table to others.
+    pub fn foreign_keys_of(&self, table: &ObjectName) -> impl Iterator<Item = ForeignKey<'_>> {
+        self.tables.get(&self.resolve(table)).into_iter().flat_map(foreign_keys)
+    }
+
+    /// Foreign keys that point to a table.
+    pub fn foreign_keys_to(&self, table: &ObjectName) -> impl Iterator<Item = ForeignKey<'_>> {
+        let name = self.resolve(table);
+        self.tables.values().flat_map(foreign_keys).filter(move |it| *it.references == name)
+    }
+
+    /// Tables with a foreign key to this one.
+    pub fn referencing(&self, table: &ObjectName) -> impl Iterator<Item = &Table> {
+        let name = self.resolve(table);
+        self.tables.values().filter(move |it| foreign_keys(it).any(|key| *key.references == name))
+    }
+
+    /// Views that read a table or view themselves.
+    pub fn views_on(&self, relation: &ObjectName) -> impl Iterator<Item = (&ObjectName, &View)> {
+        let name = self.resolve(relation);
+        self.views.iter().filter(move |(_, view)| view.reads.contains(&name))
+    }
+
+    /// Views that read a column of a table, or may: `*` takes all that there are when the view is made.
+    pub fn views_reading<'c>(
+        &'c self,
+        table: &ObjectName,
+        column: &'c str,
+    ) -> impl Iterator<Item = (&'c ObjectName, &'c View)> {
+        self.views_on(table)
+            .filter(move |(_, it)| it.mentions.as_ref().is_none_or(|all| all.iter().any(|it| it == column)))
+    }
+
+    pub fn triggers_on(&self, table: &ObjectName) -> impl Iterator<Item = &Trigger> {
+        let name = self.resolve(table);
+        self.triggers.iter().filter(move |it| it.table == name)
+    }
+
+    pub fn policies_on(&self, table: &ObjectName) -> impl Iterator<Item = &Policy> {
+        let name = self.resolve(table);
+        self.policies.iter().filter(move |it| it.table == name)
+    }
+
+    /// Privileges on a table, view or sequence; those on a routine, type or schema by its kind.
+    pub fn grants_on(&self, kind: ObjectKind, name: &ObjectName) -> impl Iterator<Item = &Grant> {
+        let name = self.resolve(name);
+        self.grants.iter().filter(move |it| it.kind == kind && it.name == name)
+    }
+
+    /// Default privileges that an object of this kind in this schema is made with, when the migration's own role
+    /// makes it or nobody said whose.
+    pub fn default_privileges_in(&self, kind: ObjectKind, schema: &str) -> impl Iterator<Item = &DefaultPrivilege> {
+        let here = move |it: &&DefaultPrivilege| it.schema.as_deref().is_none_or(|it| it == schema);
+        self.default_privileges.iter().filter(move |it| it.kind == kind).filter(here)
+    }
+}
+
+impl Index {
+    /// Not seen to be invalid.
+    pub fn is_usable(&self) -> bool {
+        self.validity != super::Validity::Invalid
+    }
+}
+
+/// Those of one table.
+fn foreign_keys(table: &Table) -> impl Iterator<Item = ForeignKey<'_>> {
+    table.constraints.iter().filter_map(move |constraint| match &constraint.kind {
+        ConstraintKind::ForeignKey { columns, references, .. } => {
+            Some(ForeignKey { table, constraint, columns, references })
+        }
+        _ => None,
+    })
+}

@@ -1,0 +1,101 @@
+//! A change applied to a catalog.
+
+mod column;
+mod constraint;
+mod index;
+mod object;
+mod partition;
+mod removal;
+mod table;
+
+use super::{Catalog, Origin, Sequence, Trigger, Type, in_schema};
+use crate::sql::{
+    Change, Statement,
+    change::{ObjectKind, SetScope},
+    names::{Ident, ObjectName},
+};
+
+/// What happens to the catalog when a statement runs; its inner statements are replayed by whoever walks them,
+/// but for a routine's body, which is kept for its calls.
+pub fn replay(catalog: &mut Catalog, statement: &Statement, origin: Origin) {
+    match &statement.change {
+        Change::CreateTable(table) => table::create_table(catalog, table, origin),
+        Change::AlterTable(alter) => table::alter_table(catalog, alter, origin),
+        Change::CreateIndex(index) => index::create_index(catalog, index, origin),
+        Change::AlterObject(alter) => object::alter_object(catalog, alter),
+        Change::Drop(drop) => removal::drop_objects(catalog, drop, origin),
+        Change::CreateView(view) => object::create_view(catalog, view, origin),
+        Change::CreateType(new) => {
+            let name = catalog.target(&new.name);
+            catalog
+                .types
+                .insert(name, Type { kind: new.kind.clone(), constraints: Vec::new(), not_null: false, origin });
+        }
+        Change::CreateRoutine(routine) => object::create_routine(catalog, routine, &statement.inner, origin),
+        Change::CreateTrigger { name, table, routine, .. } => {
+            let table = catalog.resolve(table);
+            catalog.triggers.retain(|it| it.name != name.name || it.table != table);
+            let routine = routine.as_ref().map(|it| catalog.resolve(it));
+            catalog.triggers.push(Trigger { name: name.name.clone(), table, routine, enabled: true, origin });
+        }
+        Change::CreateSequence { name, if_not_exists } => {
+            let name = catalog.target(name);
+            if !(*if_not_exists && catalog.sequences.contains_key(&name)) {
+                catalog
+                    .sequences
+                    .insert(name, Sequence { owned_by: None, data_type: None, origin: origin.unless(*if_not_exists) });
+            }
+        }
+        Change::CreateSchema { name: Some(name), if_not_exists } => {
+            catalog.schemas.entry(name.name.clone()).or_insert(origin.unless(*if_not_exists));
+        }
+        Change::CreateExtension { name, if_not_exists } => {
+            let key = (ObjectKind::Extension, plain(name), None);
+            catalog.others.entry(key).or_insert(origin.unless(*if_not_exists));
+        }
+        Change::CreatePolicy { name, table } => {
+            let key = (ObjectKind::Policy, plain(name), Some(catalog.resolve(table)));
+            catalog.others.insert(key, origin);
+        }
+        Change::CreateOther { kind, name: Some(name), or_replace, on } => {
+            if let Some(table) = on {
+                object::create_rule(catalog, name, table, &statement.inner, origin);
+            }
+            let key = (*kind, name.clone(), None);
+            let origin = origin.unless(*or_replace);
+            catalog.others.entry(key).or_insert(origin);
+        }
+        Change::Set(set) if set.name == "search_path" => {
+            let value = if set.scope == SetScope::Reset { None } else { set.value.as_deref() };
+            catalog.search_path = value.map(search_path).unwrap_or_default();
+        }
+        Change::Harmless { verb } if verb == "DISCARD ALL" => catalog.end_session(),
+        Change::Harmless { verb } if verb.starts_with("DISCARD TEMP") => catalog.drop_temporary(),
+        // Neither data nor settings change what exists.
+        _ => {}
+    }
+}
+
+impl Origin {
+    /// Not for sure when the statement says `IF NOT EXISTS` or `OR REPLACE`.
+    fn unless(self, conditional: bool) -> Self {
+        Self { certain: self.certain && !conditional, ..self }
+    }
+}
+
+fn plain(name: &Ident) -> ObjectName {
+    ObjectName { parts: vec![name.clone()], span: name.span }
+}
+
+fn search_path(value: &str) -> Vec<String> {
+    let schemas = value.split(',').map(|it| it.trim().trim_matches(['"', '\'']));
+    schemas.filter(|it| !it.is_empty() && *it != "$user").map(str::to_owned).collect()
+}
+
+/// A name in the schema of another.
+fn plain_beside(beside: &ObjectName, name: &Ident) -> ObjectName {
+    match beside.parts.len() {
+        0 | 1 => plain(name),
+        _ => in_schema(&plain(name), beside.schema()),
+    }
+}
