@@ -17,7 +17,7 @@ use crate::{
 };
 
 use super::{
-    Context, OpenTransaction, OpenedBy, Problem, Request, Rule, header, levels,
+    Context, OpenTransaction, OpenedBy, Problem, Request, Rule, fixes, header, levels,
     rule::{Check, DirectiveUse, Verdict, Waivable},
     rules,
 };
@@ -234,7 +234,13 @@ impl<'a> Engine<'a> {
         }
         for rule in rules::ALL {
             if let Check::Statement(check) = rule.check {
-                let problems = check(&self.context(visit), statement);
+                let context = self.context(visit);
+                let mut problems = check(&context, statement);
+                if matches!(path.around, Around::Nothing) {
+                    for problem in problems.iter_mut().filter(|it| it.fix.is_none() && it.verdict == Verdict::Wrong) {
+                        problem.fix = fixes::of(rule, &context, statement, problem);
+                    }
+                }
                 self.record(visit, rule, problems, path);
             }
         }
@@ -358,6 +364,7 @@ impl<'a> Engine<'a> {
                 waived: waived.or_else(lifted),
                 utf16: Columns::default(),
                 fingerprint: String::new(),
+                fix: problem.fix,
                 span,
             });
         }

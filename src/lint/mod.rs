@@ -7,7 +7,7 @@
 mod actions;
 mod context;
 mod engine;
-mod fix;
+pub mod fixes;
 mod header;
 mod levels;
 mod locks;
@@ -18,7 +18,7 @@ pub mod types;
 pub mod volatility;
 
 pub use context::{Context, OpenTransaction, OpenedBy, running};
-pub use fix::{Fix, FixStep, Run};
+pub use fixes::{Fix, FixStep, Run};
 pub use levels::{refuse, severity};
 pub use rule::{Check, DirectiveUse, Docs, Example, ExampleKind, Problem, Rule, Severities, Verdict, Waivable};
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{Columns, Finding, NextStep, Report, Section, Validation};
+use super::{Columns, Finding, Fix, NextStep, Report, Section, Validation};
 use crate::sql::Span;
 
 /// The version of everything in this file.
@@ -36,6 +36,9 @@ pub(super) struct FindingV1<'a> {
     end_column_utf16: usize,
     #[serde(default)]
     fingerprint: Cow<'a, str>,
+    /// The safe way to the same end, where it can be written down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    fix: Option<Cow<'a, Fix>>,
 }
 
 /// The report as one JSON object and a line feed; raw data (a schema) is passed through.
@@ -111,6 +114,7 @@ fn of_finding(finding: &Finding) -> FindingV1<'_> {
         column_utf16: finding.utf16.start,
         end_column_utf16: finding.utf16.end,
         fingerprint: Cow::from(&finding.fingerprint),
+        fix: finding.fix.as_ref().map(Cow::Borrowed),
     }
 }
 
@@ -135,6 +139,7 @@ impl FindingV1<'_> {
                 end: utf16(self.end_column_utf16, self.end_column),
             },
             fingerprint: self.fingerprint.into_owned(),
+            fix: self.fix.map(Cow::into_owned),
             span: Span::default(),
         }
     }

@@ -11,6 +11,7 @@ pub mod comment;
 pub mod difference;
 mod escape;
 pub mod fingerprint;
+mod fix;
 pub mod json;
 pub mod markdown;
 pub mod notes;
@@ -27,6 +28,7 @@ use std::borrow::Cow;
 use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 
+pub use self::fix::{Fix, FixStep, Run};
 use crate::exit::Exit;
 
 /// Whether the answer is yes.
@@ -195,6 +197,9 @@ pub struct Finding {
     /// Knows the finding again after lines have moved: of the rule and its statement without values and comments.
     /// Empty when nobody computed it.
     pub fingerprint: String,
+    /// The safe way to the same end, where there is one that can be written down.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fix: Option<Fix>,
     /// Bytes of the place in the file, for excerpts.
     #[serde(skip)]
     pub span: crate::sql::Span,

@@ -31,6 +31,7 @@ pub(super) fn finding(rule: &str) -> Finding {
         waived: None,
         utf16: Columns { start: 1, end: 11 },
         fingerprint: "00".to_owned(),
+        fix: None,
         span: Span::default(),
     }
 }

@@ -312,6 +312,7 @@ mod tests {
             waived: waived.map(str::to_owned),
             utf16: Columns::default(),
             fingerprint: String::new(),
+            fix: None,
             span,
         }
     }

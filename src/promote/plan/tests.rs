@@ -182,6 +182,7 @@ fn finding(waived: Option<&str>) -> Finding {
         waived: waived.map(str::to_owned),
         utf16: Columns::default(),
         fingerprint: String::new(),
+        fix: None,
         span: Span::default(),
     }
 }

@@ -1,0 +1,237 @@
+//! A fix written into the files: the statement is replaced, and what must not share its transaction becomes migrations
+//! of their own, ordered right behind it.
+
+use crate::{
+    report::{Fix, FixStep, Run},
+    sql::{self, Change, Span, Statement, change::Transaction},
+};
+
+use super::{
+    MigrationId, SourceFile, TransactionMode,
+    layout::{self, Script},
+};
+
+/// Why a fix cannot be written by itself: what a person has to do first, or instead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused(pub String);
+
+/// What becomes of the files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Amended {
+    /// The new text of the file that had the statement.
+    pub text: String,
+    /// New files, in order, all ordered behind it and before its successor.
+    pub added: Vec<SourceFile>,
+}
+
+/// Writes a fix into one of the files, which are in order. Nothing moves across another statement, so the end of all
+/// migrations is the same.
+pub fn amend(files: &[SourceFile], at: &MigrationId, fix: &Fix) -> Result<Amended, Refused> {
+    let refused = |why: &str| Err(Refused(why.to_owned()));
+    let Some(index) = files.iter().position(|it| it.id == *at) else { return refused("its file is gone") };
+    let file = &files[index];
+    let migration = super::read(file.clone());
+    let text = migration.text.as_str();
+    let Some(position) = migration.statements.iter().position(|it| it.span == fix.replaces) else {
+        return refused("its statement is gone");
+    };
+    let Some((first, others)) = fix.steps.split_first() else { return refused("there is nothing to write") };
+    let parts = if first.run == Run::InTransaction {
+        Parts { text: in_place(text, fix.replaces, &first.sql), others, rest: None }
+    } else if migration.transaction == TransactionMode::Own {
+        return refused("its file begins and ends transactions of its own: split it first");
+    } else {
+        match apart(text, &migration.statements, position, first) {
+            Some(apart) => apart.into_parts(&fix.steps),
+            None => return refused("settings of the session stand before it, which its own migration would lack"),
+        }
+    };
+    let names = parts.others.iter().map(|it| it.name.clone()).chain(parts.rest.iter().map(|_| part_of(&file.id)));
+    let names = names.collect::<Vec<_>>();
+    let Some(ids) = ids_behind(files, index, &names) else {
+        return refused("no version is free between this migration and the next one");
+    };
+    let header = header_of(text);
+    let steps = parts.others.iter().map(|it| (told(it, header), it.sql.clone()));
+    let rest = parts.rest.iter().map(|it| (header.map(|it| it.of_rest(text)).unwrap_or_default(), it.clone()));
+    let added = steps.chain(rest).zip(ids).map(|((head, sql), id)| SourceFile {
+        path: beside(file, &id),
+        text: format!("{head}{}\n", sql.trim_end()),
+        id,
+    });
+    Ok(Amended { added: added.collect(), text: parts.text })
+}
+
+/// What the statement's file and the new ones hold.
+struct Parts<'f> {
+    text: String,
+    others: &'f [FixStep],
+    /// What stood behind the statement, when it cannot stay in its file.
+    rest: Option<String>,
+}
+
+fn in_place(text: &str, span: Span, sql: &str) -> String {
+    let (before, after) = (&text[..span.start], &text[span.end..]);
+    if sql.is_empty() {
+        let after = after.trim_start_matches([' ', '\t']).strip_prefix(';').unwrap_or(after);
+        return format!("{before}{}", after.strip_prefix('\n').unwrap_or(after));
+    }
+    let is_ended = after.trim_start().starts_with(';');
+    let sql = if is_ended { sql.strip_suffix(';').unwrap_or(sql) } else { sql };
+    format!("{before}{sql}{after}")
+}
+
+/// A file around a statement that needs a migration of its own.
+struct Apart {
+    /// What stays before it; empty when nothing but comments and timeouts does.
+    before: String,
+    /// Comments above the first statement.
+    head: String,
+    after: String,
+    alone: String,
+}
+
+impl Apart {
+    fn into_parts(self, steps: &[FixStep]) -> Parts<'_> {
+        let rest = (!self.after.is_empty()).then_some(self.after);
+        if self.before.is_empty() {
+            Parts { text: format!("{}{}\n", self.head, self.alone), others: &steps[1..], rest }
+        } else {
+            Parts { text: self.before, others: steps, rest }
+        }
+    }
+}
+
+/// `None` when the file sets something before the statement that has a meaning for it.
+fn apart(text: &str, statements: &[Statement], position: usize, step: &FixStep) -> Option<Apart> {
+    let is = |statement: &Statement, transaction| statement.change == Change::Transaction(transaction);
+    let wrapped = is(statements.first()?, Transaction::Begin) && is(statements.last()?, Transaction::Commit);
+    let inner = if wrapped { &statements[1..statements.len() - 1] } else { statements };
+    let own = statements[position].span;
+    let mut matters = [false, false];
+    for other in inner.iter().filter(|it| it.span != own) {
+        match &other.change {
+            Change::Set(set) if set.name.ends_with("_timeout") => {}
+            Change::Set(_) if other.span.start < own.start => return None,
+            _ => matters[usize::from(other.span.start > own.start)] = true,
+        }
+    }
+    let [any_before, any_after] = matters;
+    let head_ends = statements[0].span.start;
+    let behind = |span: Span| span.end + text[span.end..].find(';').map_or(0, |it| it + 1);
+    let (begin, commit) = (text.get(statements[0].span.start..behind(statements[0].span))?, statements.last()?.span);
+    let before = match (any_before, wrapped) {
+        (false, _) => String::new(),
+        (true, false) => format!("{}\n", text[..own.start].trim_end()),
+        (true, true) => {
+            format!("{}\n\n{};\n", text[..own.start].trim_end(), &text[commit.start..commit.end])
+        }
+    };
+    let after = text[behind(own)..].trim_start();
+    let after = match (any_after, wrapped) {
+        (false, _) => String::new(),
+        (true, false) => after.to_owned(),
+        (true, true) => format!("{begin}\n\n{after}"),
+    };
+    let marked = if step.sql.trim_start().to_ascii_lowercase().starts_with("do ") { NO_TRANSACTION } else { "" };
+    let head = format!("{marked}{}", &text[..head_ends]);
+    Some(Apart { before, head, after, alone: step.sql.clone() })
+}
+
+/// The first line that keeps a migration out of a transaction block.
+const NO_TRANSACTION: &str = "-- no-transaction\n";
+
+fn part_of(id: &MigrationId) -> String {
+    let name = layout::script(&id.0).name;
+    let words = name.trim_start_matches(|it: char| it.is_ascii_digit() || it == '_' || it == '-').to_owned();
+    format!("{}_rest", words.trim_end_matches("_safe"))
+}
+
+/// The comment on top of a migration of this convention.
+#[derive(Clone, Copy)]
+struct Header<'t> {
+    created: &'t str,
+}
+
+/// `None` when the file has none: then neither have the new ones.
+fn header_of(text: &str) -> Option<Header<'_>> {
+    let line = |label: &str| text.lines().find_map(|it| it.trim().strip_prefix("-- ")?.strip_prefix(label));
+    line("Description:")?;
+    Some(Header { created: line("Created:").unwrap_or_default().trim() })
+}
+
+impl Header<'_> {
+    fn of_rest(self, text: &str) -> String {
+        let first = sql::read(text).first().map_or(text.len(), |it| it.span.start);
+        text[..first].to_owned()
+    }
+}
+
+fn told(step: &FixStep, header: Option<Header>) -> String {
+    let runs_block = step.run == Run::Alone && step.sql.starts_with("do ");
+    let mark = if runs_block { NO_TRANSACTION } else { "" };
+    let Some(header) = header else { return mark.to_owned() };
+    let kind = if runs_block { "data_migration" } else { "schema_safe" };
+    let rollback = step.rollback.lines().map(|it| format!("--   {it}\n")).collect::<String>();
+    format!(
+        "{mark}-- Description: {}\n-- Created: {}\n-- Type: {kind}\n-- Rollback:\n{rollback}\n",
+        step.name.replace('_', " "),
+        header.created,
+    )
+}
+
+fn beside(file: &SourceFile, id: &MigrationId) -> camino::Utf8PathBuf {
+    let root = file.path.as_str().strip_suffix(file.id.0.as_str()).unwrap_or_default();
+    camino::Utf8PathBuf::from(format!("{root}{id}"))
+}
+
+/// Ids for new migrations right behind one, in the form of its own; `None` where there is no room.
+fn ids_behind(files: &[SourceFile], index: usize, names: &[String]) -> Option<Vec<MigrationId>> {
+    let id = &files[index].id;
+    let script = layout::script(&id.0);
+    let next = files.get(index + 1).map(|it| &it.id);
+    let mut ids = Vec::new();
+    let mut behind = version_text(&script)?;
+    for name in names {
+        behind = succeeding(&behind)?;
+        let id = MigrationId(renamed(&id.0, &script, &behind, name)?);
+        if next.is_some_and(|it| id >= *it) || files.iter().any(|it| it.id == id) {
+            return None;
+        }
+        ids.push(id);
+    }
+    Some(ids)
+}
+
+/// The digits that a name starts with, after Flyway's `V`.
+fn version_text(script: &Script) -> Option<String> {
+    let name = script.name.strip_prefix(['V', 'v']).filter(|_| script.name.contains("__")).unwrap_or(&script.name);
+    let digits = name.bytes().take_while(u8::is_ascii_digit).count();
+    let ends = name[digits..].chars().next().is_none_or(|it| it == '_' || it == '-');
+    let more = name[digits..].trim_start_matches(['_', '-']).starts_with(|it: char| it.is_ascii_digit());
+    (digits > 0 && ends && !more).then(|| name[..digits].to_owned())
+}
+
+/// The next second of a time, the next number of a sequence in the same width.
+fn succeeding(version: &str) -> Option<String> {
+    if version.len() == 14
+        && let Ok(time) = jiff::civil::DateTime::strptime("%Y%m%d%H%M%S", version)
+    {
+        let next = time.checked_add(jiff::Span::new().seconds(1)).ok()?;
+        return Some(next.strftime("%Y%m%d%H%M%S").to_string());
+    }
+    let next = version.parse::<u64>().ok()?.checked_add(1)?.to_string();
+    (next.len() <= version.len().max(next.len())).then(|| format!("{next:0>width$}", width = version.len()))
+}
+
+fn renamed(id: &str, script: &Script, version: &str, name: &str) -> Option<String> {
+    let old = script.name.as_str();
+    let flyway = if old.starts_with(['V', 'v']) && old.contains("__") { &old[..1] } else { "" };
+    let behind = &old[flyway.len() + version_text(script)?.len()..];
+    let separator = &behind[..behind.len() - behind.trim_start_matches(['_', '-']).len()];
+    let separator = if separator.is_empty() { "_" } else { separator };
+    let safe = if old.ends_with("_safe") { "_safe" } else { "" };
+    let new = format!("{flyway}{version}{separator}{name}{safe}");
+    let at = id.rfind(old)?;
+    Some(format!("{}{new}{}", &id[..at], &id[at + old.len()..]))
+}
