@@ -19,7 +19,7 @@ use crate::{
 use super::{
     Context, OpenTransaction, OpenedBy, Problem, Request, Rule, fixes, header, levels,
     rule::{Check, DirectiveUse, Verdict, Waivable},
-    rules,
+    rules, weight,
 };
 
 /// State of one walk.
@@ -76,8 +76,9 @@ enum Around<'p> {
 
 impl<'a> Engine<'a> {
     pub fn new(request: &Request<'a>, config_tables: &'a [ObjectName]) -> Self {
-        let Request { profile, postgres, promotion, emergency, levels, .. } = *request;
+        let Request { profile, postgres, promotion, emergency, levels, found, .. } = *request;
         let validation = Validation { profile: profile.name().to_owned(), ..Validation::default() };
+        let catalog = found.cloned().unwrap_or_default();
         Self {
             profile,
             postgres,
@@ -85,8 +86,8 @@ impl<'a> Engine<'a> {
             emergency,
             config_tables,
             levels,
-            catalog: Catalog::default(),
-            count: 0,
+            count: catalog.migrations.len(),
+            catalog,
             before: Vec::new(),
             shared: None,
             validation,
@@ -348,6 +349,9 @@ impl<'a> Engine<'a> {
             if problem.conceal {
                 visit.concealed.push(span);
             }
+            let weighed = problem.weighs.as_ref().map(|it| weight::weigh(&self.catalog, it, severity));
+            let (severity, size) = weighed.unwrap_or((severity, None));
+            let message = size.map_or(message.clone(), |it| format!("{message}; {it}"));
             let waived = visit.waive(rule, path.directives);
             let lifted = || self.profile.lifts(rule, self.promotion, self.emergency);
             self.validation.findings.push(Finding {

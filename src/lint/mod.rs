@@ -16,6 +16,7 @@ mod rule;
 pub mod rules;
 pub mod types;
 pub mod volatility;
+mod weight;
 
 pub use context::{Context, OpenTransaction, OpenedBy, running};
 pub use fixes::{Fix, FixStep, Run};
@@ -23,7 +24,7 @@ pub use levels::{refuse, severity};
 pub use rule::{Check, DirectiveUse, Docs, Example, ExampleKind, Problem, Rule, Severities, Verdict, Waivable};
 
 use crate::{
-    catalog::Release,
+    catalog::{Catalog, Release},
     config::{PostgresMajor, ProfileName, PromotionType, RuleLevels},
     migration::Migration,
     report::Validation,
@@ -46,6 +47,8 @@ pub struct Request<'a> {
     pub emergency: Option<&'a str>,
     /// What `config_only` promotions may change, as the configuration says it: `site_settings`, `app.flags`.
     pub config_tables: &'a [String],
+    /// What is there before the first migration, as it was read from a database; `None`: nothing.
+    pub found: Option<&'a Catalog>,
     /// Rules whose severity is configured.
     pub levels: &'a [RuleLevels],
 }
@@ -61,6 +64,7 @@ impl Request<'_> {
             promotion: None,
             emergency: None,
             config_tables: &[],
+            found: None,
             levels: &[],
         }
     }

@@ -57,6 +57,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
             let name = constraint.name.as_ref().map_or("…", |it| it.name.as_str());
             problems.push(
                 Problem::at(constraint.span)
+                    .weighing(table)
                     .says(format!("reads and writes of `{table}` wait while every row is checked"))
                     .help(format!(
                         "add `not valid`, and in the next migration `alter table {table} validate constraint {name}`"
@@ -67,7 +68,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     for (_, action, column) in actions::added_columns(context, statement) {
         if !column.check.is_empty() {
             problems.push(
-                Problem::at(action.span)
+                Problem::at(action.span).weighing(table)
                     .says(format!("reads and writes of `{table}` wait while every row is checked, though `{}` is new", column.name))
                     .help("add the column alone, then the check as a constraint with `not valid`, and validate it in the next migration"),
             );

@@ -43,7 +43,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     let rewriting = added.filter(|(_, _, column)| constrained(&column.data_type));
     let problem = rewriting.map(|(alter, action, column)| {
         let (table, domain) = (&alter.table, &column.data_type);
-        Problem::at(action.span)
+        Problem::at(action.span).weighing(table)
             .says(format!("reads and writes of `{table}` wait while every row is written again to check domain `{domain}`"))
             .help(format!(
                 "give `{}` the domain's base type and a `check (…) not valid` of its own, and validate it in a later migration",

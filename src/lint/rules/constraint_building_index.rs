@@ -67,6 +67,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
         };
         problems.push(
             Problem::at(constraint.span)
+                .weighing(table)
                 .says(format!("reads and writes of `{table}` wait until the index of this constraint is built"))
                 .help(help),
         );
@@ -76,6 +77,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
             let kind = if column.primary_key { "primary key" } else { "unique" };
             problems.push(
                 Problem::at(action.span)
+                    .weighing(table)
                     .says(format!("reads and writes of `{table}` wait until the index of `{}` is built", column.name))
                     .help(format!("add the column alone; {}", take_over(table, kind, partitioned))),
             );

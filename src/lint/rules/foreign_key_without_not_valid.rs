@@ -61,7 +61,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
             continue;
         }
         let name = constraint.name.as_ref().map_or("…", |it| it.name.as_str());
-        let problem = Problem::at(constraint.span).says(format!(
+        let problem = Problem::at(constraint.span).weighing(table).says(format!(
             "writes to `{table}` and `{references}` wait while every row of `{table}` is looked up in `{references}`"
         ));
         problems.push(if partitioned {
@@ -79,7 +79,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
         // Also for `default null`: Postgres looks at whether one is written, not at what it says.
         if let (Some(references), Some(_)) = (&column.references, &column.default) {
             problems.push(
-                Problem::at(action.span)
+                Problem::at(action.span).weighing(table)
                     .says(format!("`{table}` is locked and writes to `{references}` wait while every row's default is looked up"))
                     .help("add the column alone, then the foreign key as a constraint with `not valid`, and validate it in the next migration"),
             );

@@ -44,27 +44,29 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
-    let all = || "every table in turn".to_owned();
     let existing = |table: &&ObjectName| !context.is_new(table);
-    let rewritten: Vec<(Span, String)> = match &statement.change {
-        Change::Vacuum { full: true, tables } if tables.is_empty() => vec![(statement.span, all())],
+    let rewritten: Vec<(Span, Option<&ObjectName>)> = match &statement.change {
+        Change::Vacuum { full: true, tables } if tables.is_empty() => vec![(statement.span, None)],
         Change::Vacuum { full: true, tables } => {
-            tables.iter().filter(existing).map(|it| (statement.span, format!("`{it}`"))).collect()
+            tables.iter().filter(existing).map(|it| (statement.span, Some(it))).collect()
         }
-        Change::Cluster { table: None } => vec![(statement.span, all())],
+        Change::Cluster { table: None } => vec![(statement.span, None)],
         Change::Cluster { table: Some(table) } => {
-            Some(table).filter(existing).map(|it| (statement.span, format!("`{it}`"))).into_iter().collect()
+            Some(table).filter(existing).map(|it| (statement.span, Some(it))).into_iter().collect()
         }
         Change::AlterTable(_) => {
             let Some((alter, actions)) = actions::on_existing_table(context, statement) else { return Vec::new() };
             let moving = actions.iter().filter(|it| moves(context, &alter.table, &it.kind));
-            moving.map(|it| (it.span, format!("`{}`", alter.table))).collect()
+            moving.map(|it| (it.span, Some(&alter.table))).collect()
         }
         _ => return Vec::new(),
     };
-    let problem = |(span, table): (Span, String)| {
-        Problem::at(span)
-            .says(format!("reads and writes of {table} wait while all of it is written again"))
+    let problem = |(span, table): (Span, Option<&ObjectName>)| {
+        let problem = Problem::at(span);
+        let whose = table.map_or("every table in turn".to_owned(), |it| format!("`{it}`"));
+        table
+            .map_or(problem.clone(), |it| problem.weighing(it))
+            .says(format!("reads and writes of {whose} wait while all of it is written again"))
             .help("give space back with `pg_repack` or plain `vacuum`; for another kind of storage fill a new table and swap the names")
     };
     rewritten.into_iter().map(problem).collect()

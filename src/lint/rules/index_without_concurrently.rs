@@ -63,7 +63,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     }
     let table = &index.table;
     let partitioned = context.catalog.table(table).is_some_and(|it| it.partitioned);
-    let problem = Problem::at(statement.span);
+    let problem = Problem::at(statement.span).weighing(table);
     vec![match (partitioned, index.only) {
         (true, true) => return Vec::new(),
         (true, false) => problem

@@ -76,7 +76,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
         _ => return Vec::new(),
     };
     let problem = |(span, table)| {
-        Problem::at(span)
+        Problem::at(span).weighing(&table)
             .says(format!("reads and writes of `{table}` wait until every row of it is read, to see where it belongs"))
             .help(format!(
                 "first give `{table}` a `check (…) not valid` that says which rows it may hold, and validate it in a migration \

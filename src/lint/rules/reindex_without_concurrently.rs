@@ -51,8 +51,10 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
         (None, ReindexTarget::Index | ReindexTarget::Table) => "the index's table".to_owned(),
         (None, _) => "each table in turn".to_owned(),
     };
+    let problem = Problem::at(statement.span);
     vec![
-        Problem::at(statement.span)
+        table
+            .map_or(problem.clone(), |it| problem.weighing(it))
             .says(format!("writes to {whose} wait until the index is built again, and so do reads that plan with it"))
             .help("use `reindex … concurrently`, alone in a migration of its own"),
     ]

@@ -63,7 +63,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
             }
             let name = &alter.table;
             problems.push(
-                Problem::at(action.span)
+                Problem::at(action.span).weighing(name)
                     .says(format!("reads and writes of `{name}` wait while every row is read to see that `{column}` is set"))
                     .help(format!(
                         "first `alter table {name} add constraint {column}_is_set check ({column} is not null) not valid`, in \

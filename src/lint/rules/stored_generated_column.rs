@@ -39,7 +39,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     let stored = added.filter(|(_, _, column)| column.generated == Some(Generated::Stored));
     let mut problems: Vec<_> = stored.map(|(alter, action, column)| {
         let (table, name) = (&alter.table, &column.name);
-        Problem::at(action.span)
+        Problem::at(action.span).weighing(table)
             .says(format!("reads and writes of `{table}` wait while `{name}` is computed and stored in every row"))
             .help(format!(
                 "add `{name}` as a plain column, have a trigger fill it for new rows, and fill those that are there in batches"
@@ -51,6 +51,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
             let table = &alter.table;
             problems.push(
                 Problem::at(action.span)
+                    .weighing(table)
                     .says(format!("reads and writes of `{table}` wait while `{column}` is computed again in every row"))
                     .help("add a new column for the new expression, and move readers over to it"),
             );

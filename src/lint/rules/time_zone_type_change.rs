@@ -39,7 +39,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     let changes = actions.iter().filter_map(|action| Some((action, new_type(&action.kind)?)));
     let depends = changes.filter(|(_, change)| effect(context, table, change) == Effect::DependsOnTimeZone);
     let problem = depends.map(|(action, change)| {
-        Problem::at(action.span)
+        Problem::at(action.span).weighing(table)
             .says(format!(
                 "unless the session's time zone is UTC, reads and writes of `{table}` wait while every row is written again \
                  for `{}`",

@@ -117,7 +117,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
                  and writes wait"
             ),
         };
-        problems.push(Problem::at(action.span).says(says).help(format!(
+        problems.push(Problem::at(action.span).weighing(table).says(says).help(format!(
             "add a column of type `{}` beside `{column}`, keep it up to date with a trigger, fill it in batches, and move \
              readers over to it",
             change.data_type

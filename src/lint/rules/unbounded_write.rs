@@ -72,8 +72,10 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     if meant || context.catalog.holds_only_new_rows(table, Origin::is_new) {
         return Vec::new();
     }
+    let problem = Problem::at(statement.span);
+    let sized = matches!(statement.change, Change::Update(_));
     vec![
-        Problem::at(statement.span)
+        if sized { problem.weighing(table) } else { problem }
             .says(message)
             .help("bound it with a `where`, and write in batches with `--type data_migration`"),
     ]

@@ -72,7 +72,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
         let (table, name) = (&alter.table, &column.name);
         let default = if numbers(column) { "`nextval()` of a new sequence" } else { "the default" };
         problems.push(
-            Problem::at(action.span)
+            Problem::at(action.span).weighing(table)
                 .says(format!("reads and writes of `{table}` wait while every row is written again: {why}"))
                 .help(format!(
                     "add `{name}` without a default, then `alter column {name} set default` to {default} (neither takes \
