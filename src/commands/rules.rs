@@ -54,7 +54,7 @@ fn unknown(name: &str) -> RulesError {
 
 fn list() -> Report {
     let width = rules::ALL.iter().map(|it| it.name.len()).max().unwrap_or_default();
-    let harms = [Harm::Loses, Harm::Blocks, Harm::Fails, Harm::Breaks, Harm::Unread, Harm::Convention];
+    let harms = [Harm::Loses, Harm::Blocks, Harm::Fails, Harm::Breaks, Harm::Exposes, Harm::Unread, Harm::Convention];
     let sections = harms.into_iter().map(|harm| {
         let of_kind = rules::ALL.iter().filter(|it| it.harm == harm);
         let lines = of_kind.map(|rule| {
@@ -106,6 +106,7 @@ pub(super) fn about(harm: Harm) -> &'static str {
         Harm::Blocks => "Stops traffic",
         Harm::Fails => "Fails when run",
         Harm::Breaks => "Breaks the running application",
+        Harm::Exposes => "Shows or allows too much",
         Harm::Unread => "Is not understood",
         Harm::Convention => "Convention",
     }

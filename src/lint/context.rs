@@ -5,7 +5,7 @@ use crate::{
     config::{PostgresMajor, ProfileName, PromotionType},
     migration::Migration,
     sql::{
-        Change, Place, Statement,
+        Change, Place, Span, Statement,
         change::{ObjectAction, ObjectKind},
         names::ObjectName,
     },
@@ -63,6 +63,11 @@ impl<'a> Context<'a> {
     /// A table that `IF NOT EXISTS` creates counts as new unless the history knows it.
     pub fn is_new(&self, table: &ObjectName) -> bool {
         self.catalog.is_new(table)
+    }
+
+    /// The text of a place in this migration; empty for a place in another file.
+    pub fn written(&self, span: Span) -> &'a str {
+        self.migration.text.get(span.start..span.end).unwrap_or_default()
     }
 
     /// Top-level statements of this migration before the present one.

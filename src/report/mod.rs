@@ -161,6 +161,8 @@ pub enum Harm {
     Fails,
     /// The running application stops working.
     Breaks,
+    /// Somebody sees or may do what they should not.
+    Exposes,
     /// Not understood.
     Unread,
     /// House rules: names, headers, waivers.

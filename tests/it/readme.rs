@@ -57,6 +57,7 @@ fn the_rules_table_is_the_rules() {
             Harm::Blocks => "stops traffic",
             Harm::Fails => "fails when run",
             Harm::Breaks => "breaks the application",
+            Harm::Exposes => "shows or allows too much",
             Harm::Unread => "not understood",
             Harm::Convention => "convention",
         };

@@ -9,6 +9,8 @@ pub mod copy_from_stdin;
 pub mod credentials_in_text;
 pub mod delete_rows;
 pub mod detach_without_concurrently;
+pub mod disabled_row_security;
+pub mod disabled_trigger;
 pub mod domain_constraint;
 pub mod drop_cascade;
 pub mod drop_column;
@@ -27,10 +29,12 @@ pub mod drop_type;
 pub mod drop_view;
 pub mod dropped_constraint;
 pub mod dropped_default;
+pub mod dropped_unique_index;
 pub mod dynamic_sql;
 pub mod empty_migration;
 pub mod empty_rollback;
 pub mod enum_value_in_same_transaction;
+pub mod explicit_ids;
 pub mod forbidden_in_transaction;
 pub mod foreign_key_without_not_valid;
 pub mod full_table_rewrite;
@@ -41,6 +45,8 @@ pub mod lock_table;
 pub mod long_lock_timeout;
 pub mod missing_header;
 pub mod name_without_safe;
+pub mod narrowed_check;
+pub mod narrowed_type;
 pub mod not_null_column_without_default;
 pub mod not_valid_on_partitioned_table;
 pub mod outside_config_only;
@@ -54,8 +60,10 @@ pub mod reindex_without_concurrently;
 pub mod renamed_column;
 pub mod renamed_enum_value;
 pub mod renamed_object;
+pub mod required_new_column;
 pub mod scan_under_lock;
 pub mod schema_change_in_data_migration;
+pub mod security_definer_without_search_path;
 pub mod server_change;
 pub mod set_not_null;
 pub mod stored_generated_column;
@@ -87,6 +95,8 @@ pub static ALL: &[&Rule] = &[
     &credentials_in_text::RULE,
     &delete_rows::RULE,
     &detach_without_concurrently::RULE,
+    &disabled_row_security::RULE,
+    &disabled_trigger::RULE,
     &domain_constraint::RULE,
     &drop_cascade::RULE,
     &drop_column::RULE,
@@ -105,10 +115,12 @@ pub static ALL: &[&Rule] = &[
     &drop_view::RULE,
     &dropped_constraint::RULE,
     &dropped_default::RULE,
+    &dropped_unique_index::RULE,
     &dynamic_sql::RULE,
     &empty_migration::RULE,
     &empty_rollback::RULE,
     &enum_value_in_same_transaction::RULE,
+    &explicit_ids::RULE,
     &forbidden_in_transaction::RULE,
     &foreign_key_without_not_valid::RULE,
     &full_table_rewrite::RULE,
@@ -119,6 +131,8 @@ pub static ALL: &[&Rule] = &[
     &long_lock_timeout::RULE,
     &missing_header::RULE,
     &name_without_safe::RULE,
+    &narrowed_check::RULE,
+    &narrowed_type::RULE,
     &not_null_column_without_default::RULE,
     &not_valid_on_partitioned_table::RULE,
     &outside_config_only::RULE,
@@ -132,8 +146,10 @@ pub static ALL: &[&Rule] = &[
     &renamed_column::RULE,
     &renamed_enum_value::RULE,
     &renamed_object::RULE,
+    &required_new_column::RULE,
     &scan_under_lock::RULE,
     &schema_change_in_data_migration::RULE,
+    &security_definer_without_search_path::RULE,
     &server_change::RULE,
     &set_not_null::RULE,
     &stored_generated_column::RULE,

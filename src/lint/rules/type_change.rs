@@ -18,7 +18,7 @@
 //! alter table orders alter column id type bigint;
 //! ```
 //!
-//! ```sql bad locks=orders:AccessExclusiveLock
+//! ```sql bad also=narrowed-type locks=orders:AccessExclusiveLock
 //! alter table orders alter column code type varchar(10);
 //! ```
 //!
