@@ -6,11 +6,11 @@
 
 mod actions;
 mod context;
+pub mod effects;
 mod engine;
 pub mod fixes;
 mod header;
 mod levels;
-mod locks;
 mod profile;
 mod rule;
 pub mod rules;

@@ -54,6 +54,68 @@ const BINARY_COERCIBLE: &[(&str, &str)] = &[
     ("xml", "text"),
 ];
 
+/// Postgres's own types as people write columns of them, without those in [`OBJECT_NAMES`].
+const BUILT_IN: &[&str] = &[
+    "bigint",
+    "bit",
+    "bit varying",
+    "boolean",
+    "box",
+    "bytea",
+    "character",
+    "character varying",
+    "cidr",
+    "circle",
+    "date",
+    "datemultirange",
+    "daterange",
+    "double precision",
+    "inet",
+    "int4multirange",
+    "int4range",
+    "int8multirange",
+    "int8range",
+    "integer",
+    "interval",
+    "json",
+    "jsonb",
+    "jsonpath",
+    "line",
+    "lseg",
+    "macaddr",
+    "macaddr8",
+    "money",
+    "name",
+    "numeric",
+    "nummultirange",
+    "numrange",
+    "oid",
+    "path",
+    "pg_lsn",
+    "pg_snapshot",
+    "point",
+    "polygon",
+    "real",
+    "smallint",
+    "text",
+    "tid",
+    "time",
+    "time with time zone",
+    "timestamp",
+    "timestamp with time zone",
+    "tsmultirange",
+    "tsquery",
+    "tsrange",
+    "tstzmultirange",
+    "tstzrange",
+    "tsvector",
+    "txid_snapshot",
+    "uuid",
+    "xid",
+    "xid8",
+    "xml",
+];
+
 /// Names of objects by number: each casts to and from `oid` and `integer`.
 const OBJECT_NAMES: &[&str] = &[
     "regclass",
@@ -74,6 +136,13 @@ pub fn created<'c>(catalog: &'c Catalog, data_type: &DataType) -> Option<&'c Typ
     let parts = data_type.name.split('.').map(|part| Ident { name: part.to_owned(), ..Ident::default() });
     let name = ObjectName { parts: parts.collect(), ..ObjectName::default() };
     catalog.data_type(&name).map(|it| &it.kind)
+}
+
+/// A type that no file creates and that Postgres does not bring along: an extension's, or a domain or enum of which
+/// nothing is known.
+pub fn is_foreign(catalog: &Catalog, data_type: &DataType) -> bool {
+    let name = data_type.name.as_str();
+    !BUILT_IN.contains(&name) && !OBJECT_NAMES.contains(&name) && created(catalog, data_type).is_none()
 }
 
 /// The default that a domain brings along.

@@ -30,7 +30,7 @@
 //! ```
 
 use crate::{
-    lint::{Check, Context, Problem, Rule, Severities, Waivable, locks::taken, running},
+    lint::{Check, Context, Problem, Rule, Severities, Waivable, effects, running},
     report::Harm,
     sql::{
         Change, Statement,
@@ -58,7 +58,9 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     let Some(how_long) = too_long(set) else { return Vec::new() };
     let reset = |it: &&Statement| !matches!(&it.change, Change::Set(next) if next.name == "lock_timeout");
     let until_the_next = context.later().iter().take_while(reset).flat_map(running);
-    let Some((table, _)) = until_the_next.flat_map(|it| taken(context, it)).next() else { return Vec::new() };
+    let Some((table, _)) = until_the_next.flat_map(|it| effects::held_by(context, it)).next() else {
+        return Vec::new();
+    };
     vec![
         Problem::at(statement.span)
             .says(format!(

@@ -41,7 +41,7 @@ use std::cmp::Reverse;
 use crate::{
     lint::{
         Check, Context, Problem, Rule, Severities, Waivable,
-        locks::{Waits, taken},
+        effects::{self, Waits},
         running,
     },
     report::Harm,
@@ -87,7 +87,7 @@ static LONG: &[&Rule] = &[
 ];
 
 fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
-    let own = taken(context, statement);
+    let own = effects::held_by(context, statement);
     let Some(what) = long_work(context, statement) else { return Vec::new() };
     // Of several changes of rows in a row, the first one speaks for all.
     if is_dml(statement)
@@ -166,7 +166,7 @@ fn held(context: &Context, statement: &Statement) -> Vec<(ObjectName, Waits, usi
     let siblings = block.into_iter().flat_map(running).filter(|it| it.span.end <= statement.span.start);
     let mut held: Vec<(ObjectName, Waits, usize)> = Vec::new();
     for before in earlier.chain(siblings) {
-        for (table, waits) in taken(context, before) {
+        for (table, waits) in effects::held_by(context, before) {
             match held.iter_mut().find(|(it, ..)| *it == table) {
                 Some((_, known, _)) => *known = waits.max(*known),
                 None => held.push((table, waits, before.span.start)),

@@ -17,12 +17,13 @@
 //! ```
 
 use crate::{
-    lint::{Check, Context, Problem, Rule, Severities, Waivable, actions},
+    lint::{
+        Check, Context, Problem, Rule, Severities, Waivable, actions,
+        effects::type_change::{Outcome, new_type, outcome},
+    },
     report::Harm,
     sql::Statement,
 };
-
-use super::type_change::{Effect, effect, new_type};
 
 pub static RULE: Rule = Rule {
     name: "time-zone-type-change",
@@ -37,7 +38,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     let Some((alter, actions)) = actions::on_existing_table(context, statement) else { return Vec::new() };
     let table = &alter.table;
     let changes = actions.iter().filter_map(|action| Some((action, new_type(&action.kind)?)));
-    let depends = changes.filter(|(_, change)| effect(context, table, change) == Effect::DependsOnTimeZone);
+    let depends = changes.filter(|(_, change)| outcome(context, table, change) == Outcome::DependsOnTimeZone);
     let problem = depends.map(|(action, change)| {
         Problem::at(action.span).weighing(table)
             .says(format!(

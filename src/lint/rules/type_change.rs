@@ -49,17 +49,12 @@
 //! ```
 
 use crate::{
-    catalog::{Column, Index, Table},
     lint::{
         Check, Context, Problem, Rule, Severities, Waivable, actions,
-        types::{self, Cost, DataType},
+        effects::type_change::{Outcome, new_type, outcome},
     },
     report::Harm,
-    sql::{
-        Change, Statement,
-        change::{ActionKind, ConstraintKind, Expression},
-        names::{Ident, ObjectName},
-    },
+    sql::Statement,
 };
 
 pub static RULE: Rule = Rule {
@@ -71,29 +66,6 @@ pub static RULE: Rule = Rule {
     check: Check::Statement(check),
 };
 
-/// What changing one column's type does.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Effect {
-    Nothing,
-    /// Nothing while the session's time zone is UTC, else a rewrite.
-    DependsOnTimeZone,
-    Rewrite,
-    /// The heap stays, this index is built again.
-    Rebuild(ObjectName),
-    /// The heap stays, this constraint is checked again.
-    Recheck(String),
-    /// No file says what the type was.
-    Unknown,
-}
-
-/// One `ALTER COLUMN … TYPE`, as the statement writes it.
-pub(super) struct NewType<'s> {
-    pub(super) column: &'s Ident,
-    pub(super) data_type: &'s str,
-    collate: bool,
-    using: Option<&'s Expression>,
-}
-
 fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     let Some((alter, actions)) = actions::on_existing_table(context, statement) else { return Vec::new() };
     let table = &alter.table;
@@ -101,18 +73,35 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     for action in actions {
         let Some(change) = new_type(&action.kind) else { continue };
         let column = change.column;
-        let says = match effect(context, table, &change) {
-            Effect::Nothing | Effect::DependsOnTimeZone => continue,
-            Effect::Rewrite => {
+        let says = match outcome(context, table, &change) {
+            Outcome::Nothing(reason) => {
+                problems.push(Problem::safe(action.span, reason));
+                continue;
+            }
+            Outcome::DependsOnTimeZone => continue,
+            Outcome::Rewrite => {
                 format!("reads and writes of `{table}` wait while every row is written again for `{column}`'s new type")
             }
-            Effect::Rebuild(index) => {
+            Outcome::Rebuild(index) => {
                 format!("reads and writes of `{table}` wait while index `{}` is built again", index.last())
             }
-            Effect::Recheck(constraint) => {
+            Outcome::Recheck(constraint) => {
                 format!("reads and writes of `{table}` wait while `{constraint}` is checked again for every row")
             }
-            Effect::Unknown => format!(
+            Outcome::RecheckReference { table: other, constraint } => format!(
+                "reads and writes of `{table}` and `{other}` wait while `{constraint}` is checked again for every row"
+            ),
+            Outcome::Unknown(chance) if !chance.is_likely() => {
+                problems.push(Problem::safe(
+                    action.span,
+                    format!(
+                        "no file says what type `{column}` of `{table}` has now; most changes to `{}` write no row",
+                        change.data_type
+                    ),
+                ));
+                continue;
+            }
+            Outcome::Unknown(_) => format!(
                 "no file says what type `{column}` of `{table}` has now, so this may write every row again while reads \
                  and writes wait"
             ),
@@ -124,87 +113,4 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
         )));
     }
     problems
-}
-
-pub(super) fn new_type(action: &ActionKind) -> Option<NewType<'_>> {
-    match action {
-        ActionKind::SetType { column, data_type, collate, using } => {
-            Some(NewType { column, data_type, collate: *collate, using: using.as_ref() })
-        }
-        _ => None,
-    }
-}
-
-pub(super) fn effect(context: &Context, table: &ObjectName, change: &NewType) -> Effect {
-    let new = types::read(change.data_type);
-    if change.using.is_some_and(|it| !is_the_column_itself(it, change.column, &new)) {
-        return Effect::Rewrite;
-    }
-    let Some(table) = context.catalog.table(table) else { return Effect::Unknown };
-    let Some(column) = table.column(change.column) else { return Effect::Unknown };
-    let old = types::read(&column.data_type);
-    let cost = types::change_cost(context.catalog, &old, &new);
-    if cost == Cost::Rewrite || (cost == Cost::NothingUnderUtc && time_zone(context) == Some(Zone::Other)) {
-        return Effect::Rewrite;
-    }
-    let resorted = change.collate || !types::sort_alike(context.catalog, &old, &new);
-    let mut indexes = context.catalog.indexes_of(&table.name);
-    if let Some(index) = indexes.find(|it| is_rebuilt(it, column, resorted)) {
-        return Effect::Rebuild(index.name.clone());
-    }
-    if let Some(constraint) = rechecked(table, column) {
-        return Effect::Recheck(constraint);
-    }
-    match cost {
-        Cost::NothingUnderUtc if time_zone(context).is_none() => Effect::DependsOnTimeZone,
-        Cost::Nothing | Cost::NothingUnderUtc | Cost::Rewrite => Effect::Nothing,
-    }
-}
-
-/// `USING column` and `USING column::new_type` are what happens without `USING`.
-fn is_the_column_itself(using: &Expression, column: &Ident, new: &DataType) -> bool {
-    let text = using.text.trim().to_lowercase();
-    let text = text.strip_prefix('(').and_then(|it| it.strip_suffix(')')).unwrap_or(&text);
-    let (subject, target) = match text.split_once("::") {
-        Some((subject, target)) => (subject, Some(target)),
-        None => (text, None),
-    };
-    subject.trim().trim_matches('"') == column.name && target.is_none_or(|it| types::read(it) == *new)
-}
-
-/// An index over the column survives when it is plain and sorts as before (`CheckIndexCompatible`).
-fn is_rebuilt(index: &Index, column: &Column, resorted: bool) -> bool {
-    let plain = index.keys.contains(&column.name);
-    let computed = index.keys.iter().any(|key| *key != column.name && mentions(key, &column.name));
-    computed || (plain && (resorted || index.partial))
-}
-
-fn rechecked(table: &Table, column: &Column) -> Option<String> {
-    let check = table.constraints.iter().find(|it| match &it.kind {
-        ConstraintKind::Check { expression: Some(check) } => it.validated && mentions(&check.text, &column.name),
-        _ => false,
-    });
-    check.map(|it| it.name.clone())
-}
-
-/// Is the name one of the words of an expression?
-fn mentions(expression: &str, name: &str) -> bool {
-    let word = |it: char| it.is_alphanumeric() || it == '_' || it == '$';
-    expression.split(|it| !word(it)).any(|it| it.eq_ignore_ascii_case(name))
-}
-
-/// The session's time zone, as far as the migration sets it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Zone {
-    Utc,
-    Other,
-}
-
-fn time_zone(context: &Context) -> Option<Zone> {
-    let set = context.earlier().iter().rev().find_map(|it| match &it.change {
-        Change::Set(set) if set.name == "timezone" => Some(set.value.clone()),
-        _ => None,
-    });
-    let utc = ["utc", "gmt", "etc/utc", "etc/gmt", "zulu", "0"];
-    set.flatten().map(|it| if utc.contains(&it.to_lowercase().as_str()) { Zone::Utc } else { Zone::Other })
 }

@@ -1,0 +1,151 @@
+//! Everything that creates, drops and alters objects, tables' alterations apart.
+
+use crate::sql::{
+    Change,
+    change::{AlterObject, ConstraintKind, CreateIndex, CreateTable, Drop, ObjectAction, ObjectKind, ReindexTarget},
+    names::ObjectName,
+};
+
+use super::{Chance, LockMode, draft::Draft, partition};
+
+pub fn created(draft: &mut Draft, table: &CreateTable) {
+    let columns = table.columns.iter().filter_map(|it| it.references.as_ref());
+    let constraints = table.constraints.iter().filter_map(|it| match &it.kind {
+        ConstraintKind::ForeignKey { references, .. } => Some(references),
+        _ => None,
+    });
+    for references in columns.chain(constraints) {
+        draft.lock_family(references, LockMode::ShareRowExclusive);
+    }
+    for parent in &table.inherits {
+        draft.lock(parent, LockMode::ShareUpdateExclusive);
+    }
+    for source in &table.like {
+        draft.lock(source, LockMode::AccessShare);
+    }
+    if let Some(of) = &table.partition_of {
+        partition::created(draft, &of.parent, of.default);
+    }
+}
+
+pub fn dropped(draft: &mut Draft, drop: &Drop) {
+    for name in &drop.names {
+        match drop.kind {
+            ObjectKind::Table | ObjectKind::ForeignTable => dropped_table(draft, name, drop.cascade),
+            ObjectKind::View | ObjectKind::MaterializedView | ObjectKind::Sequence => {
+                draft.lock(name, LockMode::AccessExclusive);
+            }
+            ObjectKind::Index => dropped_index(draft, name, drop.concurrently),
+            _ => {}
+        }
+    }
+    if let (ObjectKind::Trigger | ObjectKind::Policy | ObjectKind::Rule, Some(table)) = (drop.kind, &drop.on) {
+        draft.lock_family(table, LockMode::AccessExclusive);
+    }
+}
+
+fn dropped_table(draft: &mut Draft, name: &ObjectName, cascade: bool) {
+    draft.lock_family(name, LockMode::AccessExclusive);
+    let Some(table) = draft.table(name) else { return };
+    for constraint in &table.constraints {
+        if let ConstraintKind::ForeignKey { references, .. } = &constraint.kind {
+            draft.lock_family(references, LockMode::AccessExclusive);
+        }
+    }
+    if let Some(parent) = &table.partition_of {
+        draft.lock(parent, LockMode::AccessExclusive);
+        if let Some(rest) = draft.table(parent).and_then(|it| it.default_partition.as_ref()) {
+            draft.lock(rest, LockMode::AccessExclusive);
+        }
+    }
+    let referencing = draft.context.catalog.referencing(name).map(|it| it.name.clone()).collect::<Vec<_>>();
+    for child in referencing.iter().filter(|_| cascade) {
+        draft.lock_family(child, LockMode::AccessExclusive);
+    }
+}
+
+fn dropped_index(draft: &mut Draft, name: &ObjectName, concurrently: bool) {
+    let Some(index) = draft.context.catalog.index(name) else { return };
+    let lock = if concurrently { LockMode::ShareUpdateExclusive } else { LockMode::AccessExclusive };
+    draft.lock_family(&index.table, lock);
+}
+
+/// `ALTER` of a view, a sequence, a policy.
+pub fn altered(draft: &mut Draft, alter: &AlterObject) {
+    let Some(name) = &alter.name else { return };
+    let lock = match (alter.kind, &alter.action) {
+        (ObjectKind::View | ObjectKind::MaterializedView, _) => LockMode::AccessExclusive,
+        (
+            ObjectKind::Sequence,
+            ObjectAction::Rename { .. } | ObjectAction::SetSchema { .. } | ObjectAction::OwnerTo,
+        ) => LockMode::AccessExclusive,
+        (ObjectKind::Sequence, _) => LockMode::ShareRowExclusive,
+        _ => return,
+    };
+    draft.lock(name, lock);
+}
+
+pub fn other(draft: &mut Draft, change: &Change) {
+    match change {
+        Change::CreateIndex(index) => indexed(draft, index),
+        Change::CreateTrigger { table, .. } => draft.lock_family(table, LockMode::ShareRowExclusive),
+        Change::CreatePolicy { table, .. } => draft.lock(table, LockMode::AccessExclusive),
+        Change::CreateOther { kind: ObjectKind::Rule, on: Some(table), .. } => {
+            draft.lock(table, LockMode::AccessExclusive);
+        }
+        Change::CreateView(view) if view.or_replace => draft.lock(&view.name, LockMode::AccessExclusive),
+        Change::Comment { kind: ObjectKind::Table | ObjectKind::View | ObjectKind::MaterializedView, name } => {
+            if let Some(name) = name {
+                draft.lock(name, LockMode::ShareUpdateExclusive);
+            }
+        }
+        Change::Reindex { target, name: Some(name), concurrently } => {
+            reindexed(draft, *target, name, *concurrently);
+        }
+        _ => {}
+    }
+}
+
+fn indexed(draft: &mut Draft, index: &CreateIndex) {
+    let lock = if index.concurrently { LockMode::ShareUpdateExclusive } else { LockMode::Share };
+    if index.only {
+        // What has no rows has nothing to read: `ON ONLY` is for partitioned tables.
+        draft.lock(&index.table, lock);
+        if draft.table(&index.table).is_some_and(|it| !it.partitioned && !it.partial) {
+            draft.scan(&index.table, Chance::Sure);
+        }
+        return;
+    }
+    draft.lock_family(&index.table, lock);
+    if !is_there_already(draft, index) {
+        draft.scan(&index.table, Chance::Sure);
+    }
+}
+
+/// `IF NOT EXISTS`, and the files have created it: a lock for an instant, and no scan.
+fn is_there_already(draft: &Draft, index: &CreateIndex) -> bool {
+    let Some(name) = index.name.as_ref().filter(|_| index.if_not_exists) else { return false };
+    let mut known = draft.context.catalog.indexes_of(&index.table);
+    known.any(|it| it.name.last() == name.name && it.origin.certain)
+}
+
+fn reindexed(draft: &mut Draft, target: ReindexTarget, name: &ObjectName, concurrently: bool) {
+    let lock = if concurrently { LockMode::ShareUpdateExclusive } else { LockMode::Share };
+    let catalog = draft.context.catalog;
+    match target {
+        ReindexTarget::Index => {
+            let Some(index) = catalog.index(name) else { return };
+            draft.lock(&index.table, lock);
+            draft.rebuild(&index.name);
+        }
+        ReindexTarget::Table => {
+            draft.lock_family(name, lock);
+            draft.scan(name, Chance::Sure);
+            let indexes = catalog.indexes_of(name).map(|it| it.name.clone()).collect::<Vec<_>>();
+            for index in &indexes {
+                draft.rebuild(index);
+            }
+        }
+        ReindexTarget::Schema | ReindexTarget::Database | ReindexTarget::System => {}
+    }
+}

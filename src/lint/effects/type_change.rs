@@ -1,0 +1,202 @@
+//! `ALTER COLUMN … TYPE`: whether the heap is written again, indexes built again, checks checked again.
+
+use crate::{
+    catalog::{Column, Constraint, Index, Table},
+    lint::{
+        Context,
+        types::{self, Cost, DataType},
+    },
+    sql::{
+        Change,
+        change::{ActionKind, ConstraintKind, Expression},
+        names::{Ident, ObjectName},
+    },
+};
+
+use super::{Chance, LockMode, draft::Draft};
+
+/// What changing one column's type does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Why nothing happens to the rows, as a sentence without a full stop.
+    Nothing(String),
+    /// Nothing while the session's time zone is UTC, else a rewrite.
+    DependsOnTimeZone,
+    Rewrite,
+    /// The heap stays, this index is built again.
+    Rebuild(ObjectName),
+    /// The heap stays, this constraint is checked again.
+    Recheck(String),
+    /// The heap stays, this foreign key of another table is checked again.
+    RecheckReference {
+        table: ObjectName,
+        constraint: String,
+    },
+    /// No file says what the type was; how likely a rewrite is, given the new type.
+    Unknown(Chance),
+}
+
+impl Outcome {
+    /// Worth a warning or more: rows are read or written.
+    pub fn is_slow(&self) -> bool {
+        match self {
+            Self::Nothing(_) | Self::DependsOnTimeZone => false,
+            Self::Rewrite | Self::Rebuild(_) | Self::Recheck(_) | Self::RecheckReference { .. } => true,
+            Self::Unknown(chance) => chance.is_likely(),
+        }
+    }
+}
+
+/// One `ALTER COLUMN … TYPE`, as the statement writes it.
+pub struct NewType<'s> {
+    pub column: &'s Ident,
+    pub data_type: &'s str,
+    collate: bool,
+    using: Option<&'s Expression>,
+}
+
+pub fn new_type(action: &ActionKind) -> Option<NewType<'_>> {
+    match action {
+        ActionKind::SetType { column, data_type, collate, using } => {
+            Some(NewType { column, data_type, collate: *collate, using: using.as_ref() })
+        }
+        _ => None,
+    }
+}
+
+pub fn effects(draft: &mut Draft, table: &ObjectName, action: &ActionKind) {
+    let Some(change) = new_type(action) else { return };
+    let outcome = outcome(draft.context, table, &change);
+    match &outcome {
+        Outcome::Nothing(_) => {}
+        Outcome::DependsOnTimeZone => draft.rewrite(table, Chance::Unlikely),
+        Outcome::Rewrite => draft.rewrite(table, Chance::Sure),
+        Outcome::Rebuild(index) => draft.rebuild(index),
+        Outcome::Recheck(_) | Outcome::RecheckReference { .. } => draft.scan(table, Chance::Sure),
+        Outcome::Unknown(chance) => draft.rewrite(table, *chance),
+    }
+    for other in neighbours(draft.context, table, change.column) {
+        draft.lock_family(&other, LockMode::AccessExclusive);
+        if outcome.is_slow() {
+            draft.scan(&other, Chance::Sure);
+        }
+    }
+}
+
+/// Tables at the other end of foreign keys from and to this column: each key is dropped and made again.
+fn neighbours(context: &Context, table: &ObjectName, column: &Ident) -> Vec<ObjectName> {
+    let Some(own) = context.catalog.table(table) else { return Vec::new() };
+    let outgoing = own.constraints.iter().filter_map(|it| match &it.kind {
+        ConstraintKind::ForeignKey { columns, references } if columns.contains(column) => Some(references.clone()),
+        _ => None,
+    });
+    let keyed = own.constraints.iter().any(|it| match &it.kind {
+        ConstraintKind::PrimaryKey { columns, .. } | ConstraintKind::Unique { columns, .. } => columns.contains(column),
+        _ => false,
+    });
+    let incoming = context.catalog.referencing(table).map(|it| it.name.clone()).filter(|_| keyed);
+    outgoing.chain(incoming).collect()
+}
+
+pub fn outcome(context: &Context, table: &ObjectName, change: &NewType) -> Outcome {
+    let new = types::read(change.data_type);
+    if change.using.is_some_and(|it| !is_the_column_itself(it, change.column, &new)) {
+        return Outcome::Rewrite;
+    }
+    let column = context.catalog.table(table).and_then(|it| Some((it, it.column(change.column)?)));
+    let Some((table, column)) = column else {
+        // Who writes `USING` needs a cast, and a cast that is needed is rarely free.
+        let free = change.using.is_none() && is_mostly_free(&new);
+        return Outcome::Unknown(if free { Chance::Unlikely } else { Chance::Likely });
+    };
+    let old = types::read(&column.data_type);
+    let cost = types::change_cost(context.catalog, &old, &new);
+    if cost == Cost::Rewrite || (cost == Cost::NothingUnderUtc && time_zone(context) == Some(Zone::Other)) {
+        return Outcome::Rewrite;
+    }
+    if let Some(outcome) = beside_the_heap(context, table, column, &new, change) {
+        return outcome;
+    }
+    match cost {
+        Cost::NothingUnderUtc if time_zone(context).is_none() => Outcome::DependsOnTimeZone,
+        Cost::NothingUnderUtc => Outcome::Nothing("the session's time zone is UTC, so the bits stay".to_owned()),
+        Cost::Nothing | Cost::Rewrite => {
+            let (old, new) = (&column.data_type, change.data_type);
+            Outcome::Nothing(format!("every value of `{old}` is a value of `{new}` as it is stored: no row is written"))
+        }
+    }
+}
+
+/// The heap stays, but something that is made from it does not.
+fn beside_the_heap(
+    context: &Context,
+    table: &Table,
+    column: &Column,
+    new: &DataType,
+    change: &NewType,
+) -> Option<Outcome> {
+    let old = types::read(&column.data_type);
+    let resorted = change.collate || !types::sort_alike(context.catalog, &old, new);
+    let mut indexes = context.catalog.indexes_of(&table.name);
+    if let Some(index) = indexes.find(|it| is_rebuilt(it, column, resorted)) {
+        return Some(Outcome::Rebuild(index.name.clone()));
+    }
+    rechecked(table, column).map(|it| Outcome::Recheck(it.name.clone()))
+}
+
+/// Types to which people widen, when nobody says from where.
+fn is_mostly_free(new: &DataType) -> bool {
+    let widest = new.modifiers.is_none() && !new.array;
+    match new.name.as_str() {
+        "text" | "character varying" | "citext" | "interval" | "timestamp" | "time" | "inet" => widest,
+        "bit varying" => !new.array,
+        _ => false,
+    }
+}
+
+/// `USING column` and `USING column::new_type` are what happens without `USING`.
+fn is_the_column_itself(using: &Expression, column: &Ident, new: &DataType) -> bool {
+    let text = using.text.trim().to_lowercase();
+    let text = text.strip_prefix('(').and_then(|it| it.strip_suffix(')')).unwrap_or(&text);
+    let (subject, target) = match text.split_once("::") {
+        Some((subject, target)) => (subject, Some(target)),
+        None => (text, None),
+    };
+    subject.trim().trim_matches('"') == column.name && target.is_none_or(|it| types::read(it) == *new)
+}
+
+/// An index over the column survives when it is plain and sorts as before (`CheckIndexCompatible`).
+fn is_rebuilt(index: &Index, column: &Column, resorted: bool) -> bool {
+    let plain = index.keys.contains(&column.name);
+    let computed = index.keys.iter().any(|key| *key != column.name && mentions(key, &column.name));
+    computed || (plain && (resorted || index.partial))
+}
+
+fn rechecked<'t>(table: &'t Table, column: &Column) -> Option<&'t Constraint> {
+    table.constraints.iter().find(|it| match &it.kind {
+        ConstraintKind::Check { expression: Some(check) } => it.validated && mentions(&check.text, &column.name),
+        _ => false,
+    })
+}
+
+/// Is the name one of the words of an expression?
+fn mentions(expression: &str, name: &str) -> bool {
+    let word = |it: char| it.is_alphanumeric() || it == '_' || it == '$';
+    expression.split(|it| !word(it)).any(|it| it.eq_ignore_ascii_case(name))
+}
+
+/// The session's time zone, as far as the migration sets it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Zone {
+    Utc,
+    Other,
+}
+
+fn time_zone(context: &Context) -> Option<Zone> {
+    let set = context.earlier().iter().rev().find_map(|it| match &it.change {
+        Change::Set(set) if set.name == "timezone" => Some(set.value.clone()),
+        _ => None,
+    });
+    let utc = ["utc", "gmt", "etc/utc", "etc/gmt", "zulu", "0"];
+    set.flatten().map(|it| if utc.contains(&it.to_lowercase().as_str()) { Zone::Utc } else { Zone::Other })
+}
