@@ -19,7 +19,9 @@ use crate::{
 use super::{
     Context, OpenTransaction, OpenedBy, Problem, Request, Rule, fixes, header, levels,
     rule::{Check, DirectiveUse, Verdict, Waivable},
-    rules, weight,
+    rules,
+    timeline::{self, Held, Orders, Step, Timeline},
+    weight,
 };
 
 /// State of one walk.
@@ -37,6 +39,9 @@ pub struct Engine<'a> {
     before: Vec<&'a Migration>,
     /// The transaction around all of them, as the last one left it.
     shared: Option<OpenTransaction>,
+    /// What that transaction holds.
+    carried: Vec<Held>,
+    orders: Orders,
     validation: Validation,
 }
 
@@ -53,6 +58,18 @@ struct Visit<'m> {
     concealed: Vec<Span>,
     /// Routines whose bodies were judged, and the place of the call that led there.
     called: BTreeSet<(Span, ObjectName)>,
+    /// The open transaction so far, or the statement that is one of its own.
+    steps: Vec<Step>,
+    /// How each step came to run.
+    ways: Vec<Way>,
+}
+
+/// A [`Path`] that is kept until the end of the transaction.
+struct Way {
+    directives: Vec<Directive>,
+    inside_do: bool,
+    /// The routines that are called at the step's place.
+    routines: Vec<ObjectName>,
 }
 
 /// How a statement came to run.
@@ -90,6 +107,8 @@ impl<'a> Engine<'a> {
             catalog,
             before: Vec::new(),
             shared: None,
+            carried: Vec::new(),
+            orders: Orders::default(),
             validation,
         }
     }
@@ -167,6 +186,8 @@ impl<'a> Engine<'a> {
             uses: BTreeMap::new(),
             concealed: Vec::new(),
             called: BTreeSet::new(),
+            steps: Vec::new(),
+            ways: Vec::new(),
         };
         let before = self.validation.findings.len();
         let directives = all_directives(&migration.statements);
@@ -180,7 +201,11 @@ impl<'a> Engine<'a> {
         let start = self.undo_of(migration);
         for (index, statement) in migration.statements.iter().enumerate() {
             visit.index = index;
-            visit.transaction = self.opened(migration, index, visit.transaction);
+            let open = self.opened(migration, index, visit.transaction);
+            if open != visit.transaction {
+                self.end_of_transaction(&mut visit, false);
+            }
+            visit.transaction = open;
             let directives = statement.directives.iter().collect::<Vec<_>>();
             self.visit(&mut visit, statement, Path { directives: &directives, around: Around::Nothing });
             self.undo(statement, start.as_ref());
@@ -195,9 +220,12 @@ impl<'a> Engine<'a> {
             };
             if visit.transaction.is_none() {
                 self.catalog.end_transaction();
+                self.end_of_transaction(&mut visit, false);
             }
         }
         self.shared = visit.transaction.filter(|it| it.opened_by == OpenedBy::RunnerForAll);
+        let goes_on = self.shared.is_some();
+        self.end_of_transaction(&mut visit, goes_on);
         self.judge_directives(&mut visit, &directives);
         self.validation.files += 1;
         self.validation.statements += migration.statements.len();
@@ -228,6 +256,45 @@ impl<'a> Engine<'a> {
         OpenTransaction { migration: self.before.len(), statement, opened_by }
     }
 
+    /// Judges the steps of a transaction together; when it `goes_on` in the next migration, what it holds is kept.
+    fn end_of_transaction(&mut self, visit: &mut Visit, goes_on: bool) {
+        let steps = std::mem::take(&mut visit.steps);
+        let ways = std::mem::take(&mut visit.ways);
+        let timeline = Timeline { steps: &steps, carried: &self.carried, orders: &self.orders };
+        let found = rules::ALL.iter().filter_map(|rule| match rule.check {
+            Check::Transaction(check) if !steps.is_empty() => Some((rule, check(&timeline))),
+            _ => None,
+        });
+        for (rule, problems) in found.collect::<Vec<_>>() {
+            for (at, problem) in problems {
+                let Way { directives, inside_do, routines } = &ways[at];
+                let directives = directives.iter().collect::<Vec<_>>();
+                let around = match (inside_do, routines.as_slice()) {
+                    (false, []) => Around::Nothing,
+                    (true, []) => Around::Do,
+                    (_, routines) => Around::Call { at: steps[at].span, routines },
+                };
+                self.record(visit, rule, vec![problem], Path { directives: &directives, around });
+            }
+        }
+        let file = visit.migration.path.as_str();
+        self.orders.learn(&steps, file);
+        self.carried = if goes_on { timeline::held_after(&steps, &self.carried, file) } else { Vec::new() };
+    }
+
+    /// Keeps what a statement does for the end of its transaction.
+    fn keep_step(&self, visit: &mut Visit, statement: &Statement, path: Path) {
+        let (span, routines) = match path.around {
+            Around::Nothing | Around::Do => (statement.span, Vec::new()),
+            Around::Call { at, routines } => (at, routines.to_vec()),
+        };
+        let (line, _) = visit.lines.position(&visit.migration.text, span.start);
+        let Some(step) = Step::of(&self.context(visit), statement, (span, line)) else { return };
+        visit.steps.push(step);
+        let directives = path.directives.iter().map(|it| (*it).clone()).collect();
+        visit.ways.push(Way { directives, inside_do: matches!(path.around, Around::Do), routines });
+    }
+
     /// One statement that runs, then those inside it, then those of the routines it calls.
     fn visit(&mut self, visit: &mut Visit, statement: &Statement, path: Path) {
         if matches!(statement.change, Change::Unread { .. }) {
@@ -245,6 +312,7 @@ impl<'a> Engine<'a> {
                 self.record(visit, rule, problems, path);
             }
         }
+        self.keep_step(visit, statement, path);
         let origin = match path.around {
             Around::Nothing => visit.origin,
             Around::Do | Around::Call { .. } => Origin { certain: false, ..visit.origin },

@@ -14,6 +14,7 @@ mod levels;
 mod profile;
 mod rule;
 pub mod rules;
+pub mod timeline;
 pub mod types;
 pub mod volatility;
 mod weight;

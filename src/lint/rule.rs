@@ -9,7 +9,7 @@ use crate::{
     sql::{Directive, Span, Statement, names::ObjectName},
 };
 
-use super::{Context, Fix};
+use super::{Context, Fix, timeline::Timeline};
 
 /// One hazard.
 #[derive(Debug)]
@@ -77,6 +77,8 @@ pub enum Check {
     Statement(fn(&Context, &Statement) -> Vec<Problem>),
     /// The migration as a whole; the context's catalog is the one before its first statement.
     Migration(fn(&Context) -> Vec<Problem>),
+    /// Each transaction at its end; a problem belongs to one of its steps, by index.
+    Transaction(fn(&Timeline) -> Vec<(usize, Problem)>),
     /// Each `-- liftlock: …` comment, once it is known what it waives.
     Directive(fn(&DirectiveUse) -> Option<Problem>),
 }

@@ -2,8 +2,9 @@
 //!
 //! `ALTER TABLE … ADD COLUMN` takes an instant, and keeps everybody off the table until the backfill, the validation or
 //! the rewrite that follows it is done, also when that works on another table. That is why `NOT VALID` gains nothing
-//! when `VALIDATE CONSTRAINT` stands in the same migration. Put the long work into the next migration: the runner commits
-//! in between.
+//! when `VALIDATE CONSTRAINT` stands in the same migration. Put the long work into a migration of its own, since the
+//! runner commits in between, or put the short lock behind it. Where a tool runs all pending migrations in one
+//! transaction, only another release is another transaction.
 //!
 //! ```sql setup
 //! create table orders (id bigint primary key, total numeric, state text);
@@ -36,27 +37,16 @@
 //! alter table invoices validate constraint invoices_total_check;
 //! ```
 
-use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 use crate::{
     lint::{
-        Check, Context, Problem, Rule, Severities, Waivable,
-        effects::{self, Waits},
-        running,
+        Check, Problem, Rule, Severities, Waivable,
+        effects::Waits,
+        timeline::{Held, Step, Timeline, Work},
     },
     report::Harm,
-    sql::{
-        Change, Place, Statement,
-        change::{ActionKind, Filter},
-        names::ObjectName,
-    },
-};
-
-use super::{
-    check_without_not_valid, constrained_domain_column, constraint_building_index, domain_constraint,
-    foreign_key_without_not_valid, full_table_rewrite, index_without_concurrently, partition_scan,
-    refresh_without_concurrently, reindex_without_concurrently, set_not_null, stored_generated_column, type_change,
-    volatile_default,
+    sql::names::ObjectName,
 };
 
 pub static RULE: Rule = Rule {
@@ -65,113 +55,76 @@ pub static RULE: Rule = Rule {
     severity: Severities::ERROR,
     waivable: Waivable::WithReasonOrHotfix,
     source: include_str!("scan_under_lock.rs"),
-    check: Check::Statement(check),
+    check: Check::Transaction(check),
 };
 
-/// Rules that say of a statement that it takes long while it blocks.
-static LONG: &[&Rule] = &[
-    &check_without_not_valid::RULE,
-    &constrained_domain_column::RULE,
-    &constraint_building_index::RULE,
-    &domain_constraint::RULE,
-    &foreign_key_without_not_valid::RULE,
-    &full_table_rewrite::RULE,
-    &index_without_concurrently::RULE,
-    &partition_scan::RULE,
-    &refresh_without_concurrently::RULE,
-    &reindex_without_concurrently::RULE,
-    &set_not_null::RULE,
-    &stored_generated_column::RULE,
-    &type_change::RULE,
-    &volatile_default::RULE,
-];
-
-fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
-    let own = effects::held_by(context, statement);
-    let Some(what) = long_work(context, statement) else { return Vec::new() };
-    // Of several changes of rows in a row, the first one speaks for all.
-    if is_dml(statement)
-        && context.same_transaction().last().is_some_and(|it| is_dml(it) && long_work(context, it).is_some())
-    {
-        return Vec::new();
+fn check(timeline: &Timeline) -> Vec<(usize, Problem)> {
+    let mut problems = Vec::new();
+    let mut known: Vec<(&ObjectName, Waits)> = Vec::new();
+    for (at, step) in timeline.steps.iter().enumerate() {
+        let mut stay = Vec::new();
+        for (table, _, waits) in step.takes() {
+            if known.iter().any(|(it, before)| *it == table && *before >= waits) {
+                continue;
+            }
+            known.push((table, waits));
+            let mut later = timeline.steps[at + 1..].iter().filter_map(|it| Some((it, prolongs(it, table, waits)?)));
+            let first = later.next();
+            stay.extend(first.map(|(slow, work)| (table, waits, slow, work)));
+        }
+        problems.extend(locked(step, &stay).map(|problem| (at, problem)));
     }
-    // What it locks itself, its own rule speaks of.
-    let mut held = held(context, statement);
-    held.retain(|(table, ..)| own.iter().all(|(it, _)| it != table));
-    held.sort_by_key(|(_, waits, _)| Reverse(*waits));
-    let [(table, waits, place), others @ ..] = held.as_slice() else { return Vec::new() };
-    let above = context.migration.text.as_bytes().get(..*place).unwrap_or_default();
-    let line = 1 + above.iter().filter(|it| **it == b'\n').count();
-    let more = match others {
-        [] => String::new(),
-        [(other, ..)] => format!(" (and those of `{other}`)"),
-        others => format!(" (and those of {} other tables)", others.len()),
+    problems.extend(carried(timeline));
+    problems
+}
+
+/// The work by which a step prolongs a lock that is held. What it locks itself, its own rule speaks of.
+fn prolongs<'s>(step: &'s Step, table: &ObjectName, waits: Waits) -> Option<&'s Work> {
+    step.work.as_ref().filter(|_| step.waits(table).is_none_or(|own| own < waits))
+}
+
+fn locked(step: &Step, stay: &[(&ObjectName, Waits, &Step, &Work)]) -> Option<Problem> {
+    let (first, waits, slow, work) = stay.iter().max_by_key(|(_, waits, ..)| *waits)?;
+    let tables = stay.iter().map(|(table, ..)| *table).collect::<BTreeSet<_>>();
+    let others = match tables.len() {
+        1 => String::new(),
+        2 => tables.iter().filter(|it| *it != first).map(|it| format!(" (and so does `{it}`)")).collect(),
+        more => format!(" (and so do {} other tables)", more - 1),
     };
-    vec![
-        Problem::at(statement.span)
-            .says(format!("{}, locked in line {line}, wait until {what} is done too{more}", waits.of(table)))
-            .help("put this into the next migration, so that the lock is released before it starts"),
-    ]
+    let Work { table, verb } = work;
+    let whom = if table == *first { "it" } else { &format!("`{table}`") };
+    let line = slow.line;
+    Some(
+        Problem::at(step.span)
+            .says(format!(
+                "`{first}` stays locked while {whom} {verb} in line {line}: {} wait until then{others}",
+                waits.of(first)
+            ))
+            .help(format!(
+                "put line {line} into a migration of its own, or before this: a lock that comes last is brief"
+            ))
+            .weighing(table),
+    )
 }
 
-fn is_dml(statement: &Statement) -> bool {
-    matches!(statement.change, Change::Update(_) | Change::Delete(_))
-}
-
-/// What the statement spends its time with, when it grows with a table.
-fn long_work(context: &Context, statement: &Statement) -> Option<&'static str> {
-    match &statement.change {
-        Change::AlterTable(alter) => {
-            let validates = |kind: &ActionKind| matches!(kind, ActionKind::ValidateConstraint { .. });
-            if alter.actions.iter().any(|it| validates(&it.kind)) && !context.is_new(&alter.table) {
-                return Some("this validation");
-            }
-        }
-        Change::Update(dml) | Change::Delete(dml) => {
-            let long =
-                dml.filter != Filter::Cursor && !context.is_new(&dml.table) && !context.is_config_table(&dml.table);
-            return (long && !is_keyed(context, &dml.table, statement)).then_some("this change of many rows");
-        }
-        _ => {}
-    }
-    let checks = LONG.iter().filter_map(|rule| match rule.check {
-        Check::Statement(check) => Some(check),
-        Check::Migration(_) | Check::Directive(_) => None,
-    });
-    checks.into_iter().any(|check| !check(context, statement).is_empty()).then_some("this work on every row")
-}
-
-/// `WHERE key = …`, with a key that finds one row.
-fn is_keyed(context: &Context, table: &ObjectName, statement: &Statement) -> bool {
-    let text = context.migration.text.get(statement.span.start..statement.span.end).unwrap_or_default();
-    let text = text.to_lowercase();
-    let Some((_, condition)) = text.rsplit_once("where") else { return false };
-    let Some((subject, _)) = condition.split_once('=') else { return false };
-    let column = subject.trim().rsplit('.').next().unwrap_or_default().trim_matches('"');
-    let mut indexes = context.catalog.indexes_of(table);
-    !condition.contains(" or ")
-        && indexes.any(|it| it.unique && !it.partial && it.keys.len() == 1 && it.keys[0] == column)
-}
-
-/// A file with more statements than twice this is data; what it locks, it locks at its start or close to the use.
-const NEAR: usize = 100;
-
-/// Tables that are locked when the statement starts, who waits for them, and the place from which on.
-fn held(context: &Context, statement: &Statement) -> Vec<(ObjectName, Waits, usize)> {
-    let (first, rest) = context.same_transaction().split_at(context.same_transaction().len().min(NEAR));
-    let last = &rest[rest.len().saturating_sub(NEAR)..];
-    let earlier = first.iter().chain(last).flat_map(running);
-    // A block is one transaction, whatever is around it.
-    let block = context.migration.statements.get(context.index).filter(|_| statement.place == Place::Do);
-    let siblings = block.into_iter().flat_map(running).filter(|it| it.span.end <= statement.span.start);
-    let mut held: Vec<(ObjectName, Waits, usize)> = Vec::new();
-    for before in earlier.chain(siblings) {
-        for (table, waits) in effects::held_by(context, before) {
-            match held.iter_mut().find(|(it, ..)| *it == table) {
-                Some((_, known, _)) => *known = waits.max(*known),
-                None => held.push((table, waits, before.span.start)),
-            }
-        }
-    }
-    held
+/// Locks of earlier migrations in the same transaction: one finding, at the first step that prolongs one.
+fn carried(timeline: &Timeline) -> Option<(usize, Problem)> {
+    let prolonged = |step: &Step| {
+        let mut held = timeline.carried.iter().filter(|it| prolongs(step, &it.table, it.waits).is_some());
+        held.next().map(|first| (first.clone(), held.count()))
+    };
+    let mut steps = timeline.steps.iter().enumerate();
+    let (at, step, (first, more)) = steps.find_map(|(at, step)| Some((at, step, prolonged(step)?)))?;
+    let Work { table, verb } = step.work.as_ref()?;
+    let Held { table: held, waits, file, line, .. } = &first;
+    let others = if more == 0 { String::new() } else { format!(" (and {more} more)") };
+    let whom = if table == held { "it" } else { &format!("`{table}`") };
+    let problem = Problem::at(step.span)
+        .says(format!(
+            "`{held}`, locked in {file} line {line}, stays locked while {whom} {verb}, because all pending migrations are one \
+             transaction: {} wait until then{others}",
+            waits.of(held)
+        ))
+        .help("release the two apart, or let the tool commit after each migration");
+    Some((at, problem.weighing(table)))
 }
