@@ -359,7 +359,7 @@ impl<'a> Engine<'a> {
             triggers.filter_map(|it| it.routine.clone()).collect::<Vec<_>>()
         };
         match &statement.change {
-            Change::Query { routines } => routines.iter().map(|it| self.catalog.resolve(it)).collect(),
+            Change::Query { routines, .. } => routines.iter().map(|it| self.catalog.resolve(it)).collect(),
             Change::Call { routine } => vec![self.catalog.resolve(routine)],
             Change::Insert(insert) => {
                 let columns = self.catalog.table(&insert.table).map_or(&[][..], |it| &it.columns);

@@ -82,7 +82,7 @@ fn own_volatility(catalog: &Catalog, routine: &Routine, depth: u8) -> Option<Vol
         return Some(routine.volatility);
     }
     let called = routine.body.iter().flat_map(|it| match &it.change {
-        Change::Query { routines } => routines.as_slice(),
+        Change::Query { routines, .. } => routines.as_slice(),
         _ => &[],
     });
     match worst(catalog, called, depth - 1) {

@@ -137,7 +137,7 @@ fn called(cursor: Cursor<'_>, place: &Place) -> Option<Statement> {
     let routines = expression::calls(cursor);
     (!routines.is_empty()).then(|| Statement {
         span: cursor.span(),
-        change: Change::Query { routines },
+        change: Change::Query { routines, calls: Vec::new(), reads: Vec::new() },
         place: place.clone(),
         inner: Vec::new(),
         directives: Vec::new(),
@@ -241,7 +241,7 @@ impl<'a> Walk<'a> {
     fn perform(&mut self) {
         let part = self.part(&[]);
         let Reading { change, inner } = match recognise::query::writes_within(part) {
-            Ok(inner) => Reading { change: Change::Query { routines: expression::calls(part) }, inner },
+            Ok(inner) => Reading { change: recognise::query::own_query(part), inner },
             Err(reason) => Change::Unread { reason }.into(),
         };
         if !part.done() {

@@ -4,8 +4,10 @@
 //! late or replaced in one folder. Names are already folded as Postgres folds them, every part that a
 //! message may point at carries a [`Span`].
 
+mod expression;
 mod object;
 mod rows;
+mod sequence;
 mod session;
 mod table;
 
@@ -13,12 +15,14 @@ use super::{
     Span,
     names::{Ident, ObjectName},
 };
+pub use expression::{Argument, Call, Cast, Expression, Operand, OperandKind};
 pub use object::{AlterObject, Body, CreateRoutine, CreateType, CreateView, Drop, ObjectAction, TypeKind, Volatility};
 pub use rows::{Copy, CopySource, Dml, Filter, Insert, InsertSource, OnConflict, Truncate};
+pub use sequence::{Bound, OwnedBy, Restart, SequenceOptions};
 pub use session::{ReindexTarget, Set, SetScope, Transaction};
 pub use table::{
-    ActionKind, AlterTable, Column, Constraint, ConstraintKind, CreateIndex, CreateTable, Expression, Generated,
-    PartitionOf, TableAction,
+    ActionKind, AlterTable, BoundKind, Column, Constraint, ConstraintKind, CreateIndex, CreateTable, Generated,
+    IndexKey, Options, PartitionBound, PartitionBy, PartitionOf, ReferentialAction, ReplicaIdentity, TableAction,
 };
 
 /// What one statement does to the database.
@@ -104,6 +108,10 @@ pub enum Change {
     /// `SELECT`, `VALUES`, `TABLE`: reads, but may call `routines`. Writes behind `WITH` are in `inner`.
     Query {
         routines: Vec<ObjectName>,
+        /// The same calls with their arguments, where the query is a statement of its own.
+        calls: Vec<Call>,
+        /// Tables and views that it reads.
+        reads: Vec<ObjectName>,
     },
     /// `EXPLAIN`; with `analyze` it runs its statement, which then stands in `inner`.
     Explain {

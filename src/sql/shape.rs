@@ -206,7 +206,7 @@ fn constraint(constraint: &Constraint) -> String {
         ConstraintKind::Unique { using_index: Some(index), .. } => format!("unique using {index}"),
         ConstraintKind::PrimaryKey { using_index: None, .. } => "primary key".to_owned(),
         ConstraintKind::PrimaryKey { using_index: Some(index), .. } => format!("primary key using {index}"),
-        ConstraintKind::Exclude => "exclude".to_owned(),
+        ConstraintKind::Exclude { .. } => "exclude".to_owned(),
         ConstraintKind::NotNull { column } => format!("not null {column}"),
     };
     let flags = flags(&[(constraint.not_valid, "not valid"), (constraint.not_enforced, "not enforced")]);
@@ -266,7 +266,7 @@ fn action_line(action: &ActionKind) -> String {
             dropped("drop constraint", *if_exists, name, *cascade)
         }
         ActionKind::ValidateConstraint { name } => on_column("validate", name),
-        ActionKind::AlterConstraint { name } => on_column("alter constraint", name),
+        ActionKind::AlterConstraint { name, .. } => on_column("alter constraint", name),
         ActionKind::SetNotNull { column } => on_column("set not null", column),
         ActionKind::DropNotNull { column } => on_column("drop not null", column),
         ActionKind::SetDefault { column, .. } => on_column("set default", column),
@@ -274,18 +274,18 @@ fn action_line(action: &ActionKind) -> String {
         ActionKind::SetType { column, collate, using, .. } => {
             line(&["type", &column.name, &flags(&[(*collate, "collate"), (using.is_some(), "using")])])
         }
-        ActionKind::SetExpression { column } => on_column("set expression", column),
+        ActionKind::SetExpression { column, .. } => on_column("set expression", column),
         ActionKind::DropExpression { column } => on_column("drop expression", column),
-        ActionKind::AddIdentity { column } => on_column("add identity", column),
-        ActionKind::SetIdentity { column } => on_column("set identity", column),
+        ActionKind::AddIdentity { column, .. } => on_column("add identity", column),
+        ActionKind::SetIdentity { column, .. } => on_column("set identity", column),
         ActionKind::DropIdentity { column } => on_column("drop identity", column),
-        ActionKind::ColumnOption { column, option } => line(&["option", &column.name, &option.to_lowercase()]),
+        ActionKind::ColumnOption { column, option, .. } => line(&["option", &column.name, &option.to_lowercase()]),
         ActionKind::RenameTable { to } => on_column("rename to", to),
         ActionKind::RenameColumn { from, to } => format!("rename {from} to {to}"),
         ActionKind::RenameConstraint { from, to } => format!("rename constraint {from} to {to}"),
         ActionKind::SetSchema { to } => on_column("set schema", to),
         ActionKind::OwnerTo { .. } => "owner".to_owned(),
-        ActionKind::AttachPartition { partition, default } => {
+        ActionKind::AttachPartition { partition, default, .. } => {
             line(&["attach", &partition.to_string(), &flags(&[(*default, "default")])])
         }
         ActionKind::DetachPartition { partition, concurrently, finalize } => line(&[
@@ -293,13 +293,13 @@ fn action_line(action: &ActionKind) -> String {
             &partition.to_string(),
             &flags(&[(*concurrently, "concurrently"), (*finalize, "finalize")]),
         ]),
-        ActionKind::Toggle { words } => words.to_lowercase(),
-        ActionKind::ReplicaIdentity => "replica identity".to_owned(),
-        ActionKind::ClusterOn => "cluster on".to_owned(),
+        ActionKind::Toggle { words, .. } => words.to_lowercase(),
+        ActionKind::ReplicaIdentity { .. } => "replica identity".to_owned(),
+        ActionKind::ClusterOn { .. } => "cluster on".to_owned(),
         ActionKind::SetWithoutCluster => "set without cluster".to_owned(),
         ActionKind::SetLogged { logged } => if *logged { "set logged" } else { "set unlogged" }.to_owned(),
-        ActionKind::SetTablespace => "set tablespace".to_owned(),
-        ActionKind::SetAccessMethod => "set access method".to_owned(),
+        ActionKind::SetTablespace { .. } => "set tablespace".to_owned(),
+        ActionKind::SetAccessMethod { .. } => "set access method".to_owned(),
         ActionKind::StorageOptions { reset, .. } => if *reset { "reset (…)" } else { "set (…)" }.to_owned(),
         ActionKind::Inherit { parent } => format!("inherit {parent}"),
         ActionKind::NoInherit { parent } => format!("no inherit {parent}"),

@@ -82,7 +82,6 @@ const SHORT_AGAIN: usize = 400;
 const LONG_FILES: &[(&str, &str)] = &[
     ("src/sql/scan.rs", "one scanner, exact to one lexer"),
     ("src/sql/lower.rs", "one match over the whole of sqlparser's tree"),
-    ("src/sql/change.rs", "the vocabulary: declarations only"),
     ("src/services/mirror/local.rs", "one folder's format: reading, writing, recovering"),
 ];
 

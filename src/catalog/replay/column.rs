@@ -5,7 +5,7 @@ use super::{
     constraint,
 };
 use crate::sql::{
-    change::{ActionKind, Column as NewColumn, Constraint as NewConstraint, ConstraintKind, Generated},
+    change::{ActionKind, Column as NewColumn, ConstraintKind, Generated},
     data_type,
     names::{Ident, ObjectName},
 };
@@ -27,24 +27,11 @@ pub fn add_column(
         generated: new.generated,
         origin,
     });
-    let columns = || vec![new.name.clone()];
-    let mut kinds = Vec::new();
-    if new.primary_key {
-        kinds.push(ConstraintKind::PrimaryKey { columns: columns(), using_index: None });
-    }
-    if new.unique {
-        kinds.push(ConstraintKind::Unique { columns: columns(), using_index: None });
-    }
-    if let Some(references) = &new.references {
-        kinds.push(ConstraintKind::ForeignKey { columns: columns(), references: references.clone() });
-    }
-    kinds.extend(new.check.iter().map(|it| ConstraintKind::Check { expression: Some(it.clone()) }));
-    for kind in kinds {
-        let name = constraint::automatic_name(table, &kind, Some(&new.name));
-        let span = new.span;
-        let constraint =
-            NewConstraint { name: Some(Ident { name, span }), kind, not_valid: false, not_enforced: false, span };
-        constraint::add_constraint(catalog, table, &constraint, origin, indexes);
+    for own in new.constraints.iter().filter(|it| !matches!(it.kind, ConstraintKind::NotNull { .. })) {
+        let mut new_constraint = own.clone();
+        let name = || Ident { name: constraint::automatic_name(table, &own.kind, Some(&new.name)), span: new.span };
+        new_constraint.name = Some(own.name.clone().unwrap_or_else(name));
+        constraint::add_constraint(catalog, table, &new_constraint, origin, indexes);
     }
 }
 
@@ -69,7 +56,7 @@ pub fn alter_column(table: &mut Table, action: &ActionKind, origin: Origin) {
             it.data_type.clone_from(data_type);
             it.resolved = data_type::read(data_type);
         }),
-        ActionKind::AddIdentity { column } => each(column, &|it| it.generated = Some(Generated::Identity)),
+        ActionKind::AddIdentity { column, .. } => each(column, &|it| it.generated = Some(Generated::Identity)),
         ActionKind::DropIdentity { column } | ActionKind::DropExpression { column } => {
             each(column, &|it| it.generated = None);
         }
@@ -91,7 +78,7 @@ pub fn constrains(kind: &ConstraintKind, column: &Ident) -> bool {
         | ConstraintKind::Unique { columns, .. }
         | ConstraintKind::PrimaryKey { columns, .. } => columns.contains(column),
         ConstraintKind::NotNull { column: own } => own == column,
-        ConstraintKind::Check { .. } | ConstraintKind::Exclude => false,
+        ConstraintKind::Check { .. } | ConstraintKind::Exclude { .. } => false,
     }
 }
 
@@ -109,7 +96,7 @@ pub fn rename_column(catalog: &mut Catalog, table: &mut Table, from: &Ident, to:
             }
             ConstraintKind::NotNull { column } if column.name == from.name => column.name.clone_from(&to.name),
             // Its text names the old column now, so it proves nothing about the new one: on the safe side.
-            ConstraintKind::Check { .. } | ConstraintKind::NotNull { .. } | ConstraintKind::Exclude => {}
+            ConstraintKind::Check { .. } | ConstraintKind::NotNull { .. } | ConstraintKind::Exclude { .. } => {}
         }
     }
     for index in catalog.indexes.values_mut().filter(|it| it.table == table.name) {

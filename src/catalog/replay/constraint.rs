@@ -20,12 +20,10 @@ pub fn add_constraint(
     let name = new.name.as_ref().map(|it| it.name.clone());
     let name = name.unwrap_or_else(|| automatic_name(table, &new.kind, None));
     let validated = !new.not_valid && !new.not_enforced;
-    let kind = match &new.kind {
-        ConstraintKind::ForeignKey { columns, references } => {
-            ConstraintKind::ForeignKey { columns: columns.clone(), references: catalog.resolve(references) }
-        }
-        kind => kind.clone(),
-    };
+    let mut kind = new.kind.clone();
+    if let ConstraintKind::ForeignKey { references, .. } = &mut kind {
+        *references = catalog.resolve(references);
+    }
     match &kind {
         ConstraintKind::PrimaryKey { columns, using_index: None } => {
             set_not_null(table, columns);
@@ -44,7 +42,7 @@ pub fn add_constraint(
         | ConstraintKind::Unique { .. }
         | ConstraintKind::Check { .. }
         | ConstraintKind::ForeignKey { .. }
-        | ConstraintKind::Exclude => {}
+        | ConstraintKind::Exclude { .. } => {}
     }
     let columns = stands_on(catalog, table, &kind);
     table.constraints.push(Constraint {
@@ -71,7 +69,7 @@ fn stands_on(catalog: &Catalog, table: &Table, kind: &ConstraintKind) -> Vec<Str
         | ConstraintKind::PrimaryKey { columns, .. } => names(columns),
         ConstraintKind::NotNull { column } => vec![column.name.clone()],
         ConstraintKind::Check { expression } => expression.iter().flat_map(|it| mentioned(table, &it.text)).collect(),
-        ConstraintKind::Exclude => Vec::new(),
+        ConstraintKind::Exclude { .. } => Vec::new(),
     }
 }
 
@@ -116,7 +114,7 @@ pub fn automatic_name(table: &Table, kind: &ConstraintKind, column: Option<&Iden
             None => format!("{own}_check"),
         },
         ConstraintKind::NotNull { column } => format!("{own}_{column}_not_null"),
-        ConstraintKind::Exclude => format!("{own}_excl"),
+        ConstraintKind::Exclude { .. } => format!("{own}_excl"),
     };
     let taken = |name: &String| table.constraints.iter().any(|it| it.name == *name);
     let numbered = (1..).map(|number| format!("{base}{number}"));

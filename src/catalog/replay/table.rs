@@ -91,7 +91,7 @@ pub fn alter_table(catalog: &mut Catalog, alter: &AlterTable, origin: Origin) {
                 let new = in_schema(&name, &to.name);
                 return rename_relation(catalog, &name, &new);
             }
-            ActionKind::AttachPartition { partition, default } => {
+            ActionKind::AttachPartition { partition, default, .. } => {
                 let partition = catalog.resolve(partition);
                 partition::attach(catalog, &name, &partition, *default);
             }

@@ -28,7 +28,7 @@ pub fn table(draft: &mut Draft, alter: &AlterTable) {
 fn level(action: &ActionKind) -> LockMode {
     match action {
         ActionKind::ValidateConstraint { .. }
-        | ActionKind::ClusterOn
+        | ActionKind::ClusterOn { .. }
         | ActionKind::SetWithoutCluster
         | ActionKind::AttachPartition { .. }
         | ActionKind::DetachPartition { concurrently: true, .. }
@@ -43,7 +43,7 @@ fn level(action: &ActionKind) -> LockMode {
         ActionKind::AddConstraint(Constraint { kind: ConstraintKind::ForeignKey { .. }, .. }) => {
             LockMode::ShareRowExclusive
         }
-        ActionKind::Toggle { words } if words.contains("TRIGGER") => LockMode::ShareRowExclusive,
+        ActionKind::Toggle { words, .. } if words.contains("TRIGGER") => LockMode::ShareRowExclusive,
         _ => LockMode::AccessExclusive,
     }
 }
@@ -63,12 +63,12 @@ fn stays_with_the_table(action: &ActionKind) -> bool {
             | ActionKind::OwnerTo { .. }
             | ActionKind::AttachPartition { .. }
             | ActionKind::DetachPartition { .. }
-            | ActionKind::ReplicaIdentity
-            | ActionKind::ClusterOn
+            | ActionKind::ReplicaIdentity { .. }
+            | ActionKind::ClusterOn { .. }
             | ActionKind::SetWithoutCluster
             | ActionKind::SetLogged { .. }
-            | ActionKind::SetTablespace
-            | ActionKind::SetAccessMethod
+            | ActionKind::SetTablespace { .. }
+            | ActionKind::SetAccessMethod { .. }
             | ActionKind::StorageOptions { .. }
             | ActionKind::Inherit { .. }
             | ActionKind::NoInherit { .. }
@@ -78,7 +78,7 @@ fn stays_with_the_table(action: &ActionKind) -> bool {
             | ActionKind::RenameConstraint { .. }
             | ActionKind::SetDefault { .. }
             | ActionKind::DropDefault { .. }
-    ) || matches!(action, ActionKind::Toggle { words } if !words.contains("TRIGGER"))
+    ) || matches!(action, ActionKind::Toggle { words, .. } if !words.contains("TRIGGER"))
 }
 
 fn action(draft: &mut Draft, alter: &AlterTable, action: &ActionKind) {
@@ -98,18 +98,18 @@ fn action(draft: &mut Draft, alter: &AlterTable, action: &ActionKind) {
             draft.scan(name, chance);
         }
         ActionKind::SetType { .. } => type_change::effects(draft, name, action),
-        ActionKind::SetExpression { column } => set_expression(draft, name, column),
+        ActionKind::SetExpression { column, .. } => set_expression(draft, name, column),
         ActionKind::SetLogged { logged } => {
             let changes = draft.table(name).map(|it| it.unlogged == *logged);
             draft.rewrite(name, changes.map_or(Chance::Sure, |it| if it { Chance::Sure } else { Chance::No }));
         }
         // A partitioned table has no rows of its own to move, and hands nothing down.
-        ActionKind::SetTablespace | ActionKind::SetAccessMethod
+        ActionKind::SetTablespace { .. } | ActionKind::SetAccessMethod { .. }
             if draft.table(name).is_none_or(|it| !it.partitioned) =>
         {
             draft.rewrite(name, Chance::Sure);
         }
-        ActionKind::AttachPartition { partition, default } => partition::attached(draft, name, partition, *default),
+        ActionKind::AttachPartition { partition, default, .. } => partition::attached(draft, name, partition, *default),
         ActionKind::DetachPartition { partition, concurrently, finalize } => {
             let gently = *concurrently || *finalize;
             partition::detached(draft, name, partition, gently);
@@ -143,7 +143,7 @@ fn added_constraint(draft: &mut Draft, alter: &AlterTable, constraint: &Constrai
         }
         ConstraintKind::Unique { using_index: None, .. }
         | ConstraintKind::PrimaryKey { using_index: None, .. }
-        | ConstraintKind::Exclude => draft.scan(name, Chance::Sure),
+        | ConstraintKind::Exclude { .. } => draft.scan(name, Chance::Sure),
         ConstraintKind::Unique { .. } => {}
         ConstraintKind::PrimaryKey { .. } => {
             for column in proof::made_not_null(draft.context, name, constraint) {
@@ -170,7 +170,7 @@ fn dropped_column(draft: &mut Draft, name: &ObjectName, column: &Ident) {
 /// The table that a foreign key of this column points to.
 fn points_from<'t>(constraint: &'t KnownConstraint, column: &Ident) -> Option<&'t ObjectName> {
     match &constraint.kind {
-        ConstraintKind::ForeignKey { columns, references } => columns.contains(column).then_some(references),
+        ConstraintKind::ForeignKey { columns, references, .. } => columns.contains(column).then_some(references),
         _ => None,
     }
 }

@@ -81,7 +81,7 @@ fn altered(context: &Context, alter: &AlterTable) -> Option<Failure> {
             ConstraintKind::ForeignKey { .. } if it.not_valid && table.partitioned && major < 18 => {
                 fails("42809", format!("`{}` is partitioned: its foreign keys cannot be `not valid`", alter.table))
             }
-            ConstraintKind::Exclude if table.partitioned && major < 17 => {
+            ConstraintKind::Exclude { .. } if table.partitioned && major < 17 => {
                 fails("0A000", format!("`{}` is partitioned: it takes no exclusion constraints", alter.table))
             }
             _ => None,

@@ -57,7 +57,7 @@ pub struct NewType<'s> {
 
 pub fn new_type(action: &ActionKind) -> Option<NewType<'_>> {
     match action {
-        ActionKind::SetType { column, data_type, collate, using } => {
+        ActionKind::SetType { column, data_type, collate, using, .. } => {
             Some(NewType { column, data_type, collate: *collate, using: using.as_ref() })
         }
         _ => None,
@@ -87,7 +87,7 @@ pub fn effects(draft: &mut Draft, table: &ObjectName, action: &ActionKind) {
 fn neighbours(context: &Context, table: &ObjectName, column: &Ident) -> Vec<ObjectName> {
     let Some(own) = context.catalog.table(table) else { return Vec::new() };
     let outgoing = own.constraints.iter().filter_map(|it| match &it.kind {
-        ConstraintKind::ForeignKey { columns, references } if columns.contains(column) => Some(references.clone()),
+        ConstraintKind::ForeignKey { columns, references, .. } if columns.contains(column) => Some(references.clone()),
         _ => None,
     });
     let keyed = own.constraints.iter().any(|it| match &it.kind {

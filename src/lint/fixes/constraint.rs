@@ -83,7 +83,7 @@ fn automatic_name(alter: &AlterTable, table: Option<&Table>, constraint: &Constr
                 _ => format!("{own}_check"),
             }
         }
-        ConstraintKind::NotNull { .. } | ConstraintKind::Exclude => return None,
+        ConstraintKind::NotNull { .. } | ConstraintKind::Exclude { .. } => return None,
     };
     let taken = table.is_some_and(|it| it.constraints.iter().any(|it| it.name == name));
     (name.len() <= LONGEST && !taken).then_some(name)

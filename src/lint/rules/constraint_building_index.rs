@@ -59,7 +59,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
         let help = match &constraint.kind {
             ConstraintKind::Unique { using_index: None, .. } => take_over(table, "unique", partitioned),
             ConstraintKind::PrimaryKey { using_index: None, .. } => take_over(table, "primary key", partitioned),
-            ConstraintKind::Exclude => {
+            ConstraintKind::Exclude { .. } => {
                 "there is no other way on a table with rows: do it while it is small, or on a new table that takes over"
                     .to_owned()
             }

@@ -44,7 +44,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     let Some((alter, actions)) = actions::on_existing_table(context, statement) else { return Vec::new() };
     let mut problems = Vec::new();
     for action in actions {
-        let ActionKind::Toggle { words } = &action.kind else { continue };
+        let ActionKind::Toggle { words, .. } = &action.kind else { continue };
         let (to_whom, undone_by) = match words.as_str() {
             "DISABLE ROW LEVEL SECURITY" => ("everybody who may read it", "ENABLE ROW LEVEL SECURITY"),
             "NO FORCE ROW LEVEL SECURITY" => ("its owner", "FORCE ROW LEVEL SECURITY"),
@@ -67,7 +67,7 @@ fn toggles_later(context: &Context, table: &ObjectName, expected: &str) -> bool 
     let table = context.catalog.resolve(table);
     context.later().iter().any(|it| match &it.change {
         Change::AlterTable(alter) if context.catalog.resolve(&alter.table) == table => {
-            alter.actions.iter().any(|it| matches!(&it.kind, ActionKind::Toggle { words } if words == expected))
+            alter.actions.iter().any(|it| matches!(&it.kind, ActionKind::Toggle { words, .. } if words == expected))
         }
         _ => false,
     })

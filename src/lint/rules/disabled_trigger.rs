@@ -94,7 +94,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
 
 /// What kind of thing the action enables or disables, and its name in lower case.
 fn toggled(context: &Context, action: &TableAction, verb: &str) -> Option<(&'static str, String)> {
-    let ActionKind::Toggle { words } = &action.kind else { return None };
+    let ActionKind::Toggle { words, .. } = &action.kind else { return None };
     let what = match words.strip_prefix(verb)?.rsplit(' ').next()? {
         "TRIGGER" => "the trigger",
         "RULE" => "the rule",

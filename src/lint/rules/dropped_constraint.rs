@@ -75,7 +75,7 @@ fn consequence(table: &ObjectName, name: &Ident, constraint: Option<&Constraint>
         Some(ConstraintKind::ForeignKey { references, .. }) => {
             format!("rows of `{table}` without one in `{references}` come in; both tables are locked for an instant")
         }
-        Some(ConstraintKind::Check { .. } | ConstraintKind::Exclude | ConstraintKind::NotNull { .. }) => {
+        Some(ConstraintKind::Check { .. } | ConstraintKind::Exclude { .. } | ConstraintKind::NotNull { .. }) => {
             format!("rows that `{name}` keeps out of `{table}` come in")
         }
         None => {

@@ -56,7 +56,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
 fn sets(statement: &Statement, table: &ObjectName, name: &Ident) -> bool {
     let Change::AlterTable(alter) = &statement.change else { return false };
     let sets = |kind: &ActionKind| match kind {
-        ActionKind::SetDefault { column, .. } | ActionKind::AddIdentity { column } => column == name,
+        ActionKind::SetDefault { column, .. } | ActionKind::AddIdentity { column, .. } => column == name,
         _ => false,
     };
     alter.table == *table && alter.actions.iter().any(|it| sets(&it.kind))

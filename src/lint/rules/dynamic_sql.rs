@@ -62,7 +62,7 @@ fn check(_context: &Context, statement: &Statement) -> Vec<Problem> {
     let runs_a_text = |name: &ObjectName| RUNS_A_TEXT.contains(&name.last());
     let dynamic = match &statement.change {
         Change::Unread { reason: Unread::DynamicSql } => true,
-        Change::Query { routines } => routines.iter().any(runs_a_text),
+        Change::Query { routines, .. } => routines.iter().any(runs_a_text),
         _ => false,
     };
     if !dynamic {

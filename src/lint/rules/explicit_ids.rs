@@ -109,7 +109,7 @@ fn all_default(written: &str, place: usize) -> bool {
 /// `setval`, `ALTER SEQUENCE … RESTART`, `ALTER COLUMN … RESTART`; whose sequence it is mostly stands in a text.
 fn moves_sequence(change: &Change, table: &ObjectName) -> bool {
     match change {
-        Change::Query { routines } => routines.iter().any(|it| it.last() == "setval"),
+        Change::Query { routines, .. } => routines.iter().any(|it| it.last() == "setval"),
         Change::AlterObject(alter) => {
             let restarts = matches!(&alter.action, ObjectAction::Other { words } if words.starts_with("RESTART"));
             alter.kind == ObjectKind::Sequence && restarts

@@ -78,7 +78,7 @@ fn moves(context: &Context, table: &ObjectName, action: &ActionKind) -> bool {
     let stored = known.is_none_or(|it| !it.partitioned);
     match action {
         ActionKind::SetLogged { logged } => known.is_none_or(|it| it.unlogged == *logged),
-        ActionKind::SetTablespace | ActionKind::SetAccessMethod => stored,
+        ActionKind::SetTablespace { .. } | ActionKind::SetAccessMethod { .. } => stored,
         _ => false,
     }
 }

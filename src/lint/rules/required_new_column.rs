@@ -110,7 +110,7 @@ fn fills(statement: &Statement, table: &ObjectName, name: &str) -> bool {
     alter.table == *table
         && alter.actions.iter().any(|it| match &it.kind {
             ActionKind::SetDefault { column, .. }
-            | ActionKind::AddIdentity { column }
+            | ActionKind::AddIdentity { column, .. }
             | ActionKind::DropNotNull { column } => is_it(column),
             _ => false,
         })

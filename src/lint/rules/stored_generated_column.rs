@@ -47,7 +47,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     }).collect();
     let Some((alter, actions)) = actions::on_existing_table(context, statement) else { return problems };
     for action in actions {
-        if let ActionKind::SetExpression { column } = &action.kind {
+        if let ActionKind::SetExpression { column, .. } = &action.kind {
             let table = &alter.table;
             problems.push(
                 Problem::at(action.span)

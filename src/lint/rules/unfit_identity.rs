@@ -43,7 +43,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     let Some(table) = context.catalog.table(&alter.table) else { return Vec::new() };
     let mut problems = Vec::new();
     for action in &alter.actions {
-        let ActionKind::AddIdentity { column } = &action.kind else { continue };
+        let ActionKind::AddIdentity { column, .. } = &action.kind else { continue };
         let Some((why, first)) = table.column(column).and_then(|it| unfit(it, &alter.actions)) else { continue };
         problems.push(
             Problem::at(action.span)

@@ -49,7 +49,7 @@ pub enum ObjectAction {
         name: Ident,
     },
     /// `ALTER DOMAIN … ADD`.
-    AddConstraint(Constraint),
+    AddConstraint(Box<Constraint>),
     DropConstraint {
         name: Ident,
     },
@@ -105,8 +105,9 @@ pub enum TypeKind {
     /// `data_type` is what it is made of, as [`Column::data_type`]; `constrained` when it has a `CHECK` or `NOT NULL`.
     Domain {
         data_type: String,
-        default: Option<Expression>,
+        default: Option<Box<Expression>>,
         constrained: bool,
+        constraints: Vec<Constraint>,
     },
     /// Shell and base types.
     Other,

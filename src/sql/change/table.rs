@@ -1,8 +1,11 @@
 //! Tables, their columns, constraints and indexes.
 
-use super::super::{
-    Span,
-    names::{Ident, ObjectName},
+use super::{
+    super::{
+        Span,
+        names::{Ident, ObjectName},
+    },
+    Expression, SequenceOptions,
 };
 
 /// `CREATE TABLE`, also `CREATE TABLE … AS`, `SELECT … INTO`, `PARTITION OF` and `CREATE FOREIGN TABLE`.
@@ -23,15 +26,64 @@ pub struct CreateTable {
     pub partition_of: Option<PartitionOf>,
     /// `PARTITION BY` stands in it.
     pub partitioned: bool,
+    pub partition_by: Option<PartitionBy>,
     pub inherits: Vec<ObjectName>,
     /// Tables of `LIKE`.
     pub like: Vec<ObjectName>,
+    /// The last word on each option of the `LIKE` clauses, upper case: `INCLUDING INDEXES`, `EXCLUDING ALL`.
+    pub like_options: Vec<String>,
+    /// `OF type`.
+    pub of_type: Option<ObjectName>,
+    /// `WITH (…)`.
+    pub options: Options,
+    pub method: Option<Ident>,
+    pub tablespace: Option<Ident>,
+    /// What the query of `AS` and `INTO` reads.
+    pub reads: Vec<ObjectName>,
+    /// `WITH NO DATA`: the query is not run.
+    pub without_data: bool,
 }
+
+/// Storage parameters and the like, names in lower case, values as written.
+pub type Options = Vec<(String, Option<String>)>;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct PartitionOf {
     pub parent: ObjectName,
     pub default: bool,
+    pub bound: PartitionBound,
+}
+
+/// `PARTITION BY strategy (keys)`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PartitionBy {
+    /// Lower case: `range`, `list`, `hash`.
+    pub strategy: String,
+    pub keys: Vec<IndexKey>,
+}
+
+/// `DEFAULT` or `FOR VALUES …`, and where it stands.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct PartitionBound {
+    pub span: Span,
+    pub kind: BoundKind,
+}
+
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum BoundKind {
+    #[default]
+    Default,
+    In(Vec<Expression>),
+    /// `MINVALUE` and `MAXVALUE` are names in their expressions.
+    Range {
+        from: Vec<Expression>,
+        to: Vec<Expression>,
+    },
+    /// `None` for what is no number, which Postgres refuses.
+    Hash {
+        modulus: Option<u32>,
+        remainder: Option<u32>,
+    },
 }
 
 /// A column as `CREATE TABLE` and `ADD COLUMN` define it.
@@ -42,13 +94,25 @@ pub struct Column {
     pub span: Span,
     /// The type as written, lower case, one space between words: `character varying(20)`, `int[]`.
     pub data_type: String,
+    pub type_span: Span,
+    pub collation: Option<ObjectName>,
     pub not_null: bool,
     pub default: Option<Expression>,
+    /// `DEFAULT` and its expression.
+    pub default_span: Option<Span>,
     pub generated: Option<Generated>,
+    /// What a generated column computes.
+    pub generated_as: Option<Expression>,
+    /// The sequence of an identity.
+    pub sequence: Option<Box<SequenceOptions>>,
     pub primary_key: bool,
     pub unique: bool,
     pub check: Vec<Expression>,
     pub references: Option<ObjectName>,
+    /// The column's own constraints, `not_null` to `references` once more, each whole and with its place.
+    pub constraints: Vec<Constraint>,
+    /// `STORAGE` and `COMPRESSION`, upper case, and their words as written.
+    pub storage: Options,
 }
 
 impl Column {
@@ -65,16 +129,6 @@ pub enum Generated {
     Identity,
 }
 
-/// An expression, read only as far as rules ask: what it calls.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Expression {
-    pub span: Span,
-    /// The text as written, comments blanked.
-    pub text: String,
-    /// Functions called, in order; SQL's own such as `current_timestamp` by their lower-case word.
-    pub calls: Vec<ObjectName>,
-}
-
 /// A table constraint.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Constraint {
@@ -83,7 +137,42 @@ pub struct Constraint {
     pub not_valid: bool,
     /// `NOT ENFORCED` (Postgres 18).
     pub not_enforced: bool,
+    pub no_inherit: bool,
+    /// `DEFERRABLE`, also when only `INITIALLY DEFERRED` says so.
+    pub deferrable: bool,
+    pub initially_deferred: bool,
+    /// From `CONSTRAINT`, or what it is, to its end.
     pub span: Span,
+    /// Of `NOT VALID`.
+    pub not_valid_span: Option<Span>,
+    /// `INCLUDE (…)` of a key.
+    pub include: Vec<Ident>,
+    pub nulls_not_distinct: bool,
+    /// `WITH (…)` of the index behind it.
+    pub options: Options,
+    /// `USING INDEX TABLESPACE`.
+    pub tablespace: Option<Ident>,
+}
+
+impl Constraint {
+    /// One of which nothing more is written.
+    pub fn of(name: Option<Ident>, kind: ConstraintKind) -> Self {
+        Self {
+            name,
+            kind,
+            not_valid: false,
+            not_enforced: false,
+            no_inherit: false,
+            deferrable: false,
+            initially_deferred: false,
+            span: Span::default(),
+            not_valid_span: None,
+            include: Vec::new(),
+            nulls_not_distinct: false,
+            options: Vec::new(),
+            tablespace: None,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -94,6 +183,13 @@ pub enum ConstraintKind {
     ForeignKey {
         columns: Vec<Ident>,
         references: ObjectName,
+        /// Empty when not written: the primary key of the other table.
+        referenced: Vec<Ident>,
+        on_delete: ReferentialAction,
+        on_update: ReferentialAction,
+        /// The columns of `ON DELETE SET NULL (…)` and `SET DEFAULT (…)`.
+        set_columns: Vec<Ident>,
+        match_full: bool,
     },
     Unique {
         columns: Vec<Ident>,
@@ -103,11 +199,27 @@ pub enum ConstraintKind {
         columns: Vec<Ident>,
         using_index: Option<Ident>,
     },
-    Exclude,
+    Exclude {
+        /// Lower case; `None` when not written (btree).
+        method: Option<String>,
+        /// Each key and the operator behind its `WITH`.
+        elements: Vec<(IndexKey, String)>,
+        predicate: Option<Expression>,
+    },
     /// `NOT NULL column` as a table constraint.
     NotNull {
         column: Ident,
     },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ReferentialAction {
+    #[default]
+    NoAction,
+    Restrict,
+    Cascade,
+    SetNull,
+    SetDefault,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -147,8 +259,13 @@ pub enum ActionKind {
     ValidateConstraint {
         name: Ident,
     },
+    /// `None` where nothing is said.
     AlterConstraint {
         name: Ident,
+        deferrable: Option<bool>,
+        initially_deferred: Option<bool>,
+        enforced: Option<bool>,
+        inherit: Option<bool>,
     },
     SetNotNull {
         column: Ident,
@@ -167,20 +284,25 @@ pub enum ActionKind {
     SetType {
         column: Ident,
         data_type: String,
+        type_span: Span,
         collate: bool,
+        collation: Option<ObjectName>,
         using: Option<Expression>,
     },
     SetExpression {
         column: Ident,
+        expression: Expression,
     },
     DropExpression {
         column: Ident,
     },
     AddIdentity {
         column: Ident,
+        sequence: Box<SequenceOptions>,
     },
     SetIdentity {
         column: Ident,
+        sequence: Box<SequenceOptions>,
     },
     DropIdentity {
         column: Ident,
@@ -189,6 +311,8 @@ pub enum ActionKind {
     ColumnOption {
         column: Ident,
         option: String,
+        /// What is set, by name in lower case: `statistics`, `storage`, or the options in brackets.
+        values: Options,
     },
     RenameTable {
         to: Ident,
@@ -210,6 +334,7 @@ pub enum ActionKind {
     AttachPartition {
         partition: ObjectName,
         default: bool,
+        bound: PartitionBound,
     },
     DetachPartition {
         partition: ObjectName,
@@ -219,19 +344,30 @@ pub enum ActionKind {
     /// `ENABLE` / `DISABLE` of trigger, rule, row level security, and `[NO] FORCE`; words in upper case.
     Toggle {
         words: String,
+        /// The trigger or rule; `all` and `user` stand for all of them.
+        name: Option<Ident>,
     },
-    ReplicaIdentity,
-    ClusterOn,
+    ReplicaIdentity {
+        identity: ReplicaIdentity,
+    },
+    ClusterOn {
+        index: Ident,
+    },
     SetWithoutCluster,
     /// `SET LOGGED` (`true`) or `SET UNLOGGED` (`false`).
     SetLogged {
         logged: bool,
     },
-    SetTablespace,
-    SetAccessMethod,
+    SetTablespace {
+        tablespace: Ident,
+    },
+    /// `DEFAULT` is the method `default`.
+    SetAccessMethod {
+        method: Ident,
+    },
     /// `SET (…)` and `RESET (…)` of the table.
     StorageOptions {
-        options: Vec<(String, Option<String>)>,
+        options: Options,
         reset: bool,
     },
     Inherit {
@@ -261,7 +397,42 @@ pub struct CreateIndex {
     pub method: Option<String>,
     /// Plain columns by name, expressions as text.
     pub keys: Vec<String>,
+    /// The same keys in their parts.
+    pub parts: Vec<IndexKey>,
+    /// `INCLUDE (…)`.
+    pub include: Vec<Ident>,
+    pub nulls_not_distinct: bool,
     /// A `WHERE` predicate is present.
     pub partial: bool,
+    pub predicate: Option<Expression>,
+    /// `WITH (…)`.
+    pub options: Options,
+    pub tablespace: Option<Ident>,
     pub span: Span,
+    /// Of the word `INDEX`: behind it stands `CONCURRENTLY`, or should.
+    pub index_span: Span,
+}
+
+/// One key of an index, an exclusion or a partitioned table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct IndexKey {
+    pub span: Span,
+    /// A plain column; `None` for an expression.
+    pub column: Option<Ident>,
+    pub expression: Expression,
+    pub collation: Option<ObjectName>,
+    /// Operator class.
+    pub class: Option<ObjectName>,
+    pub descending: bool,
+    /// `None` when not written.
+    pub nulls_first: Option<bool>,
+}
+
+/// What a replica knows a changed row by.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ReplicaIdentity {
+    Default,
+    Full,
+    Nothing,
+    Index(Ident),
 }

@@ -2,13 +2,13 @@
 
 use super::{
     super::{
-        change::{ActionKind, AlterTable, Change, TableAction},
+        change::{ActionKind, AlterTable, BoundKind, Change, ReplicaIdentity, SequenceOptions, TableAction},
         names::Ident,
         scan::TokenKind,
     },
     Reading, alter_object,
     cursor::{Cursor, Result},
-    kinds, table,
+    kinds, sequence, table,
 };
 
 pub fn alter(mut cursor: Cursor<'_>) -> Result<Reading> {
@@ -74,11 +74,9 @@ fn action(mut cursor: Cursor<'_>) -> Result<ActionKind> {
         Some("ATTACH") => {
             cursor.expect("PARTITION")?;
             let partition = cursor.name()?;
-            let default = cursor.eat("DEFAULT");
-            if !default {
-                cursor.expect("FOR VALUES")?;
-            }
-            Ok(ActionKind::AttachPartition { partition, default })
+            let bound = table::partition_bound(&mut cursor)?;
+            cursor.finish()?;
+            Ok(ActionKind::AttachPartition { partition, default: bound.kind == BoundKind::Default, bound })
         }
         Some("DETACH") => {
             cursor.expect("PARTITION")?;
@@ -140,13 +138,13 @@ fn set(mut cursor: Cursor<'_>) -> Result<ActionKind> {
             cursor.finish()?;
             Ok(ActionKind::SetLogged { logged: word == "LOGGED" })
         }
-        Some("TABLESPACE") => last_ident(&mut cursor).map(|_| ActionKind::SetTablespace),
+        Some("TABLESPACE") => last_ident(&mut cursor).map(|tablespace| ActionKind::SetTablespace { tablespace }),
         Some("ACCESS") => {
             cursor.expect("METHOD")?;
-            last_ident(&mut cursor).map(|_| ActionKind::SetAccessMethod)
+            last_ident(&mut cursor).map(|method| ActionKind::SetAccessMethod { method })
         }
         Some(_) if cursor.eat("CLUSTER") => Ok(ActionKind::SetWithoutCluster),
-        Some(_) if cursor.eat("OIDS") => Ok(ActionKind::Toggle { words: "SET WITHOUT OIDS".to_owned() }),
+        Some(_) if cursor.eat("OIDS") => Ok(ActionKind::Toggle { words: "SET WITHOUT OIDS".to_owned(), name: None }),
         _ => Err(cursor.expected("an action")),
     }
 }
@@ -154,19 +152,14 @@ fn set(mut cursor: Cursor<'_>) -> Result<ActionKind> {
 fn options(mut cursor: Cursor<'_>, reset: bool) -> Result<ActionKind> {
     let inside = cursor.expect_parentheses()?;
     cursor.finish()?;
-    let mut options = Vec::new();
-    for mut part in inside.split() {
-        let name = part.name()?.to_string();
-        let value = part.eat_symbol("=").then(|| part.text());
-        options.push((name, value));
-    }
+    let options = table::options(inside)?;
     Ok(ActionKind::StorageOptions { options, reset })
 }
 
 /// `ALTER CONSTRAINT name …`, `ALTER [COLUMN] name …`.
 fn alter_part(mut cursor: Cursor<'_>) -> Result<ActionKind> {
     if cursor.eat("CONSTRAINT") {
-        return Ok(ActionKind::AlterConstraint { name: cursor.ident()? });
+        return alter_constraint(cursor);
     }
     cursor.eat("COLUMN");
     // An index's column is named by its number.
@@ -177,6 +170,25 @@ fn alter_part(mut cursor: Cursor<'_>) -> Result<ActionKind> {
     }
     let column = cursor.ident()?;
     alter_column(cursor, column)
+}
+
+fn alter_constraint(mut cursor: Cursor<'_>) -> Result<ActionKind> {
+    let name = cursor.ident()?;
+    let (mut deferrable, mut initially_deferred, mut enforced, mut inherit) = (None, None, None, None);
+    while !cursor.done() {
+        match () {
+            () if cursor.eat("NOT DEFERRABLE") => deferrable = Some(false),
+            () if cursor.eat("DEFERRABLE") => deferrable = Some(true),
+            () if cursor.eat("INITIALLY DEFERRED") => initially_deferred = Some(true),
+            () if cursor.eat("INITIALLY IMMEDIATE") => initially_deferred = Some(false),
+            () if cursor.eat("NOT ENFORCED") => enforced = Some(false),
+            () if cursor.eat("ENFORCED") => enforced = Some(true),
+            () if cursor.eat("NO INHERIT") => inherit = Some(false),
+            () if cursor.eat("INHERIT") => inherit = Some(true),
+            () => return Err(cursor.expected("the action's end")),
+        }
+    }
+    Ok(ActionKind::AlterConstraint { name, deferrable, initially_deferred, enforced, inherit })
 }
 
 fn alter_column(mut cursor: Cursor<'_>, column: Ident) -> Result<ActionKind> {
@@ -205,29 +217,41 @@ fn alter_column(mut cursor: Cursor<'_>, column: Ident) -> Result<ActionKind> {
     }
     if cursor.eat("SET EXPRESSION") {
         cursor.expect("AS")?;
-        return Ok(ActionKind::SetExpression { column });
+        let expression = cursor.expect_parentheses()?.expression();
+        cursor.finish()?;
+        return Ok(ActionKind::SetExpression { column, expression });
     }
     if cursor.eat("DROP EXPRESSION") {
         return Ok(ActionKind::DropExpression { column });
     }
     if cursor.eat("ADD GENERATED") {
-        return Ok(ActionKind::AddIdentity { column });
+        let always = cursor.eat("ALWAYS");
+        if !always {
+            cursor.expect("BY DEFAULT")?;
+        }
+        cursor.expect("AS IDENTITY")?;
+        let mut options = match cursor.parentheses() {
+            Some(inside) => sequence::options(inside)?,
+            None => SequenceOptions::default(),
+        };
+        options.always = Some(always);
+        cursor.finish()?;
+        return Ok(ActionKind::AddIdentity { column, sequence: Box::new(options) });
     }
-    if cursor.eat("RESTART") || cursor.eat("SET GENERATED") {
-        return Ok(ActionKind::SetIdentity { column });
+    if cursor.is_word(0, "RESTART") || (cursor.is_word(0, "SET") && cursor.is_one_of(1, IDENTITY)) {
+        return Ok(ActionKind::SetIdentity { column, sequence: Box::new(sequence::options(cursor)?) });
     }
     column_option(cursor, column)
 }
 
 fn set_type(mut cursor: Cursor<'_>, column: Ident) -> Result<ActionKind> {
+    let start = cursor.at;
     let data_type = table::data_type(&mut cursor);
     if data_type.is_empty() {
         return Err(cursor.expected("a type"));
     }
-    let collate = cursor.eat("COLLATE");
-    if collate {
-        cursor.name()?;
-    }
+    let type_span = cursor.range(start, cursor.at).span();
+    let collation = if cursor.eat("COLLATE") { Some(cursor.name()?) } else { None };
     let using = match cursor.eat("USING") {
         true if cursor.done() => return Err(cursor.expected("an expression")),
         true => Some(cursor.expression()),
@@ -236,21 +260,31 @@ fn set_type(mut cursor: Cursor<'_>, column: Ident) -> Result<ActionKind> {
     if using.is_none() {
         cursor.finish()?;
     }
-    Ok(ActionKind::SetType { column, data_type, collate, using })
+    let collate = collation.is_some();
+    Ok(ActionKind::SetType { column, data_type, type_span, collate, collation, using })
 }
 
+/// What may be set of an identity column.
+const IDENTITY: &[&str] =
+    &["CACHE", "CYCLE", "GENERATED", "INCREMENT", "MAXVALUE", "MINVALUE", "NO", "RESTART", "SEQUENCE", "START"];
+
 fn column_option(mut cursor: Cursor<'_>, column: Ident) -> Result<ActionKind> {
-    const IDENTITY: &[&str] = &["INCREMENT", "MINVALUE", "MAXVALUE", "START", "CACHE", "CYCLE", "NO", "SEQUENCE"];
-    let option = match cursor.eat_one_of(&["SET", "RESET", "OPTIONS"]) {
-        Some("SET") if cursor.is_one_of(0, IDENTITY) => return Ok(ActionKind::SetIdentity { column }),
-        Some("SET") if cursor.is_one_of(0, &["STATISTICS", "STORAGE", "COMPRESSION"]) => {
-            format!("SET {}", cursor.word(0).unwrap_or_default().to_ascii_uppercase())
-        }
-        Some("OPTIONS") if cursor.is_symbol(0, "(") => return Ok(ActionKind::ForeignOptions),
-        Some(word) if cursor.is_symbol(0, "(") => format!("{word} (…)"),
-        _ => return Err(cursor.expected("an action on a column")),
-    };
-    Ok(ActionKind::ColumnOption { column, option })
+    let word = cursor.eat_one_of(&["SET", "RESET", "OPTIONS"]);
+    if word == Some("OPTIONS") && cursor.is_symbol(0, "(") {
+        return Ok(ActionKind::ForeignOptions);
+    }
+    if let (Some(word), Some(inside)) = (word, cursor.parentheses()) {
+        cursor.finish()?;
+        let values = table::options(inside)?;
+        return Ok(ActionKind::ColumnOption { column, option: format!("{word} (…)"), values });
+    }
+    let option = cursor.eat_one_of(&["STATISTICS", "STORAGE", "COMPRESSION"]).filter(|_| word == Some("SET"));
+    let Some(option) = option else { return Err(cursor.expected("an action on a column")) };
+    if cursor.done() {
+        return Err(cursor.expected("a value"));
+    }
+    let values = vec![(option.to_ascii_lowercase(), Some(cursor.text()))];
+    Ok(ActionKind::ColumnOption { column, option: format!("SET {option}"), values })
 }
 
 fn other(mut cursor: Cursor<'_>) -> Result<ActionKind> {
@@ -258,17 +292,17 @@ fn other(mut cursor: Cursor<'_>) -> Result<ActionKind> {
     if cursor.eat("ENABLE") || cursor.eat("DISABLE") {
         cursor.eat_one_of(&["ALWAYS", "REPLICA"]);
         let toggled = cursor.eat("TRIGGER") || cursor.eat("RULE");
-        let end = cursor.at;
-        if toggled {
-            cursor.ident()?;
-        } else {
+        if !toggled {
             cursor.expect("ROW LEVEL SECURITY")?;
         }
-        let end = if toggled { end } else { cursor.at };
-        return Ok(ActionKind::Toggle { words: cursor.range(start, end).text().to_ascii_uppercase() });
+        let words = cursor.range(start, cursor.at).text().to_ascii_uppercase();
+        let name = if toggled { Some(cursor.ident()?) } else { None };
+        cursor.finish()?;
+        return Ok(ActionKind::Toggle { words, name });
     }
     if cursor.eat("FORCE ROW LEVEL SECURITY") || cursor.eat("NO FORCE ROW LEVEL SECURITY") {
-        return Ok(ActionKind::Toggle { words: cursor.range(start, cursor.at).text().to_ascii_uppercase() });
+        let words = cursor.range(start, cursor.at).text().to_ascii_uppercase();
+        return Ok(ActionKind::Toggle { words, name: None });
     }
     if cursor.eat("NO INHERIT") {
         return Ok(ActionKind::NoInherit { parent: cursor.name()? });
@@ -277,12 +311,28 @@ fn other(mut cursor: Cursor<'_>) -> Result<ActionKind> {
         return Ok(ActionKind::NotOf);
     }
     match cursor.eat_one_of(&["CLUSTER", "RESET", "INHERIT", "OF", "REPLICA", "OPTIONS"]) {
-        Some("CLUSTER") if cursor.eat("ON") => cursor.ident().map(|_| ActionKind::ClusterOn),
+        Some("CLUSTER") if cursor.eat("ON") => last_ident(&mut cursor).map(|index| ActionKind::ClusterOn { index }),
         Some("RESET") => options(cursor, true),
         Some("INHERIT") => Ok(ActionKind::Inherit { parent: cursor.name()? }),
         Some("OF") => Ok(ActionKind::OfType { name: cursor.name()? }),
-        Some("REPLICA") if cursor.eat("IDENTITY") => Ok(ActionKind::ReplicaIdentity),
+        Some("REPLICA") => replica_identity(cursor),
         Some("OPTIONS") if cursor.is_symbol(0, "(") => Ok(ActionKind::ForeignOptions),
         _ => Err(cursor.expected("an action")),
     }
+}
+
+fn replica_identity(mut cursor: Cursor<'_>) -> Result<ActionKind> {
+    cursor.expect("IDENTITY")?;
+    let identity = match cursor.eat_one_of(&["DEFAULT", "FULL", "NOTHING", "USING"]) {
+        Some("DEFAULT") => ReplicaIdentity::Default,
+        Some("FULL") => ReplicaIdentity::Full,
+        Some("NOTHING") => ReplicaIdentity::Nothing,
+        Some(_) => {
+            cursor.expect("INDEX")?;
+            ReplicaIdentity::Index(cursor.ident()?)
+        }
+        None => return Err(cursor.expected("an identity")),
+    };
+    cursor.finish()?;
+    Ok(ActionKind::ReplicaIdentity { identity })
 }

@@ -50,7 +50,9 @@ fn action(mut cursor: Cursor<'_>, kind: ObjectKind) -> Result<ObjectAction> {
     match cursor.eat_one_of(&["RENAME", "ADD", "DROP", "ALTER", "SET", "OWNER", "VALIDATE", "ATTACH"]) {
         Some("RENAME") => rename(cursor),
         Some("ADD") if kind == ObjectKind::Type => add_to_type(cursor),
-        Some("ADD") if kind == ObjectKind::Domain => table::constraint(cursor).map(ObjectAction::AddConstraint),
+        Some("ADD") if kind == ObjectKind::Domain => {
+            table::constraint(cursor).map(|added| ObjectAction::AddConstraint(Box::new(added)))
+        }
         Some("DROP") if cursor.eat("ATTRIBUTE") => {
             cursor.eat("IF EXISTS");
             Ok(ObjectAction::DropAttribute { name: cursor.ident()?, cascade: cascade(cursor)? })

@@ -3,12 +3,15 @@
 use super::{
     super::{
         Place,
-        change::{Change, CreateIndex, CreateTable, CreateType, CreateView, ObjectKind, PartitionOf, TypeKind},
+        change::{
+            BoundKind, Change, Constraint, ConstraintKind, CreateIndex, CreateTable, CreateType, CreateView,
+            ObjectKind, PartitionBound, PartitionBy, PartitionOf, TypeKind,
+        },
         names::ObjectName,
     },
     Reading, create_routine,
     cursor::{Cursor, Result},
-    kinds, query, table,
+    kinds, query, relations, table,
 };
 
 /// The words between `CREATE` and the kind.
@@ -37,12 +40,13 @@ pub fn create(mut cursor: Cursor<'_>) -> Result<Reading> {
     if cursor.eat("DEFAULT CONVERSION") {
         return other(cursor, ObjectKind::Conversion, before);
     }
+    let kind_at = cursor.at;
     let whole = cursor.range(span_from, cursor.end);
     let Some(kind) = kinds::try_kind(&mut cursor) else { return Err(cursor.expected("a kind of object")) };
     match kind {
         ObjectKind::Table => create_table(cursor, before, false),
         ObjectKind::ForeignTable => create_table(cursor, before, true),
-        ObjectKind::Index => create_index(cursor, before, whole),
+        ObjectKind::Index => create_index(cursor, before, whole, kind_at),
         ObjectKind::View => view(cursor, before, false),
         ObjectKind::MaterializedView => view(cursor, before, true),
         ObjectKind::Type => create_type(cursor),
@@ -115,9 +119,10 @@ fn create_table(mut cursor: Cursor<'_>, before: Before, foreign: bool) -> Result
     };
     let typed = cursor.eat("OF");
     if typed {
-        cursor.name()?;
+        created.of_type = Some(cursor.name()?);
     } else if cursor.eat("PARTITION OF") {
-        created.partition_of = Some(PartitionOf { parent: cursor.name()?, default: false });
+        let parent = cursor.name()?;
+        created.partition_of = Some(PartitionOf { parent, default: false, bound: PartitionBound::default() });
     }
     let lenient = typed || created.partition_of.is_some() || created.from_query;
     match cursor.parentheses() {
@@ -125,8 +130,9 @@ fn create_table(mut cursor: Cursor<'_>, before: Before, foreign: bool) -> Result
         None if !lenient => return Err(cursor.expected("`(`")),
         None => {}
     }
-    if created.partition_of.is_some() {
-        bound(&mut cursor, &mut created)?;
+    if let Some(partition) = &mut created.partition_of {
+        partition.bound = table::partition_bound(&mut cursor)?;
+        partition.default = partition.bound.kind == BoundKind::Default;
     }
     let inner = table_tail(cursor, &mut created)?;
     Ok(Reading { change: Change::CreateTable(created), inner })
@@ -139,6 +145,11 @@ fn elements(inside: Cursor<'_>, created: &mut CreateTable, lenient: bool) -> Res
     for mut part in inside.split() {
         if part.eat("LIKE") {
             created.like.push(part.name()?);
+            while let Some(word) = part.eat_one_of(&["INCLUDING", "EXCLUDING"]) {
+                let what = part.ident()?.name.to_ascii_uppercase();
+                created.like_options.push(format!("{word} {what}"));
+            }
+            part.finish()?;
         } else if table::is_constraint(&part) {
             created.constraints.push(table::constraint(part)?);
         } else {
@@ -148,57 +159,54 @@ fn elements(inside: Cursor<'_>, created: &mut CreateTable, lenient: bool) -> Res
     Ok(())
 }
 
-fn bound(cursor: &mut Cursor<'_>, created: &mut CreateTable) -> Result<()> {
-    if cursor.eat("DEFAULT") {
-        if let Some(partition) = &mut created.partition_of {
-            partition.default = true;
-        }
-        return Ok(());
-    }
-    cursor.expect("FOR VALUES")?;
-    while cursor.eat_one_of(&["IN", "FROM", "TO", "WITH"]).is_some() {
-        cursor.expect_parentheses()?;
-    }
-    Ok(())
-}
-
 /// What follows the columns: `INHERITS`, `PARTITION BY`, options, and the query of `AS`.
 fn table_tail(mut cursor: Cursor<'_>, created: &mut CreateTable) -> Result<Vec<super::super::Statement>> {
     while !cursor.done() {
-        if cursor.eat("AS") {
-            if cursor.is_word(0, "EXECUTE") {
-                return Ok(Vec::new());
+        match () {
+            () if cursor.eat("AS") => return source_query(cursor, created),
+            () if cursor.eat("INHERITS") => created.inherits = cursor.expect_parentheses()?.names()?,
+            () if cursor.eat("PARTITION BY") => {
+                let strategy = cursor.ident()?.name;
+                let keys = cursor.expect_parentheses()?.split().into_iter().map(table::index_key);
+                created.partition_by = Some(PartitionBy { strategy, keys: keys.collect::<Result<_>>()? });
+                created.partitioned = true;
             }
-            if !query::is_query(cursor) {
-                return Err(cursor.expected("a query"));
+            () if cursor.eat("WITH") => created.options = table::options(cursor.expect_parentheses()?)?,
+            () if cursor.eat("OPTIONS") => {
+                cursor.expect_parentheses()?;
             }
-            let mut inner = query::writes_within(cursor)?;
-            inner.extend(query::called_within(cursor));
-            return Ok(inner);
-        }
-        if cursor.eat("INHERITS") {
-            created.inherits = cursor.expect_parentheses()?.names()?;
-        } else if cursor.eat("PARTITION BY") {
-            created.partitioned = true;
-            cursor.ident()?;
-            cursor.expect_parentheses()?;
-        } else if cursor.eat_one_of(&["WITH", "OPTIONS"]).is_some() {
-            cursor.expect_parentheses()?;
-        } else if cursor.eat_one_of(&["USING", "TABLESPACE", "SERVER"]).is_some() {
-            cursor.name()?;
-        } else if cursor.eat("ON COMMIT DROP") {
-            created.until_commit = true;
-        } else if !["WITHOUT OIDS", "ON COMMIT DELETE ROWS", "ON COMMIT PRESERVE ROWS"]
-            .iter()
-            .any(|words| cursor.eat(words))
-        {
-            return Err(cursor.expected("the statement's end"));
+            () if cursor.eat("USING") => created.method = Some(cursor.ident()?),
+            () if cursor.eat("TABLESPACE") => created.tablespace = Some(cursor.ident()?),
+            () if cursor.eat("SERVER") => {
+                cursor.name()?;
+            }
+            () if cursor.eat("ON COMMIT DROP") => created.until_commit = true,
+            () if cursor.eat("WITHOUT OIDS") => {}
+            () if cursor.eat("ON COMMIT DELETE ROWS") || cursor.eat("ON COMMIT PRESERVE ROWS") => {}
+            () => return Err(cursor.expected("the statement's end")),
         }
     }
     Ok(Vec::new())
 }
 
-fn create_index(mut cursor: Cursor<'_>, before: Before, whole: Cursor<'_>) -> Result<Reading> {
+/// The query behind `AS`, and what is in it.
+fn source_query(mut cursor: Cursor<'_>, created: &mut CreateTable) -> Result<Vec<super::super::Statement>> {
+    let ends = cursor.end.checked_sub(3).map(|at| cursor.range(at.max(cursor.at), cursor.end));
+    created.without_data = ends.is_some_and(|tail| tail.is("WITH NO DATA"));
+    if cursor.eat("EXECUTE") {
+        cursor.ident()?;
+        return Ok(Vec::new());
+    }
+    if !query::is_query(cursor) {
+        return Err(cursor.expected("a query"));
+    }
+    created.reads = relations::read(cursor);
+    let mut inner = query::writes_within(cursor)?;
+    inner.extend(query::called_within(cursor));
+    Ok(inner)
+}
+
+fn create_index(mut cursor: Cursor<'_>, before: Before, whole: Cursor<'_>, index_at: usize) -> Result<Reading> {
     // CONCURRENTLY is no index's name unless quoted: Postgres reserves it here.
     let concurrently = cursor.eat("CONCURRENTLY");
     let if_not_exists = cursor.eat("IF NOT EXISTS");
@@ -206,36 +214,46 @@ fn create_index(mut cursor: Cursor<'_>, before: Before, whole: Cursor<'_>) -> Re
     cursor.expect("ON")?;
     let (table, only) = cursor.relation()?;
     let method = if cursor.eat("USING") { Some(cursor.ident()?.name) } else { None };
-    let keys = cursor.expect_parentheses()?.split().into_iter().map(key).collect();
-    let mut partial = false;
-    while !cursor.done() {
-        if cursor.eat("WHERE") {
-            partial = true;
-            break;
-        }
-        if cursor.eat_one_of(&["INCLUDE", "WITH"]).is_some() {
-            cursor.expect_parentheses()?;
-        } else if cursor.eat("TABLESPACE") {
-            cursor.ident()?;
-        } else if !(cursor.eat("NULLS NOT DISTINCT") || cursor.eat("NULLS DISTINCT")) {
-            return Err(cursor.expected("the statement's end"));
-        }
-    }
-    let span = whole.span();
-    let unique = before.unique;
-    Ok(Change::CreateIndex(CreateIndex {
+    let parts = cursor.expect_parentheses()?.split();
+    let keys = parts.iter().map(|part| key(*part)).collect();
+    let mut index = CreateIndex {
         name,
         table,
-        unique,
+        unique: before.unique,
         concurrently,
         if_not_exists,
         only,
         method,
         keys,
-        partial,
-        span,
-    })
-    .into())
+        parts: parts.into_iter().map(table::index_key).collect::<Result<_>>()?,
+        include: Vec::new(),
+        nulls_not_distinct: false,
+        partial: false,
+        predicate: None,
+        options: Vec::new(),
+        tablespace: None,
+        span: whole.span(),
+        index_span: whole.span_from(index_at, index_at + 1),
+    };
+    while !cursor.done() {
+        match () {
+            () if cursor.eat("WHERE") => {
+                index.predicate = Some(cursor.expression());
+                index.partial = true;
+                cursor.at = cursor.end;
+            }
+            () if cursor.eat("INCLUDE") => {
+                let parts = cursor.expect_parentheses()?.split().into_iter();
+                index.include = parts.map(|mut part| part.ident()).collect::<Result<_>>()?;
+            }
+            () if cursor.eat("WITH") => index.options = table::options(cursor.expect_parentheses()?)?,
+            () if cursor.eat("TABLESPACE") => index.tablespace = Some(cursor.ident()?),
+            () if cursor.eat("NULLS NOT DISTINCT") => index.nulls_not_distinct = true,
+            () if cursor.eat("NULLS DISTINCT") => {}
+            () => return Err(cursor.expected("the statement's end")),
+        }
+    }
+    Ok(Change::CreateIndex(index).into())
 }
 
 /// A plain column by its name, anything else as written.
@@ -294,13 +312,16 @@ fn domain(mut cursor: Cursor<'_>) -> Result<Reading> {
     if data_type.is_empty() {
         return Err(cursor.expected("a type"));
     }
-    let constrained = cursor.has("CHECK") || cursor.has("NOT NULL");
-    let mut default = None;
-    if cursor.skip_to(&["DEFAULT"]) {
-        cursor.at += 1;
-        default = Some(table::default(&mut cursor)?);
-    }
-    Ok(Change::CreateType(CreateType { name, kind: TypeKind::Domain { data_type, default, constrained } }).into())
+    let mut column = table::column_of(name.parts.last().cloned().unwrap_or_default(), data_type);
+    table::clauses(&mut cursor, &mut column)?;
+    let is_check = |it: &Constraint| matches!(it.kind, ConstraintKind::Check { .. });
+    let kind = TypeKind::Domain {
+        constrained: column.not_null || column.constraints.iter().any(is_check),
+        data_type: column.data_type,
+        default: column.default.map(Box::new),
+        constraints: column.constraints,
+    };
+    Ok(Change::CreateType(CreateType { name, kind }).into())
 }
 
 fn schema(mut cursor: Cursor<'_>) -> Result<Reading> {

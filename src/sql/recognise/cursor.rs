@@ -297,6 +297,6 @@ impl<'a> Cursor<'a> {
 
     /// The rest as an expression.
     pub fn expression(&self) -> Expression {
-        Expression { span: self.span(), text: self.text(), calls: super::expression::calls(*self) }
+        super::operand::expression(*self)
     }
 }

@@ -1,11 +1,7 @@
 //! What an expression calls, and whether a condition bounds anything.
 
 use super::{
-    super::{
-        change::Filter,
-        names::ObjectName,
-        scan::{Token, TokenKind},
-    },
+    super::{change::Filter, names::ObjectName, scan::TokenKind},
     cursor::Cursor,
 };
 
@@ -111,26 +107,32 @@ pub fn calls(cursor: Cursor<'_>) -> Vec<ObjectName> {
     let mut found = Vec::new();
     let mut at = cursor.at;
     while at < cursor.end {
-        let token = cursor.tokens[at];
-        if !matches!(token.kind, TokenKind::Word | TokenKind::Quoted) {
-            at += 1;
-            continue;
-        }
-        let mut name = cursor.range(at, cursor.end);
-        let start = at;
-        let Ok(read) = name.name() else {
-            at += 1;
-            continue;
-        };
-        at = name.at;
-        if is_call(&cursor, start, token, &name) {
-            found.push(read);
+        match name_at(&cursor, at) {
+            Some((name, behind)) => {
+                if is_call(&cursor, at, &behind) {
+                    found.push(name);
+                }
+                at = behind.at;
+            }
+            None => at += 1,
         }
     }
     found
 }
 
-fn is_call(cursor: &Cursor<'_>, start: usize, token: Token, behind: &Cursor<'_>) -> bool {
+/// The name that starts at a token, and the place behind it.
+pub fn name_at<'a>(cursor: &Cursor<'a>, at: usize) -> Option<(ObjectName, Cursor<'a>)> {
+    if !matches!(cursor.tokens[at].kind, TokenKind::Word | TokenKind::Quoted) {
+        return None;
+    }
+    let mut behind = cursor.range(at, cursor.end);
+    let name = behind.name().ok()?;
+    Some((name, behind))
+}
+
+/// Whether the name between `start` and `behind` is called.
+pub fn is_call(cursor: &Cursor<'_>, start: usize, behind: &Cursor<'_>) -> bool {
+    let token = cursor.tokens[start];
     let single = behind.at == start + 1;
     let text = cursor.source.of(token);
     let is = |words: &[&str]| words.iter().any(|word| word.eq_ignore_ascii_case(text));

@@ -12,7 +12,10 @@ mod cursor;
 pub(super) mod expression;
 mod kinds;
 mod maintain;
+mod operand;
 pub(super) mod query;
+pub(super) mod relations;
+mod sequence;
 mod session;
 mod table;
 

@@ -12,7 +12,7 @@ use super::{
     },
     Reading,
     cursor::{Cursor, Result},
-    expression,
+    expression, operand, relations,
 };
 
 const WRITES: &[&str] = &["INSERT", "UPDATE", "DELETE", "MERGE"];
@@ -49,7 +49,14 @@ pub fn query(cursor: Cursor<'_>) -> Result<Reading> {
         inner.extend(called_within(cursor));
         return Ok(Reading { change: Change::CreateTable(table), inner });
     }
-    Ok(Reading { change: Change::Query { routines: expression::calls(cursor) }, inner })
+    Ok(Reading { change: own_query(cursor), inner })
+}
+
+/// A query that is a statement of its own.
+pub fn own_query(cursor: Cursor<'_>) -> Change {
+    let calls = operand::invocations(cursor);
+    let routines = calls.iter().map(|call| call.name.clone()).collect();
+    Change::Query { routines, calls, reads: relations::read(cursor) }
 }
 
 /// `set_config('search_path', …)` as the `SET` that it is.
@@ -157,7 +164,7 @@ pub fn called_within(cursor: Cursor<'_>) -> Option<Statement> {
     let routines = expression::calls(cursor);
     (!routines.is_empty()).then(|| Statement {
         span: cursor.span(),
-        change: Change::Query { routines },
+        change: Change::Query { routines, calls: Vec::new(), reads: Vec::new() },
         place: Place::Within,
         inner: Vec::new(),
         directives: Vec::new(),
