@@ -119,7 +119,7 @@ impl<'a> Context<'a> {
             Change::CreateTrigger { name: made, table, .. } => {
                 kind == ObjectKind::Trigger && made.name == name.last() && same_on(table)
             }
-            Change::CreatePolicy { name: made, table } => {
+            Change::CreatePolicy { name: made, table, .. } => {
                 kind == ObjectKind::Policy && made.name == name.last() && same_on(table)
             }
             Change::CreateType(made) => matches!(kind, ObjectKind::Type | ObjectKind::Domain) && same(&made.name),

@@ -6,6 +6,7 @@
 
 mod expression;
 mod object;
+mod privilege;
 mod rows;
 mod sequence;
 mod session;
@@ -17,6 +18,7 @@ use super::{
 };
 pub use expression::{Argument, Call, Cast, Expression, Operand, OperandKind};
 pub use object::{AlterObject, Body, CreateRoutine, CreateType, CreateView, Drop, ObjectAction, TypeKind, Volatility};
+pub use privilege::{DefaultPrivileges, PolicyTerms, Terms};
 pub use rows::{Copy, CopySource, Dml, Filter, Insert, InsertSource, OnConflict, Truncate};
 pub use sequence::{Bound, OwnedBy, Restart, SequenceOptions};
 pub use session::{ReindexTarget, Set, SetScope, Transaction};
@@ -63,6 +65,7 @@ pub enum Change {
     CreatePolicy {
         name: Ident,
         table: ObjectName,
+        terms: Box<PolicyTerms>,
     },
     CreateSequence {
         name: ObjectName,
@@ -89,8 +92,9 @@ pub enum Change {
         /** Kind of the objects, `None` for role membership. */
         kind: Option<ObjectKind>,
         names: Vec<ObjectName>,
+        terms: Terms,
     },
-    AlterDefaultPrivileges,
+    AlterDefaultPrivileges(DefaultPrivileges),
     Comment {
         kind: ObjectKind,
         name: Option<ObjectName>,

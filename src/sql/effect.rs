@@ -105,7 +105,7 @@ impl Change {
             Self::CreateOther { kind: other, .. } => kind("CREATE", *other),
             Self::Grant { revoke: false, .. } => "GRANT".to_owned(),
             Self::Grant { revoke: true, .. } => "REVOKE".to_owned(),
-            Self::AlterDefaultPrivileges => "ALTER DEFAULT PRIVILEGES".to_owned(),
+            Self::AlterDefaultPrivileges(_) => "ALTER DEFAULT PRIVILEGES".to_owned(),
             Self::Comment { .. } => "COMMENT".to_owned(),
             Self::Set(set) if set.scope == SetScope::Reset => "RESET".to_owned(),
             Self::Set(_) => "SET".to_owned(),
@@ -189,7 +189,7 @@ impl Change {
                 | Self::CreateExtension { .. }
                 | Self::CreateOther { .. }
                 | Self::Grant { .. }
-                | Self::AlterDefaultPrivileges
+                | Self::AlterDefaultPrivileges(_)
                 | Self::Comment { .. }
                 | Self::Server { .. }
         )

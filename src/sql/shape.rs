@@ -117,7 +117,7 @@ fn detail(change: &Change) -> String {
         Change::CreateTrigger { name, table, or_replace, .. } => {
             line(&[&flags(&[(*or_replace, "or replace")]), &name.name, "on", &table.to_string()])
         }
-        Change::CreatePolicy { name, table } => line(&[&name.name, "on", &table.to_string()]),
+        Change::CreatePolicy { name, table, .. } => line(&[&name.name, "on", &table.to_string()]),
         Change::CreateSequence { name, if_not_exists } => named(*if_not_exists, name),
         Change::CreateSchema { name, if_not_exists } => {
             line(&[&flags(&[(*if_not_exists, "if not exists")]), name.as_ref().map_or("", |name| name.name.as_str())])
@@ -150,7 +150,7 @@ fn detail(change: &Change) -> String {
         Change::Analyze { tables } => list(tables),
         Change::Lock { tables, mode } => line(&[&list(tables), "in", &mode.to_lowercase()]),
         Change::Unread { reason } => format!("{reason:?}").split([' ', '{', '(']).next().unwrap_or_default().to_owned(),
-        Change::AlterDefaultPrivileges
+        Change::AlterDefaultPrivileges(_)
         | Change::Transaction(_)
         | Change::Do { .. }
         | Change::Query { .. }

@@ -5,6 +5,7 @@ mod constraint;
 mod index;
 mod object;
 mod partition;
+mod privilege;
 mod removal;
 mod table;
 
@@ -53,10 +54,11 @@ pub fn replay(catalog: &mut Catalog, statement: &Statement, origin: Origin) {
             let key = (ObjectKind::Extension, plain(name), None);
             catalog.others.entry(key).or_insert(origin.unless(*if_not_exists));
         }
-        Change::CreatePolicy { name, table } => {
-            let key = (ObjectKind::Policy, plain(name), Some(catalog.resolve(table)));
-            catalog.others.insert(key, origin);
+        Change::CreatePolicy { name, table, terms } => privilege::create_policy(catalog, name, table, terms, origin),
+        Change::Grant { revoke, kind, names, terms } => {
+            privilege::grant(catalog, *revoke, *kind, names, terms, origin);
         }
+        Change::AlterDefaultPrivileges(new) => privilege::default_privileges(catalog, new, origin),
         Change::CreateOther { kind, name: Some(name), or_replace, on } => {
             if let Some(table) = on {
                 object::create_rule(catalog, name, table, &statement.inner, origin);

@@ -33,6 +33,9 @@ pub fn drop_objects(catalog: &mut Catalog, drop: &Drop, origin: Origin) {
                 catalog.triggers.retain(|it| it.name != name.last() || Some(&it.table) != on.as_ref());
             }
             kind => {
+                catalog.policies.retain(|it| {
+                    kind != ObjectKind::Policy || it.name != name.last() || Some(&it.table) != on.as_ref()
+                });
                 catalog.others.remove(&(kind, name, on.clone()));
             }
         }
@@ -47,6 +50,8 @@ pub fn drop_table(catalog: &mut Catalog, name: &ObjectName) {
     let Some(table) = catalog.tables.remove(name) else { return };
     catalog.indexes.retain(|_, it| it.table != *name);
     catalog.triggers.retain(|it| it.table != *name);
+    catalog.policies.retain(|it| it.table != *name);
+    catalog.grants.retain(|it| it.kind != ObjectKind::Table || it.name != *name);
     if let Some(parent) = table.partition_of {
         partition::detach(catalog, &parent, name);
     }

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use super::{
     super::{Catalog, Column, Index, Origin, Release, ReplicaIdentity, RowSecurity, TEMPORARY, Table, in_schema},
-    column, constraint, partition, plain_beside,
+    column, constraint, partition, plain_beside, privilege,
 };
 use crate::sql::{
-    change::{ActionKind, AlterTable, ConstraintKind, CreateTable},
+    change::{ActionKind, AlterTable, ConstraintKind, CreateTable, ObjectKind},
     names::ObjectName,
 };
 
@@ -83,6 +83,11 @@ pub fn alter_table(catalog: &mut Catalog, alter: &AlterTable, origin: Origin) {
     }
     for action in &alter.actions {
         match &action.kind {
+            ActionKind::Toggle { words, .. } if origin.certain => {
+                if let Some(table) = catalog.tables.get_mut(&name) {
+                    privilege::toggle(table, words);
+                }
+            }
             ActionKind::RenameTable { to } => {
                 let new = plain_beside(&name, to);
                 return rename_relation(catalog, &name, &new);
@@ -166,6 +171,9 @@ pub fn alter_columns(
 pub fn rename_relation(catalog: &mut Catalog, old: &ObjectName, new: &ObjectName) {
     let view = catalog.views.remove(old);
     catalog.views.extend(view.map(|it| (new.clone(), it)));
+    for grant in catalog.grants.iter_mut().filter(|it| it.kind == ObjectKind::Table && it.name == *old) {
+        grant.name = new.clone();
+    }
     let Some(mut table) = catalog.tables.remove(old) else { return };
     table.name = new.clone();
     catalog.tables.insert(new.clone(), table);
@@ -174,6 +182,9 @@ pub fn rename_relation(catalog: &mut Catalog, old: &ObjectName, new: &ObjectName
     }
     for trigger in catalog.triggers.iter_mut().filter(|it| it.table == *old) {
         trigger.table = new.clone();
+    }
+    for policy in catalog.policies.iter_mut().filter(|it| it.table == *old) {
+        policy.table = new.clone();
     }
     for table in catalog.tables.values_mut() {
         for name in table.partitions.iter_mut().chain(&mut table.partition_of).chain(&mut table.inherits) {

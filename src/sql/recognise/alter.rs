@@ -8,16 +8,12 @@ use super::{
     },
     Reading, alter_object,
     cursor::{Cursor, Result},
-    kinds, sequence, table,
+    kinds, privilege, sequence, table,
 };
 
 pub fn alter(mut cursor: Cursor<'_>) -> Result<Reading> {
     if cursor.eat("DEFAULT PRIVILEGES") {
-        return if cursor.has("GRANT") || cursor.has("REVOKE") {
-            Ok(Change::AlterDefaultPrivileges.into())
-        } else {
-            Err(cursor.expected("`GRANT` or `REVOKE`"))
-        };
+        return privilege::default_privileges(cursor);
     }
     if cursor.is_one_of(0, &["SYSTEM", "DATABASE", "TABLESPACE"]) {
         let verb = format!("ALTER {}", cursor.word(0).unwrap_or_default().to_ascii_uppercase());

@@ -11,7 +11,7 @@ use super::{
     },
     Reading, create_routine,
     cursor::{Cursor, Result},
-    kinds, query, relations, table,
+    kinds, privilege, query, relations, table,
 };
 
 /// The words between `CREATE` and the kind.
@@ -54,11 +54,7 @@ pub fn create(mut cursor: Cursor<'_>) -> Result<Reading> {
         ObjectKind::Function | ObjectKind::Procedure => create_routine::routine(cursor, kind, before.or_replace),
         ObjectKind::Trigger => create_routine::trigger(cursor, before.or_replace),
         ObjectKind::Rule => create_routine::rule(cursor, before.or_replace),
-        ObjectKind::Policy => {
-            let name = cursor.ident()?;
-            cursor.expect("ON")?;
-            Ok(Change::CreatePolicy { name, table: cursor.name()? }.into())
-        }
+        ObjectKind::Policy => privilege::policy(cursor),
         ObjectKind::Sequence => {
             let if_not_exists = cursor.eat("IF NOT EXISTS");
             Ok(Change::CreateSequence { name: cursor.name()?, if_not_exists }.into())

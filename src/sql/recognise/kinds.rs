@@ -213,24 +213,8 @@ pub fn comment(mut cursor: Cursor<'_>) -> Result<Reading> {
     Ok(Change::Comment { kind, name }.into())
 }
 
-pub fn grant(mut cursor: Cursor<'_>, revoke: bool) -> Result<Reading> {
-    let target = if revoke { "FROM" } else { "TO" };
-    let mut objects = cursor;
-    if !cursor.skip_to(&[target]) {
-        return Err(cursor.expected(&format!("`{target}`")));
-    }
-    objects.end = cursor.at;
-    cursor.at += 1;
-    cursor.name()?;
-    if !objects.skip_to(&["ON"]) {
-        return Ok(Change::Grant { revoke, kind: None, names: Vec::new() }.into());
-    }
-    objects.at += 1;
-    let (kind, names) = granted(objects)?;
-    Ok(Change::Grant { revoke, kind: Some(kind), names }.into())
-}
-
-fn granted(mut cursor: Cursor<'_>) -> Result<(ObjectKind, Vec<ObjectName>)> {
+/// What stands behind `ON` in a grant.
+pub fn granted(mut cursor: Cursor<'_>) -> Result<(ObjectKind, Vec<ObjectName>)> {
     if let Some((_, kind)) = GRANTED.iter().find(|(words, _)| cursor.eat(words)) {
         return Ok((*kind, cursor.names()?));
     }

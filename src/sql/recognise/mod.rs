@@ -13,6 +13,7 @@ pub(super) mod expression;
 mod kinds;
 mod maintain;
 mod operand;
+mod privilege;
 pub(super) mod query;
 pub(super) mod relations;
 mod sequence;
@@ -68,8 +69,8 @@ pub(super) fn statement(cursor: Cursor<'_>) -> Result<Reading> {
         "ALTER" => alter::alter(rest),
         "DROP" => kinds::drop(rest),
         "COMMENT" => kinds::comment(rest),
-        "GRANT" => kinds::grant(rest, false),
-        "REVOKE" => kinds::grant(rest, true),
+        "GRANT" => privilege::grant(rest, false),
+        "REVOKE" => privilege::grant(rest, true),
         "DO" => create_routine::do_block(rest),
         "CALL" => session::call(rest),
         "SET" => session::set(rest),
