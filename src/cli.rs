@@ -43,16 +43,25 @@ pub struct Global {
     /// No colours (also: NO_COLOR=1)
     #[arg(long, global = true)]
     pub no_color: bool,
-    /// Output as text or Markdown for people, as JSON for programs
+    /// Output for people or programs; `validate` and `report` also for code scanning, GitHub, GitLab
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
     pub format: Format,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
+    /// For a terminal
     Text,
+    /// For programs: one object
     Json,
+    /// For comments and tickets
     Markdown,
+    /// For code scanning: SARIF 2.1.0
+    Sarif,
+    /// For a job's log on GitHub: annotations, and the job summary
+    Github,
+    /// For a merge request on GitLab: Code Quality
+    Gitlab,
 }
 
 #[derive(Debug, Subcommand)]
@@ -70,9 +79,14 @@ pub enum Command {
     /// Judge migrations: what loses data, stops traffic, fails or breaks the running application
     #[command(
         after_help = "Examples:\n  liftlock validate\n  liftlock validate db/migrations/20260101120000_add_x_safe.sql\n  \
-                            liftlock validate --no-config --profile production path/to/migrations\n  liftlock validate --format json --save report.json"
+                            liftlock validate --no-config --profile production path/to/migrations\n  liftlock validate --format json --save report.json\n  \
+                            liftlock validate --since origin/main --format github\n  \
+                            liftlock validate - --stdin-path db/migrations/0042_x.sql < draft.sql\n  liftlock validate --watch"
     )]
     Validate(Validate),
+    /// Findings of old: what `validate` knows and does not report
+    #[command(after_help = "Example:\n  liftlock baseline write")]
+    Baseline(Baseline),
     /// What is applied, pending, changed or unknown in an environment
     #[command(after_help = "Example:\n  liftlock status --to prod")]
     Status(To),
@@ -186,7 +200,35 @@ impl From<Kind> for crate::migration::template::Kind {
 
 #[derive(Debug, Args)]
 pub struct Validate {
-    /// Files or folders to judge [default: the migrations folder]
+    #[command(flatten)]
+    pub judged: Judged,
+    /// Judge only what has changed since the merge base with this Git ref, also what is not committed
+    #[arg(long, value_name = "REF")]
+    pub since: Option<String>,
+    /// Where the text of stdin would lie: what comes before it in that folder is its history
+    #[arg(long, value_name = "FILE")]
+    pub stdin_path: Option<Utf8PathBuf>,
+    /// Also say why what looks dangerous is safe
+    #[arg(long)]
+    pub explain: bool,
+    /// Report what the baseline knows, too
+    #[arg(long)]
+    pub no_baseline: bool,
+    /// Judge again whenever a file changes, until Ctrl-C
+    #[arg(long, conflicts_with = "save")]
+    pub watch: bool,
+    /// From which findings on the answer is no
+    #[arg(long, value_enum, value_name = "LEVEL", default_value_t = FailOn::Error)]
+    pub fail_on: FailOn,
+    /// Also write the report as JSON to this file, also when the command fails
+    #[arg(long, value_name = "FILE")]
+    pub save: Option<Utf8PathBuf>,
+}
+
+/// What is judged, and how.
+#[derive(Debug, Default, Args)]
+pub struct Judged {
+    /// Files or folders to judge, or `-` for stdin [default: the migrations folder]
     pub paths: Vec<Utf8PathBuf>,
     /// Judge with the profile of this environment [default: production]
     #[arg(long, value_name = "ENV")]
@@ -203,12 +245,23 @@ pub struct Validate {
     /// PostgreSQL's major version to judge for [default: the configuration's `postgres`, else 17]
     #[arg(long, value_name = "MAJOR", value_parser = major)]
     pub postgres: Option<PostgresMajor>,
-    /// From which findings on the answer is no
-    #[arg(long, value_enum, value_name = "LEVEL", default_value_t = FailOn::Error)]
-    pub fail_on: FailOn,
-    /// Also write the report as JSON to this file, also when the command fails
-    #[arg(long, value_name = "FILE")]
-    pub save: Option<Utf8PathBuf>,
+    /// The baseline's file [default: .liftlock-baseline.json beside liftlock.yml, else here]
+    #[arg(long = "baseline", value_name = "FILE")]
+    pub baseline: Option<Utf8PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Baseline {
+    #[command(subcommand)]
+    pub command: BaselineCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum BaselineCommand {
+    /// Record today's findings: `validate` reports only new ones from then on
+    #[command(after_help = "Examples:\n  liftlock baseline write\n  liftlock baseline write --to staging\n\n\
+                            A promotion does not look at the baseline: what it would apply is new there.")]
+    Write(Judged),
 }
 
 /// A major version that is typed.
@@ -493,7 +546,7 @@ mod tests {
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
             assert!(help.starts_with("Example"), "`{}` has no examples", command.get_name());
             for example in help.lines().filter(|line| line.starts_with("  ")) {
-                let typed = example.split('>').next().unwrap_or_default().split_whitespace();
+                let typed = example.split(['>', '<']).next().unwrap_or_default().split_whitespace();
                 assert!(Cli::try_parse_from(typed).is_ok(), "{example}");
             }
             check(command);

@@ -30,6 +30,13 @@ pub enum Error {
     #[error("this needs a yes, and there is no terminal to ask on")]
     #[diagnostic(code(terminal::nobody_to_ask), help("add `--yes` to go ahead without being asked"))]
     NobodyToAsk,
+    /// Such a format tells findings, and this command has none.
+    #[error("`--format {format}` tells what is wrong in migrations, and this command judges none")]
+    #[diagnostic(
+        code(format::no_findings),
+        help("`validate` and `report` take it; here say `--format text`, `json` or `markdown`")
+    )]
+    NoFindings { format: &'static str },
     /// No `liftlock.yml` here or above.
     #[error("no liftlock.yml here or in a folder above")]
     #[diagnostic(code(config::not_found), help("write one with `liftlock init`, or name it with `--config FILE`"))]
@@ -116,7 +123,7 @@ impl Error {
     /// The number that the process leaves with.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::File { .. } | Self::NobodyToAsk | Self::NoConfiguration => Exit::Usage,
+            Self::File { .. } | Self::NobodyToAsk | Self::NoFindings { .. } | Self::NoConfiguration => Exit::Usage,
             Self::Config(errors) => errors.exit(),
             Self::Discover(error) => error.exit(),
             Self::Init(error) => error.exit(),

@@ -207,12 +207,16 @@ fn promotion(environment: &str) -> cli::Promote {
 
 fn validation(path: &Utf8Path) -> cli::Validate {
     cli::Validate {
-        paths: vec![path.to_owned()],
-        to: Some("production".to_owned()),
-        profile: None,
-        no_config: false,
-        promotion_type: None,
-        postgres: None,
+        judged: cli::Judged {
+            paths: vec![path.to_owned()],
+            to: Some("production".to_owned()),
+            ..cli::Judged::default()
+        },
+        since: None,
+        stdin_path: None,
+        explain: false,
+        no_baseline: true,
+        watch: false,
         fail_on: cli::FailOn::Error,
         save: None,
     }

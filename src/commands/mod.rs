@@ -2,11 +2,13 @@
 
 pub mod audit;
 pub mod backup;
+pub mod baseline;
 pub mod completions;
 pub mod config;
 pub mod convex;
 pub mod demo;
 pub mod doctor;
+mod formats;
 pub mod init;
 pub mod new;
 pub mod plan;
@@ -34,7 +36,7 @@ use crate::{
     config::{self as config_file, Config, Environment},
     error::Error,
     lint,
-    report::{Report, Section, json, markdown, progress::Observe, text},
+    report::{Report, Section, progress::Observe, text},
 };
 
 /// What every command works with.
@@ -57,7 +59,12 @@ impl Shell {
     pub fn config(&self) -> Result<Config, Error> {
         let here = Utf8Path::new(".");
         let path = self.global.config.clone().or_else(|| config_file::find(here)).ok_or(Error::NoConfiguration)?;
-        let config = config_file::load(&path, &|name| self.variable(name))?;
+        self.config_at(&path)
+    }
+
+    /// The configuration in this file.
+    pub fn config_at(&self, path: &Utf8Path) -> Result<Config, Error> {
+        let config = config_file::load(path, &|name| self.variable(name))?;
         lint::refuse(&config)?;
         Ok(config)
     }
@@ -77,8 +84,8 @@ impl Shell {
     pub fn show(&self, report: &Report) -> Result<(), Error> {
         self.shown.lock().expect("nothing panics while it is locked").extend(report.sections.iter().cloned());
         match self.global.format {
-            Format::Json => Ok(()),
-            Format::Text | Format::Markdown => print(&(rendered(report, self.global.format, self.color) + "\n")),
+            Format::Json | Format::Sarif | Format::Github | Format::Gitlab => Ok(()),
+            Format::Text | Format::Markdown => print(&(formats::rendered(self, report) + "\n")),
         }
     }
 
@@ -120,7 +127,9 @@ fn ask(question: &str) -> std::io::Result<String> {
 /// Runs what was typed and says with which number the process ends.
 pub fn main(cli: Cli) -> ExitCode {
     let color = wants_color(&cli.global);
-    let format = cli.global.format;
+    if let Err(error) = formats::refuse(&cli.command, cli.global.format) {
+        return complain(&error, color);
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(source) => return complain(&Error::Runtime { source }, color),
@@ -134,12 +143,16 @@ pub fn main(cli: Cli) -> ExitCode {
             variables: BTreeMap::new(),
             shown: Mutex::default(),
         };
-        save::saved(&shell, &cli.command, dispatch(&shell, &cli.command)).await
+        let report = save::saved(&shell, &cli.command, dispatch(&shell, &cli.command)).await?;
+        Ok((formats::rendered(&shell, &report), report.exit()))
     });
     // A blocked read of the terminal must not keep the process alive after Ctrl-C.
     runtime.shutdown_background();
     match result {
-        Ok(report) => render(&report, format, color),
+        Ok((text, exit)) => match print(&text) {
+            Ok(()) => ExitCode::from(exit as u8),
+            Err(error) => complain(&error, color),
+        },
         Err(error) => complain(&error, color),
     }
 }
@@ -149,6 +162,7 @@ async fn dispatch(shell: &Shell, command: &Command) -> Result<Report, Error> {
         Command::Init(arguments) => init::init(shell, arguments).await,
         Command::New(arguments) => new::new(shell, arguments).await,
         Command::Validate(arguments) => validate::validate(shell, arguments).await,
+        Command::Baseline(arguments) => baseline::baseline(shell, arguments).await,
         Command::Status(arguments) => status::status(shell, arguments).await,
         Command::Plan(arguments) => plan::plan(shell, arguments).await,
         Command::Promote(arguments) => promote::promote(shell, arguments).await,
@@ -191,14 +205,6 @@ fn cancelled_by_ctrl_c() -> CancellationToken {
     token
 }
 
-fn rendered(report: &Report, format: Format, color: bool) -> String {
-    match format {
-        Format::Text => text::render(report, &text::Look::of_terminal(color)),
-        Format::Json => json::render(report),
-        Format::Markdown => markdown::render(report),
-    }
-}
-
 fn print(text: &str) -> Result<(), Error> {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
@@ -207,13 +213,6 @@ fn print(text: &str) -> Result<(), Error> {
         Err(source) => Err(Error::File { action: "write to", path: "stdout".to_owned(), source }),
         Ok(()) => Ok(()),
     }
-}
-
-fn render(report: &Report, format: Format, color: bool) -> ExitCode {
-    if let Err(error) = print(&rendered(report, format, color)) {
-        return complain(&error, color);
-    }
-    ExitCode::from(report.exit() as u8)
 }
 
 fn complain(error: &Error, color: bool) -> ExitCode {

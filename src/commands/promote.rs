@@ -152,7 +152,7 @@ impl Job<'_> {
         let report = Report::pass("promote");
         let report = match self.shell.global.format {
             Format::Json => report.with(Section::Plan(planning::view(&prepared.request(), &decision))),
-            Format::Text | Format::Markdown => report,
+            Format::Text | Format::Markdown | Format::Sarif | Format::Github | Format::Gitlab => report,
         };
         let report = report.with(Section::Promotion(view(plan, &promoted, &prepared.survey.records.history)));
         let report = performer.synced.take().into_iter().fold(report, |report, it| report.with(Section::Sync(it)));

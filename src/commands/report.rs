@@ -4,7 +4,7 @@
 //! annotation, and the process leaves as the report itself says.
 
 mod comment;
-mod surroundings;
+pub(super) mod surroundings;
 
 use std::{
     fs::{File, OpenOptions},
@@ -17,19 +17,16 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use self::{comment::Subject, surroundings::Surroundings};
-use super::{Shell, rules::about};
+use super::{Shell, formats};
 use crate::{
     cli::{self, FailOn},
-    config::ProfileName,
     error::Error,
     exit::Exit,
-    lint::{Rule, rules},
     report::{
         Report, Section, Severity, Verdict, annotations, comment as wording,
         outputs::{self, Written},
         progress::Event,
         read::{self, MOST_BYTES, ReadError},
-        sarif::{self, RuleText},
         summary::{self, Trouble},
     },
     services::forge::AnyForge,
@@ -100,7 +97,7 @@ fn load(path: &Utf8Path) -> Result<Report, Error> {
 /// The answer, when findings count from another severity on. Only findings: a gate or an error is never let pass.
 pub fn judged(report: Report, from: FailOn) -> Report {
     let Some(validation) = report.validation() else { return report };
-    let worst = validation.findings.iter().filter(|it| it.waived.is_none()).map(|it| it.severity).max();
+    let worst = validation.findings.iter().filter(|it| it.stands()).map(|it| it.severity).max();
     let only_findings = report.error().is_none() && report.command == "validate";
     let verdict = match from {
         FailOn::Error => report.verdict,
@@ -138,8 +135,7 @@ impl Carrying<'_> {
     }
 
     fn sarif(&mut self, path: &Utf8Path) -> bool {
-        let rules = rules::ALL.iter().map(|it| rule(it)).collect::<Vec<_>>();
-        let text = sarif::render(self.report, &self.surroundings.around.places, &rules, env!("CARGO_PKG_VERSION"));
+        let text = formats::sarif(self.report, &self.surroundings.around.places);
         self.written(path, std::fs::write(path, text), "the SARIF file")
     }
 
@@ -184,7 +180,8 @@ impl Carrying<'_> {
 
     /// Before all else on stdout.
     fn annotations(&mut self) {
-        let shown = annotations::render(self.report, &self.surroundings.around.places, &self.troubles);
+        let places = &self.surroundings.around.places;
+        let shown = annotations::render(self.report, places, &self.troubles, "in the summary");
         self.stdout.insert_str(0, &shown);
     }
 
@@ -200,21 +197,6 @@ impl Carrying<'_> {
     }
 }
 
-fn append(path: &Utf8Path, text: &str) -> std::io::Result<()> {
+pub(super) fn append(path: &Utf8Path, text: &str) -> std::io::Result<()> {
     OpenOptions::new().create(true).append(true).open(path)?.write_all(text.as_bytes())
-}
-
-/// A rule as code scanning shows it: as severe as production sees it.
-fn rule(rule: &Rule) -> RuleText {
-    let docs = rule.docs();
-    let more = format!("`liftlock rules {}` shows examples.", rule.name);
-    let parts = [docs.title.as_str(), docs.reasons.as_str(), &more];
-    let parts = parts.into_iter().filter(|it| !it.is_empty()).collect::<Vec<_>>();
-    RuleText {
-        name: rule.name.to_owned(),
-        help: parts.join("\n\n"),
-        title: docs.title,
-        severity: rule.severity.in_profile(ProfileName::Production).unwrap_or(Severity::Notice),
-        harm: about(rule.harm),
-    }
 }

@@ -1,12 +1,16 @@
 //! `liftlock validate`: judges migrations, on any number of files and folders, with or without a configuration.
 
+mod since;
+mod stdin;
+mod watch;
+
 use std::{cmp::Reverse, collections::BTreeSet};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use miette::Diagnostic;
 use thiserror::Error;
 
-use super::{Shell, report::judged};
+use super::{Shell, baseline, report::judged};
 use crate::{
     catalog::Release,
     cli::{self, FailOn},
@@ -35,13 +39,46 @@ pub enum ValidateError {
     #[error("`--to {name}` names an environment of liftlock.yml, and `--no-config` leaves it unread")]
     #[diagnostic(code(validate::environment_without_configuration), help("say `--profile dev|staging|production`"))]
     EnvironmentWithoutConfiguration { name: String },
+    #[error("`-` stands for stdin, and beside it nothing else is judged")]
+    #[diagnostic(
+        code(validate::stdin_alone),
+        help("say `liftlock validate - --stdin-path db/migrations/0042_x.sql`, and name files in a call of their own")
+    )]
+    StdinAlone,
+    #[error("`--stdin-path` says where the text of stdin would lie, and stdin is not read")]
+    #[diagnostic(code(validate::no_stdin), help("name `-` as the file: `liftlock validate - --stdin-path FILE`"))]
+    NoStdin,
+    #[error("stdin ends, so there is nothing to watch")]
+    #[diagnostic(code(validate::watched_stdin), help("name files or folders with `--watch`"))]
+    WatchedStdin,
+    #[error("`--watch` shows text on a terminal")]
+    #[diagnostic(code(validate::watched_format), help("leave `--format` out, or leave `--watch` out"))]
+    WatchedFormat,
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Since(#[from] since::SinceError),
+    #[error("`{path}` cannot be used as a baseline")]
+    Baseline {
+        path: Utf8PathBuf,
+        #[source]
+        #[diagnostic_source]
+        source: lint::baseline::BaselineError,
+    },
 }
 
 impl ValidateError {
     /// The number that the process leaves with.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::NothingNamed | Self::NotFound { .. } | Self::EnvironmentWithoutConfiguration { .. } => Exit::Usage,
+            Self::NothingNamed
+            | Self::NotFound { .. }
+            | Self::EnvironmentWithoutConfiguration { .. }
+            | Self::StdinAlone
+            | Self::NoStdin
+            | Self::WatchedStdin
+            | Self::WatchedFormat => Exit::Usage,
+            Self::Since(error) => error.exit(),
+            Self::Baseline { source, .. } => source.exit(),
         }
     }
 }
@@ -49,14 +86,63 @@ impl ValidateError {
 /// Judges what is named; everything before it in its folder is history. The verdict is no when an error stands, or
 /// what `--fail-on` says instead.
 pub async fn validate(shell: &Shell, arguments: &cli::Validate) -> Result<Report, Error> {
-    let config = configuration(shell, arguments)?;
+    if arguments.watch { watch::watch(shell, arguments).await } else { once(shell, arguments).await }
+}
+
+async fn once(shell: &Shell, arguments: &cli::Validate) -> Result<Report, Error> {
+    let scope = Scope { since: arguments.since.as_deref(), stdin_path: arguments.stdin_path.as_deref() };
+    let Answer { mut validation, config, files, said } = judge(shell, &arguments.judged, &scope).await?;
+    if !arguments.no_baseline {
+        baseline::apply(&mut validation, &files, &baseline::path(&arguments.judged, config.as_ref()))?;
+    }
+    if !arguments.explain {
+        validation.explanations.clear();
+    }
+    let next = config.as_ref().and_then(|it| next(it, &arguments.judged));
+    let report = report(validation, arguments.fail_on, next);
+    Ok(said.into_iter().fold(report, Report::with))
+}
+
+/// What of the named files is judged.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Scope<'a> {
+    /// Only what has changed since the merge base with this ref.
+    pub since: Option<&'a str>,
+    pub stdin_path: Option<&'a Utf8Path>,
+}
+
+/// What was found, before a baseline has been looked at.
+pub(super) struct Answer {
+    pub validation: Validation,
+    pub config: Option<Config>,
+    pub files: Files,
+    /// What a reader must know of how it was judged.
+    pub said: Vec<Section>,
+}
+
+/// The files that were looked at, as they were found.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Files {
+    pub all: BTreeSet<Utf8PathBuf>,
+    pub judged: BTreeSet<Utf8PathBuf>,
+}
+
+pub(super) async fn judge(shell: &Shell, arguments: &cli::Judged, scope: &Scope<'_>) -> Result<Answer, Error> {
+    let stdin = stdin::wanted(arguments, scope.stdin_path)?;
+    let config = configuration(shell, arguments, scope.stdin_path)?;
     let profile = profile(config.as_ref(), arguments)?;
     let configured = config.as_ref().map(|it| it.migrations.clone());
-    let folders = match (arguments.paths.as_slice(), &configured) {
+    let mut folders = match (arguments.paths.as_slice(), &configured) {
+        _ if stdin => vec![stdin::folder(scope.stdin_path, configured.as_deref()).await?],
         ([], None) => return Err(ValidateError::NothingNamed.into()),
         ([], Some(folder)) => vec![Folder::whole(folder)?],
         (paths, _) => folders(paths, configured.as_deref())?,
     };
+    let mut said = Vec::new();
+    if let Some(reference) = scope.since {
+        said.push(since::only_changed(&mut folders, reference).await.map_err(ValidateError::from)?);
+    }
+    let files = Files::of(&folders);
     let config_tables = config.as_ref().map(|it| it.config_tables.as_slice()).unwrap_or_default();
     let promotion = arguments.promotion_type.map(PromotionType::from);
     let postgres = arguments.postgres.or(config.as_ref().and_then(|it| it.postgres));
@@ -65,24 +151,32 @@ pub async fn validate(shell: &Shell, arguments: &cli::Validate) -> Result<Report
     let request = Request { postgres, promotion, config_tables, levels, ..Request::of(profile) };
     let judged = folders.into_iter().map(|folder| folder.judge(&request));
     let validation = judged.reduce(together).ok_or(ValidateError::NothingNamed)?;
-    Ok(report(validation, arguments.fail_on, config.as_ref().and_then(|it| next(it, arguments))))
+    Ok(Answer { validation, config, files, said })
 }
 
 /// `None` with `--no-config`, and where there is none and nobody asked for one.
-fn configuration(shell: &Shell, arguments: &cli::Validate) -> Result<Option<Config>, Error> {
+fn configuration(
+    shell: &Shell,
+    arguments: &cli::Judged,
+    stdin_path: Option<&Utf8Path>,
+) -> Result<Option<Config>, Error> {
     if arguments.no_config {
         return match &arguments.to {
             Some(name) => Err(ValidateError::EnvironmentWithoutConfiguration { name: name.clone() }.into()),
             None => Ok(None),
         };
     }
-    match shell.config() {
+    let config = match stdin_path.and_then(stdin::config_near).filter(|_| shell.global.config.is_none()) {
+        Some(path) => shell.config_at(&path),
+        None => shell.config(),
+    };
+    match config {
         Err(Error::NoConfiguration) if arguments.to.is_none() => Ok(None),
         config => config.map(Some),
     }
 }
 
-fn profile(config: Option<&Config>, arguments: &cli::Validate) -> Result<ProfileName, Error> {
+fn profile(config: Option<&Config>, arguments: &cli::Judged) -> Result<ProfileName, Error> {
     match (arguments.profile, &arguments.to, config) {
         (Some(profile), _, _) => Ok(profile.into()),
         (None, Some(name), Some(config)) => Ok(config.profile(name)?),
@@ -110,6 +204,14 @@ impl Folder {
         let migrations = self.files.into_iter().take(last).map(migration::read).collect::<Vec<_>>();
         let release = |it: &Migration| if self.judged.contains(&it.id) { Release::Judged } else { Release::History };
         lint::lint_in_order(migrations.iter().map(|it| (release(it), it)), request)
+    }
+}
+
+impl Files {
+    fn of(folders: &[Folder]) -> Self {
+        let all = folders.iter().flat_map(|it| &it.files).map(|it| it.path.clone()).collect();
+        let judged = folders.iter().flat_map(|it| it.files.iter().filter(|file| it.judged.contains(&file.id)));
+        Self { all, judged: judged.map(|it| it.path.clone()).collect() }
     }
 }
 
@@ -188,7 +290,7 @@ fn together(mut all: Validation, next: Validation) -> Validation {
 }
 
 /// The plan of the environment that was judged for, with the type that was judged for; needs a configured one.
-fn next(config: &Config, arguments: &cli::Validate) -> Option<String> {
+fn next(config: &Config, arguments: &cli::Judged) -> Option<String> {
     let meant = arguments.to.as_deref().map_or("production", |name| config.full_name(name));
     let name = config.names().find(|it| *it == meant)?;
     let kind = arguments.promotion_type.map(|it| format!(" --type {}", PromotionType::from(it).name()));
@@ -196,7 +298,7 @@ fn next(config: &Config, arguments: &cli::Validate) -> Option<String> {
 }
 
 fn report(validation: Validation, fail_on: FailOn, next: Option<String>) -> Report {
-    let standing = validation.findings.iter().filter(|it| it.waived.is_none() && it.severity >= Severity::Warning);
+    let standing = validation.findings.iter().filter(|it| it.stands() && it.severity >= Severity::Warning);
     let worst = standing.max_by_key(|it| (it.severity, Reverse(it.kind)));
     let why = worst.map(|it| format!("liftlock rules {}", it.rule));
     let report = Report { verdict: validation.verdict(), ..Report::pass("validate") };

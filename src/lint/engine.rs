@@ -434,6 +434,7 @@ impl<'a> Engine<'a> {
                 message,
                 help: problem.help,
                 waived: waived.or_else(lifted),
+                baselined: false,
                 utf16: Columns::default(),
                 fingerprint: String::new(),
                 fix: problem.fix,

@@ -5,6 +5,7 @@
 //! are added by the engine.
 
 mod actions;
+pub mod baseline;
 mod context;
 pub mod effects;
 mod engine;

@@ -301,11 +301,16 @@ fn read_file(root: &Utf8Path, id: String) -> Result<SourceFile, DiscoverError> {
     let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
     // The file may have grown since its size was asked for.
     file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(io)?;
+    of_bytes(path, MigrationId(id), bytes)
+}
+
+/// What was read from elsewhere, held to the same limits as a file.
+pub fn of_bytes(path: Utf8PathBuf, id: MigrationId, bytes: Vec<u8>) -> Result<SourceFile, DiscoverError> {
     if bytes.len() as u64 > LARGEST {
         return Err(DiscoverError::TooLarge { path, size: bytes.len() as u64 });
     }
     match String::from_utf8(bytes) {
-        Ok(text) => Ok(SourceFile { path, id: MigrationId(id), text }),
+        Ok(text) => Ok(SourceFile { path, id, text }),
         Err(error) => Err(not_utf8(path, &error)),
     }
 }

@@ -103,7 +103,7 @@ fn validated(request: &Request<'_>) -> Answer {
         ));
     }
     let refused: Vec<&Finding> =
-        validation.findings.iter().filter(|it| it.waived.is_none() && it.severity == Severity::Error).collect();
+        validation.findings.iter().filter(|it| it.stands() && it.severity == Severity::Error).collect();
     let shown = refused.iter().map(|it| format!("{} at {}:{}", it.rule, it.file, it.line));
     // The files are named because without them those that are applied would be judged, too, as one release.
     let mut files: Vec<&str> = refused.iter().map(|it| it.file.as_str()).collect();

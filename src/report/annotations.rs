@@ -19,7 +19,9 @@ const MOST: usize = 10;
 const LONGEST: usize = 3_000;
 
 /// One command per line, worst first. `troubles` of the reporting itself come first among the warnings.
-pub fn render(report: &Report, places: &Places, troubles: &[Trouble]) -> String {
+///
+/// `rest` says where those are that are left out: `in the summary`.
+pub fn render(report: &Report, places: &Places, troubles: &[Trouble], rest: &str) -> String {
     let own = troubles.iter().map(|it| Note {
         severity: Severity::Warning,
         title: "liftlock report".to_owned(),
@@ -45,7 +47,7 @@ pub fn render(report: &Report, places: &Places, troubles: &[Trouble]) -> String 
         }
     }
     if !left_out.is_empty() {
-        lines.push_str(&format!("::notice title=liftlock::{} more in the summary\n", left_out.join(", ")));
+        lines.push_str(&format!("::notice title=liftlock::{} more {rest}\n", left_out.join(", ")));
     }
     lines
 }
@@ -155,7 +157,7 @@ mod tests {
             (outside, "::error title=drop-table::it loses data%0A→ keep it\n"),
             (waived, ""),
         ] {
-            assert_eq!(render(&validation(vec![finding]), &places(), &[]), expected);
+            assert_eq!(render(&validation(vec![finding]), &places(), &[], "in the summary"), expected);
         }
     }
 
@@ -167,8 +169,12 @@ mod tests {
         let mut findings = of(Severity::Notice, 12);
         findings.extend(of(Severity::Warning, 11));
         findings.extend(of(Severity::Error, 13));
-        let shown =
-            render(&validation(findings), &places(), &[Trouble { message: "no permission".to_owned(), paste: None }]);
+        let shown = render(
+            &validation(findings),
+            &places(),
+            &[Trouble { message: "no permission".to_owned(), paste: None }],
+            "in the summary",
+        );
         let words = shown.lines().map(|it| it.split([' ', ':']).nth(2).unwrap()).collect::<Vec<_>>();
         let expected = [["error"; 10], ["warning"; 10], ["notice"; 10]].concat();
         assert_eq!(words, expected);
@@ -185,6 +191,6 @@ mod tests {
             fix: Some("ask".to_owned()),
         };
         let report = Report::fail("plan").with(Section::Plan(PlanView { gates: vec![gate], ..PlanView::default() }));
-        assert_eq!(render(&report, &places(), &[]), "::error title=gate approved::nobody%0A→ ask\n");
+        assert_eq!(render(&report, &places(), &[], "in the summary"), "::error title=gate approved::nobody%0A→ ask\n");
     }
 }

@@ -1,10 +1,18 @@
 //! Sections as blocks: the one place that words and orders what people read. Text and Markdown only set it.
 
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
+
 use super::{
-    AuditView, BackupView, Check, CheckState, ErrorView, Finding, GateView, MigrationState, PlanView, PromotionView,
-    Report, Section, Severity, StatusView, SyncReport, TableSync, Validation, Verdict,
+    AuditView, BackupView, Check, CheckState, ErrorView, Explanation, Finding, GateView, MigrationState, PlanView,
+    PromotionView, Report, Section, Severity, StatusView, SyncReport, TableSync, Validation, Verdict,
 };
 use camino::Utf8PathBuf;
+
+/// More findings than these are counted by rule, too.
+const FEW: usize = 5;
 
 /// One block of a rendered report.
 #[derive(Debug, Clone, PartialEq)]
@@ -107,7 +115,16 @@ fn of_validation(validation: &Validation) -> Vec<Block<'_>> {
     if !validation.findings.is_empty() {
         blocks.push(Block::Findings { findings: &validation.findings, sources: &validation.sources });
     }
-    let of = |severity| validation.findings.iter().filter(|it| it.waived.is_none() && it.severity == severity).count();
+    blocks.extend(of_explanations(&validation.explanations));
+    let standing = validation.findings.iter().filter(|it| it.stands()).collect::<Vec<_>>();
+    if standing.len() > FEW {
+        blocks.push(Block::Table(by_rule(&standing)));
+    }
+    let known = validation.findings.iter().filter(|it| it.baselined).count();
+    if known > 0 {
+        blocks.push(Block::Paragraph(format!("{} of the baseline, not shown", counted(known, "finding"))));
+    }
+    let of = |severity| validation.findings.iter().filter(|it| it.stands() && it.severity == severity).count();
     let waived = validation.findings.iter().filter(|it| it.waived.is_some()).count();
     let (errors, warnings, notices) = (of(Severity::Error), of(Severity::Warning), of(Severity::Notice));
     let mut found = Vec::new();
@@ -127,6 +144,45 @@ fn of_validation(validation: &Validation) -> Vec<Block<'_>> {
     );
     blocks.push(Block::Verdict(verdict, answer));
     blocks
+}
+
+/// What looks dangerous and is not.
+fn of_explanations<'a>(explanations: &[Explanation]) -> Vec<Block<'a>> {
+    if explanations.is_empty() {
+        return Vec::new();
+    }
+    let item = |it: &Explanation| Item {
+        mark: Mark::Yes,
+        name: format!("{}:{}:{}", it.file, it.line, it.column),
+        text: format!("safe: {} ({})", it.reason, it.rule),
+        fix: None,
+    };
+    vec![Block::Heading("Safe, and why".to_owned()), Block::Items(explanations.iter().map(item).collect())]
+}
+
+/// How often each rule speaks, errors first, then what is found most.
+fn by_rule(findings: &[&Finding]) -> Table {
+    let mut rules: BTreeMap<(Reverse<Severity>, &str), Vec<&Finding>> = BTreeMap::new();
+    for finding in findings {
+        rules.entry((Reverse(finding.severity), &finding.rule)).or_default().push(finding);
+    }
+    let mut rules = rules.into_iter().collect::<Vec<_>>();
+    rules.sort_by_key(|((severity, _), of_rule)| (*severity, Reverse(of_rule.len())));
+    let row = |((severity, rule), of_rule): ((Reverse<Severity>, &str), Vec<&Finding>)| {
+        let word = match severity.0 {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+            Severity::Notice => "notice",
+        };
+        let files = of_rule.iter().map(|it| &it.file).collect::<BTreeSet<_>>().len();
+        let first = of_rule.first().map(|it| format!("{}:{}", it.file, it.line)).unwrap_or_default();
+        vec![word.to_owned(), rule.to_owned(), of_rule.len().to_string(), files.to_string(), first]
+    };
+    Table {
+        headers: vec!["", "rule", "findings", "files", "first"],
+        right: vec![false, false, true, true, false],
+        rows: rules.into_iter().map(row).collect(),
+    }
 }
 
 fn of_gate(gate: &GateView) -> Item {

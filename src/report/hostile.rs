@@ -8,7 +8,7 @@ use regex::Regex;
 
 use super::{
     ErrorView, Finding, GateView, PlanView, PromotionView, Report, Section, Severity, SyncReport, TableSync, Verdict,
-    annotations, comment, json, markdown,
+    annotations, comment, gitlab, json, markdown,
     outputs::{self, OUTPUTS, Written},
     place::Places,
     read, sarif,
@@ -175,7 +175,7 @@ fn check_markdown(markdown: &str) {
             assert!(line[link.end()..].starts_with(OURS), "a link: {line}");
         }
         // Inside code it stays text.
-        let line = CODE.replace_all(&line.replace("\\`", ""), "").into_owned();
+        let line = CODE.replace_all(&line.replace("\\\\", "").replace("\\`", ""), "").into_owned();
         assert!(ADDRESS.find_iter(&line).all(|it| line[it.start()..].starts_with(OURS)), "an address: {line}");
         let mut after = line.split('@').skip(1);
         assert!(after.all(|it| !it.starts_with(|it: char| it.is_alphanumeric())), "a mention: {line}");
@@ -222,7 +222,7 @@ proptest! {
         let report = report(&texts);
         let around = around();
         let trouble = Trouble { message: texts[0].clone(), paste: None };
-        check_annotations(&annotations::render(&report, &around.places, std::slice::from_ref(&trouble)), 30);
+        check_annotations(&annotations::render(&report, &around.places, std::slice::from_ref(&trouble), "more"), 30);
         check_markdown(&summary::render(&report, &around, &[trouble]));
         check_markdown(&markdown::render(&report));
         for report in [&report, &Report { verdict: Verdict::Pass, ..report.clone() }] {
@@ -238,6 +238,11 @@ proptest! {
         let log: serde_json::Value = serde_json::from_str(&log).unwrap();
         for result in log["runs"][0]["results"].as_array().unwrap() {
             prop_assert!(!result["message"]["text"].as_str().unwrap().contains("]("));
+        }
+        let issues: serde_json::Value = serde_json::from_str(&gitlab::render(&report, &around.places)).unwrap();
+        for issue in issues.as_array().unwrap() {
+            let line = issue["description"].as_str().unwrap();
+            prop_assert!(!line.contains(['\n', '\r', '\u{0}']), "{}", line);
         }
         let again = read::read(&json::render(&report)).unwrap();
         prop_assert_eq!(json::render(&again), json::render(&report));

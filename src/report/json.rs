@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{Columns, Finding, Fix, NextStep, Report, Section, Validation};
+use super::{Columns, Explanation, Finding, Fix, NextStep, Report, Section, Validation};
 use crate::sql::Span;
 
 /// The version of everything in this file.
@@ -34,6 +34,8 @@ pub(super) struct FindingV1<'a> {
     column_utf16: usize,
     #[serde(default)]
     end_column_utf16: usize,
+    #[serde(default)]
+    baselined: bool,
     #[serde(default)]
     fingerprint: Cow<'a, str>,
     /// The safe way to the same end, where it can be written down.
@@ -91,6 +93,10 @@ fn add_validation(object: &mut Map<String, Value>, validation: &Validation) {
     object.insert("unread".to_owned(), json!(validation.unread));
     let findings: Vec<FindingV1<'_>> = validation.findings.iter().map(of_finding).collect();
     object.insert("findings".to_owned(), value(&findings));
+    if !validation.explanations.is_empty() {
+        let explanations = validation.explanations.iter().map(of_explanation);
+        object.insert("explanations".to_owned(), explanations.collect());
+    }
 }
 
 fn value(data: &impl Serialize) -> Value {
@@ -111,11 +117,23 @@ fn of_finding(finding: &Finding) -> FindingV1<'_> {
         help: finding.help.as_deref().map(Cow::from),
         waived: finding.waived.is_some(),
         reason: finding.waived.as_deref().map(Cow::from),
+        baselined: finding.baselined,
         column_utf16: finding.utf16.start,
         end_column_utf16: finding.utf16.end,
         fingerprint: Cow::from(&finding.fingerprint),
         fix: finding.fix.as_ref().map(Cow::Borrowed),
     }
+}
+
+/// Only with `--explain`.
+fn of_explanation(explanation: &Explanation) -> Value {
+    json!({
+        "rule": explanation.rule,
+        "file": explanation.file,
+        "line": explanation.line,
+        "column": explanation.column,
+        "reason": explanation.reason,
+    })
 }
 
 impl FindingV1<'_> {
@@ -133,6 +151,7 @@ impl FindingV1<'_> {
             end_column: self.end_column,
             message: self.message.into_owned(),
             help: self.help.map(Cow::into_owned),
+            baselined: self.baselined,
             waived: self.waived.then(|| self.reason.map(Cow::into_owned).unwrap_or_default()),
             utf16: Columns {
                 start: utf16(self.column_utf16, self.column),

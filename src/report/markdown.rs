@@ -69,6 +69,7 @@ fn set_table(text: &mut String, table: &Table) {
 fn set_findings(text: &mut String, findings: &[Finding]) {
     for finding in findings.iter().take(MOST_FINDINGS) {
         let severity = match (&finding.waived, finding.severity) {
+            _ if finding.baselined => continue,
             (Some(_), _) => "waived",
             (None, Severity::Error) => "error",
             (None, Severity::Warning) => "warning",

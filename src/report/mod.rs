@@ -12,6 +12,7 @@ pub mod difference;
 mod escape;
 pub mod fingerprint;
 mod fix;
+pub mod gitlab;
 pub mod json;
 pub mod markdown;
 pub mod notes;
@@ -194,6 +195,8 @@ pub struct Finding {
     pub help: Option<String>,
     /// The reason of the waiver, when one covers this finding; it then does not fail the verdict.
     pub waived: Option<String>,
+    /// The baseline knows it: it was there before, and does not fail the verdict.
+    pub baselined: bool,
     /// The same columns in UTF-16 code units, as SARIF and editors count them.
     pub utf16: Columns,
     /// Knows the finding again after lines have moved: of the rule and its statement without values and comments.
@@ -207,6 +210,13 @@ pub struct Finding {
     pub span: crate::sql::Span,
 }
 
+impl Finding {
+    /// Neither waived nor known of old.
+    pub fn stands(&self) -> bool {
+        self.waived.is_none() && !self.baselined
+    }
+}
+
 /// Where something begins and ends within its lines, counted from 1; the end is exclusive.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Columns {
@@ -215,7 +225,7 @@ pub struct Columns {
 }
 
 /// Why a rule has nothing to say at a place where it might.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Explanation {
     pub rule: String,
     pub file: Utf8PathBuf,
@@ -244,7 +254,7 @@ pub struct Validation {
 impl Validation {
     /// `Fail` when an unwaived finding is an error.
     pub fn verdict(&self) -> Verdict {
-        let failed = self.findings.iter().any(|it| it.waived.is_none() && it.severity == Severity::Error);
+        let failed = self.findings.iter().any(|it| it.stands() && it.severity == Severity::Error);
         if failed { Verdict::Fail } else { Verdict::Pass }
     }
 }

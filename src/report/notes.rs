@@ -47,7 +47,7 @@ pub fn count(notes: &[Note<'_>], severity: Severity) -> usize {
 fn of_section(section: &Section) -> Vec<Note<'_>> {
     match section {
         Section::Validation(validation) => {
-            validation.findings.iter().filter(|it| it.waived.is_none()).map(of_finding).collect()
+            validation.findings.iter().filter(|it| it.stands()).map(of_finding).collect()
         }
         Section::Plan(plan) => plan.gates.iter().filter_map(of_gate).collect(),
         Section::Promotion(promotion) => {

@@ -111,6 +111,7 @@ fn validation(object: &mut Map<String, Value>) -> Result<Option<Validation>, Rea
         files: optional(object, "files")?.unwrap_or_default(),
         statements: optional(object, "statements")?.unwrap_or_default(),
         unread: optional(object, "unread")?.unwrap_or_default(),
+        explanations: optional(object, "explanations")?.unwrap_or_default(),
         findings: findings.into_iter().map(FindingV1::into_finding).collect(),
         ..Validation::default()
     }))

@@ -24,13 +24,15 @@ pub struct RuleText {
     pub severity: Severity,
     /// `Loses data`.
     pub harm: &'static str,
+    /// The page about it.
+    pub address: String,
 }
 
 /// One run with all findings, waived ones suppressed; worst first, where there are too many.
 pub fn render(report: &Report, places: &Places, rules: &[RuleText], version: &str) -> String {
     let found = report.validation().map(|it| it.findings.as_slice()).unwrap_or_default();
     let mut findings: Vec<&Finding> = found.iter().collect();
-    findings.sort_by_key(|it| (it.waived.is_some(), std::cmp::Reverse(it.severity)));
+    findings.sort_by_key(|it| (!it.stands(), std::cmp::Reverse(it.severity)));
     let left_out = findings.len().saturating_sub(MOST);
     findings.truncate(MOST);
     let index: HashMap<&str, usize> = rules.iter().enumerate().map(|(at, it)| (it.name.as_str(), at)).collect();
@@ -75,6 +77,7 @@ fn rule(rule: &RuleText) -> Value {
         "shortDescription": { "text": rule.title },
         "fullDescription": { "text": rule.title },
         "help": { "text": rule.help, "markdown": rule.help },
+        "helpUri": rule.address,
         "defaultConfiguration": { "level": level(rule.severity) },
         "properties": { "tags": ["migration", rule.harm] },
     })
@@ -113,8 +116,9 @@ fn result(
         result.insert("partialFingerprints".to_owned(), prints);
     }
     // An empty list says that it is known not to be suppressed.
-    let suppressions = finding.waived.iter().map(|it| json!({ "kind": "inSource", "justification": plain(it) }));
-    result.insert("suppressions".to_owned(), Value::Array(suppressions.collect()));
+    let in_source = finding.waived.iter().map(|it| json!({ "kind": "inSource", "justification": plain(it) }));
+    let known = finding.baselined.then(|| json!({ "kind": "external", "justification": "known from the baseline" }));
+    result.insert("suppressions".to_owned(), Value::Array(in_source.chain(known).collect()));
     Value::Object(result)
 }
 
@@ -164,6 +168,7 @@ mod tests {
             help: "Why.".to_owned(),
             severity: Severity::Error,
             harm: "Loses data",
+            address: "https://example.com/drop_table".to_owned(),
         };
         let places = Places { here: "/repo".into(), root: "/repo".into() };
         serde_json::from_str(&render(&validation(findings), &places, &[rule], "0.1.0")).unwrap()
@@ -182,8 +187,9 @@ mod tests {
             severity: Severity::Notice,
             ..finding("gone-rule")
         };
+        let known = Finding { baselined: true, file: "db/0001.sql".into(), ..finding("drop-table") };
         let outside = Finding { file: "/elsewhere/x.sql".into(), ..finding("drop-table") };
-        let log = log(vec![odd, finding("drop-table"), outside, finding("drop-table")]);
+        let log = log(vec![odd, finding("drop-table"), outside, finding("drop-table"), known]);
         for (pointer, expected) in [
             ("/version", "\"2.1.0\""),
             ("/runs/0/columnKind", "\"utf16CodeUnits\""),
@@ -198,18 +204,20 @@ mod tests {
             ("/runs/0/results/1/locations/0/physicalLocation/artifactLocation/uri", "\"file:///elsewhere/x.sql\""),
             ("/runs/0/results/2/partialFingerprints/primaryLocationLineHash", "\"00:2\""),
             ("/runs/0/results/2/suppressions", "[]"),
-            ("/runs/0/results/3/level", "\"note\""),
-            ("/runs/0/results/3/message/text", "\"see [this]\u{200B}(https://x)\\nkeep it\""),
-            ("/runs/0/results/3/locations/0/physicalLocation/artifactLocation/uri", "\"db/a%20b%23%C3%A9.sql\""),
-            ("/runs/0/results/3/locations/0/physicalLocation/region/startLine", "1"),
-            ("/runs/0/results/3/locations/0/physicalLocation/region/endColumn", "9"),
-            ("/runs/0/results/3/suppressions/0/justification", "\"it is empty\""),
+            ("/runs/0/tool/driver/rules/0/helpUri", "\"https://example.com/drop_table\""),
+            ("/runs/0/results/3/suppressions/0/kind", "\"external\""),
+            ("/runs/0/results/4/level", "\"note\""),
+            ("/runs/0/results/4/message/text", "\"see [this]\u{200B}(https://x)\\nkeep it\""),
+            ("/runs/0/results/4/locations/0/physicalLocation/artifactLocation/uri", "\"db/a%20b%23%C3%A9.sql\""),
+            ("/runs/0/results/4/locations/0/physicalLocation/region/startLine", "1"),
+            ("/runs/0/results/4/locations/0/physicalLocation/region/endColumn", "9"),
+            ("/runs/0/results/4/suppressions/0/justification", "\"it is empty\""),
         ] {
             let found = log.pointer(pointer).unwrap_or_else(|| panic!("{pointer} is missing"));
             assert_eq!(found.to_string(), expected, "{pointer}");
         }
-        assert_eq!(log.pointer("/runs/0/results/3/ruleIndex"), None);
-        assert_eq!(log.pointer("/runs/0/results/3/partialFingerprints"), None);
+        assert_eq!(log.pointer("/runs/0/results/4/ruleIndex"), None);
+        assert_eq!(log.pointer("/runs/0/results/4/partialFingerprints"), None);
     }
 
     #[test]

@@ -29,6 +29,7 @@ pub(super) fn finding(rule: &str) -> Finding {
         message: "it loses data".to_owned(),
         help: Some("keep it".to_owned()),
         waived: None,
+        baselined: false,
         utf16: Columns { start: 1, end: 11 },
         fingerprint: "00".to_owned(),
         fix: None,

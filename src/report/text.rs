@@ -168,9 +168,17 @@ fn set_table(text: &mut String, table: &Table, look: Look) {
 }
 
 fn set_findings(text: &mut String, findings: &[Finding], sources: &[(Utf8PathBuf, String)], look: Look) {
-    let (waived, open): (Vec<&Finding>, Vec<&Finding>) = findings.iter().partition(|it| it.waived.is_some());
+    let open = findings.iter().filter(|it| it.stands()).collect::<Vec<_>>();
+    let waived = findings.iter().filter(|it| it.waived.is_some() && !it.baselined);
     let handler = handler(look);
+    let mut file = None;
     for finding in open.iter().take(MOST_EXCERPTS) {
+        if file != Some(&finding.file) {
+            file = Some(&finding.file);
+            let of_file = open.iter().filter(|it| it.file == finding.file).count();
+            let name = look.paint(BOLD, &clean(finding.file.as_str()));
+            line(text, &format!("{name} {}\n", look.paint(DIM, &blocks::counted(of_file, "finding"))));
+        }
         let source = sources.iter().find(|(path, _)| *path == finding.file).map_or("", |(_, source)| source);
         let mut rendered = String::new();
         let excerpt = Excerpt::of(finding, source);
@@ -310,6 +318,7 @@ mod tests {
             message: "writes to `orders` wait until this index is built".to_owned(),
             help: Some("use `create index concurrently`, alone in its migration".to_owned()),
             waived: waived.map(str::to_owned),
+            baselined: false,
             utf16: Columns::default(),
             fingerprint: String::new(),
             fix: None,

@@ -37,7 +37,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("promote", &["sync", "services", "lint", "catalog", "migration", "sql", "report", "config", "secret", "exit"]),
     ("sync", &["services", "sql", "report", "config", "secret", "exit"]),
     ("services", &["migration", "sql", "report", "config", "secret", "exit"]),
-    ("lint", &["catalog", "migration", "sql", "report", "config"]),
+    ("lint", &["catalog", "migration", "sql", "report", "config", "exit"]),
     ("catalog", &["sql"]),
     ("migration", &["sql", "exit"]),
     ("sql", &[]),

@@ -96,7 +96,7 @@ fn git(here: &Utf8Path) -> Option<Utf8PathBuf> {
     here.ancestors().find(|it| it.join(".git").exists()).map(Utf8Path::to_owned)
 }
 
-fn real(path: &Utf8Path) -> Utf8PathBuf {
+pub fn real(path: &Utf8Path) -> Utf8PathBuf {
     path.canonicalize_utf8().unwrap_or_else(|_| path.to_owned())
 }
 

@@ -169,6 +169,7 @@ fn check(gate: &str, outcome: Outcome, says: &str, change: impl Fn(&mut World)) 
 
 fn finding(waived: Option<&str>) -> Finding {
     Finding {
+        baselined: false,
         rule: "drop-table".to_owned(),
         kind: Harm::Loses,
         severity: Severity::Error,
