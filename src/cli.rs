@@ -214,6 +214,9 @@ pub struct Validate {
     /// Report what the baseline knows, too
     #[arg(long)]
     pub no_baseline: bool,
+    /// Write the safe form of statements that have one, in files of their own where needed, and show the difference
+    #[arg(long, conflicts_with_all = ["watch", "stdin_path"])]
+    pub fix: bool,
     /// Judge again whenever a file changes, until Ctrl-C
     #[arg(long, conflicts_with = "save")]
     pub watch: bool,

@@ -216,6 +216,7 @@ fn validation(path: &Utf8Path) -> cli::Validate {
         stdin_path: None,
         explain: false,
         no_baseline: true,
+        fix: false,
         watch: false,
         fail_on: cli::FailOn::Error,
         save: None,

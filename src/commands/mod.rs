@@ -8,6 +8,7 @@ pub mod config;
 pub mod convex;
 pub mod demo;
 pub mod doctor;
+mod fix;
 mod formats;
 pub mod init;
 pub mod new;

@@ -8,9 +8,10 @@ use std::{cmp::Reverse, collections::BTreeSet};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use miette::Diagnostic;
+use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 use thiserror::Error;
 
-use super::{Shell, baseline, report::judged};
+use super::{Shell, baseline, fix, report::judged};
 use crate::{
     catalog::Release,
     cli::{self, FailOn},
@@ -54,6 +55,9 @@ pub enum ValidateError {
     #[error("`--watch` shows text on a terminal")]
     #[diagnostic(code(validate::watched_format), help("leave `--format` out, or leave `--watch` out"))]
     WatchedFormat,
+    #[error("stdin is no file that a fix could be written to")]
+    #[diagnostic(code(validate::fixed_stdin), help("name the file, or read the fixes from `--format json`"))]
+    FixedStdin,
     #[error(transparent)]
     #[diagnostic(transparent)]
     Since(#[from] since::SinceError),
@@ -75,6 +79,7 @@ impl ValidateError {
             | Self::EnvironmentWithoutConfiguration { .. }
             | Self::StdinAlone
             | Self::NoStdin
+            | Self::FixedStdin
             | Self::WatchedStdin
             | Self::WatchedFormat => Exit::Usage,
             Self::Since(error) => error.exit(),
@@ -90,7 +95,8 @@ pub async fn validate(shell: &Shell, arguments: &cli::Validate) -> Result<Report
 }
 
 async fn once(shell: &Shell, arguments: &cli::Validate) -> Result<Report, Error> {
-    let scope = Scope { since: arguments.since.as_deref(), stdin_path: arguments.stdin_path.as_deref() };
+    let (since, stdin_path) = (arguments.since.as_deref(), arguments.stdin_path.as_deref());
+    let scope = Scope { since, stdin_path, fix: arguments.fix };
     let Answer { mut validation, config, files, said } = judge(shell, &arguments.judged, &scope).await?;
     if !arguments.no_baseline {
         baseline::apply(&mut validation, &files, &baseline::path(&arguments.judged, config.as_ref()))?;
@@ -109,6 +115,8 @@ pub(super) struct Scope<'a> {
     /// Only what has changed since the merge base with this ref.
     pub since: Option<&'a str>,
     pub stdin_path: Option<&'a Utf8Path>,
+    /// Write the fixes first, and judge what comes of it.
+    pub fix: bool,
 }
 
 /// What was found, before a baseline has been looked at.
@@ -142,6 +150,9 @@ pub(super) async fn judge(shell: &Shell, arguments: &cli::Judged, scope: &Scope<
     if let Some(reference) = scope.since {
         said.push(since::only_changed(&mut folders, reference).await.map_err(ValidateError::from)?);
     }
+    if scope.fix && stdin {
+        return Err(ValidateError::FixedStdin.into());
+    }
     let files = Files::of(&folders);
     let config_tables = config.as_ref().map(|it| it.config_tables.as_slice()).unwrap_or_default();
     let promotion = arguments.promotion_type.map(PromotionType::from);
@@ -149,6 +160,11 @@ pub(super) async fn judge(shell: &Shell, arguments: &cli::Judged, scope: &Scope<
     let postgres = postgres.unwrap_or_default();
     let levels = config.as_ref().map(|it| it.rules.as_slice()).unwrap_or_default();
     let request = Request { postgres, promotion, config_tables, levels, ..Request::of(profile) };
+    if scope.fix {
+        let mended = folders.iter_mut().map(|folder| folder.mend(&request)).collect::<Vec<_>>();
+        mended.iter().try_for_each(|it| fix::write(&it.edits))?;
+        said.push(fix::told(&mended));
+    }
     let judged = folders.into_iter().map(|folder| folder.judge(&request));
     let validation = judged.reduce(together).ok_or(ValidateError::NothingNamed)?;
     Ok(Answer { validation, config, files, said })
@@ -201,9 +217,21 @@ impl Folder {
     /// What lies before the judged ones is replayed, what lies after the last of them is not looked at.
     fn judge(self, request: &Request) -> Validation {
         let last = self.files.iter().rposition(|it| self.judged.contains(&it.id)).map_or(0, |at| at + 1);
-        let migrations = self.files.into_iter().take(last).map(migration::read).collect::<Vec<_>>();
+        let files = self.files.into_par_iter().take(last);
+        let migrations = files.map(migration::read).collect::<Vec<_>>();
         let release = |it: &Migration| if self.judged.contains(&it.id) { Release::Judged } else { Release::History };
         lint::lint_in_order(migrations.iter().map(|it| (release(it), it)), request)
+    }
+
+    /// Puts the safe form of what has one into the files, here and not yet on the disk.
+    fn mend(&mut self, request: &Request) -> fix::Mended {
+        let judge = |it: &fix::Files| {
+            Self { root: self.root.clone(), files: it.all.clone(), judged: it.judged.clone() }.judge(request)
+        };
+        let mended = fix::mend(fix::Files { all: self.files.clone(), judged: self.judged.clone() }, judge);
+        self.files.clone_from(&mended.files.all);
+        self.judged.clone_from(&mended.files.judged);
+        mended
     }
 }
 

@@ -1,13 +1,15 @@
 //! A fix written into the files: the statement is replaced, and what must not share its transaction becomes migrations
 //! of their own, ordered right behind it.
 
+use std::collections::BTreeSet;
+
 use crate::{
     report::{Fix, FixStep, Run},
     sql::{self, Change, Span, Statement, change::Transaction},
 };
 
 use super::{
-    MigrationId, SourceFile, TransactionMode,
+    MigrationId, SourceFile,
     layout::{self, Script},
 };
 
@@ -26,7 +28,14 @@ pub struct Amended {
 
 /// Writes a fix into one of the files, which are in order. Nothing moves across another statement, so the end of all
 /// migrations is the same.
-pub fn amend(files: &[SourceFile], at: &MigrationId, fix: &Fix) -> Result<Amended, Refused> {
+///
+/// `fresh` are files that earlier fixes have made: what stands behind the statement's file stays there.
+pub fn amend(
+    files: &[SourceFile],
+    at: &MigrationId,
+    fresh: &BTreeSet<MigrationId>,
+    fix: &Fix,
+) -> Result<Amended, Refused> {
     let refused = |why: &str| Err(Refused(why.to_owned()));
     let Some(index) = files.iter().position(|it| it.id == *at) else { return refused("its file is gone") };
     let file = &files[index];
@@ -38,28 +47,31 @@ pub fn amend(files: &[SourceFile], at: &MigrationId, fix: &Fix) -> Result<Amende
     let Some((first, others)) = fix.steps.split_first() else { return refused("there is nothing to write") };
     let parts = if first.run == Run::InTransaction {
         Parts { text: in_place(text, fix.replaces, &first.sql), others, rest: None }
-    } else if migration.transaction == TransactionMode::Own {
-        return refused("its file begins and ends transactions of its own: split it first");
     } else {
         match apart(text, &migration.statements, position, first) {
             Some(apart) => apart.into_parts(&fix.steps),
-            None => return refused("settings of the session stand before it, which its own migration would lack"),
+            None => return refused("its file has transactions or settings of its own: split it first"),
         }
     };
-    let names = parts.others.iter().map(|it| it.name.clone()).chain(parts.rest.iter().map(|_| part_of(&file.id)));
-    let names = names.collect::<Vec<_>>();
-    let Some(ids) = ids_behind(files, index, &names) else {
+    let header = header_of(text);
+    let steps = parts.others.iter().map(|it| (it.name.clone(), told(it, header), it.sql.as_str()));
+    let rest = parts
+        .rest
+        .iter()
+        .map(|it| (part_of(&file.id), header.map(|it| it.of_rest(text)).unwrap_or_default(), it.as_str()));
+    let new = steps.chain(rest).map(|(name, head, sql)| (name, format!("{head}{}\n", sql.trim_end())));
+    let new = new.map(|(name, sql)| (name, with_ends_of(text, sql))).collect::<Vec<_>>();
+    let behind = files[index + 1..].iter().take_while(|it| fresh.contains(&it.id)).count();
+    let Some(ids) = ids_behind(files, index + behind, &new) else {
         return refused("no version is free between this migration and the next one");
     };
-    let header = header_of(text);
-    let steps = parts.others.iter().map(|it| (told(it, header), it.sql.clone()));
-    let rest = parts.rest.iter().map(|it| (header.map(|it| it.of_rest(text)).unwrap_or_default(), it.clone()));
-    let added = steps.chain(rest).zip(ids).map(|((head, sql), id)| SourceFile {
-        path: beside(file, &id),
-        text: format!("{head}{}\n", sql.trim_end()),
-        id,
-    });
-    Ok(Amended { added: added.collect(), text: parts.text })
+    let added = new.into_iter().zip(ids).map(|((_, text), id)| SourceFile { path: beside(file, &id), text, id });
+    Ok(Amended { added: added.collect(), text: with_ends_of(text, parts.text) })
+}
+
+/// Lines end as they do in the file.
+fn with_ends_of(text: &str, written: String) -> String {
+    if text.contains("\r\n") { written.replace("\r\n", "\n").replace('\n', "\r\n") } else { written }
 }
 
 /// What the statement's file and the new ones hold.
@@ -113,6 +125,7 @@ fn apart(text: &str, statements: &[Statement], position: usize, step: &FixStep) 
         match &other.change {
             Change::Set(set) if set.name.ends_with("_timeout") => {}
             Change::Set(_) if other.span.start < own.start => return None,
+            Change::Transaction(_) => return None,
             _ => matters[usize::from(other.span.start > own.start)] = true,
         }
     }
@@ -133,9 +146,20 @@ fn apart(text: &str, statements: &[Statement], position: usize, step: &FixStep) 
         (true, false) => after.to_owned(),
         (true, true) => format!("{begin}\n\n{after}"),
     };
-    let marked = if step.sql.trim_start().to_ascii_lowercase().starts_with("do ") { NO_TRANSACTION } else { "" };
-    let head = format!("{marked}{}", &text[..head_ends]);
+    let head = if is_block(step) {
+        let as_data = |line: &str| {
+            if line.starts_with("-- Type:") { "-- Type: data_migration\n".to_owned() } else { line.to_owned() }
+        };
+        format!("{NO_TRANSACTION}{}", text[..head_ends].split_inclusive('\n').map(as_data).collect::<String>())
+    } else {
+        text[..head_ends].to_owned()
+    };
     Some(Apart { before, head, after, alone: step.sql.clone() })
+}
+
+/// A `DO` block that commits: it changes rows, and nothing else says that it needs to be outside a transaction.
+fn is_block(step: &FixStep) -> bool {
+    step.run == Run::Alone && step.sql.get(..3).is_some_and(|it| it.eq_ignore_ascii_case("do "))
 }
 
 /// The first line that keeps a migration out of a transaction block.
@@ -168,7 +192,7 @@ impl Header<'_> {
 }
 
 fn told(step: &FixStep, header: Option<Header>) -> String {
-    let runs_block = step.run == Run::Alone && step.sql.starts_with("do ");
+    let runs_block = is_block(step);
     let mark = if runs_block { NO_TRANSACTION } else { "" };
     let Some(header) = header else { return mark.to_owned() };
     let kind = if runs_block { "data_migration" } else { "schema_safe" };
@@ -185,17 +209,20 @@ fn beside(file: &SourceFile, id: &MigrationId) -> camino::Utf8PathBuf {
     camino::Utf8PathBuf::from(format!("{root}{id}"))
 }
 
-/// Ids for new migrations right behind one, in the form of its own; `None` where there is no room.
-fn ids_behind(files: &[SourceFile], index: usize, names: &[String]) -> Option<Vec<MigrationId>> {
+/// Ids for new migrations right behind one, in the form of its own; `None` where there is no room. A file that holds
+/// the very text already was written by a run that was killed, and is taken for it.
+fn ids_behind(files: &[SourceFile], index: usize, new: &[(String, String)]) -> Option<Vec<MigrationId>> {
     let id = &files[index].id;
     let script = layout::script(&id.0);
-    let next = files.get(index + 1).map(|it| &it.id);
     let mut ids = Vec::new();
     let mut behind = version_text(&script)?;
-    for name in names {
+    for (name, text) in new {
         behind = succeeding(&behind)?;
         let id = MigrationId(renamed(&id.0, &script, &behind, name)?);
-        if next.is_some_and(|it| id >= *it) || files.iter().any(|it| it.id == id) {
+        let is_written = files.iter().any(|it| it.id == id && it.text == *text);
+        let is_taken = files.iter().any(|it| it.id == id) && !is_written;
+        let next = files[index + 1..].iter().find(|it| it.id != id && !ids.contains(&it.id));
+        if is_taken || next.is_some_and(|it| id >= it.id) {
             return None;
         }
         ids.push(id);

@@ -30,6 +30,7 @@ mod approvals;
 mod audit;
 mod bad_input;
 mod crash;
+mod fixes;
 mod lint;
 mod neon;
 mod neon_fake;

@@ -73,20 +73,6 @@ pub fn refresh(context: &Context, statement: &Statement, _: &Problem) -> Option<
     Some(Fix { title: "refresh it concurrently".to_owned(), replaces: statement.span, steps: vec![step] })
 }
 
-/// A single action, of a table without a default partition.
-pub fn detach(context: &Context, statement: &Statement, _: &Problem) -> Option<Fix> {
-    let Change::AlterTable(alter) = &statement.change else { return None };
-    let [action] = alter.actions.as_slice() else { return None };
-    let ActionKind::DetachPartition { partition, .. } = &action.kind else { return None };
-    // Of a parent that no file creates nobody knows whether it has a default partition.
-    context.catalog.table(&alter.table).filter(|it| it.partitioned && it.default_partition.is_none())?;
-    let draft = Draft::of(context, statement)?;
-    let sql = draft.write(&[draft.text, "{concurrently}"]);
-    let rollback = format!("attach {} again", draft.name(partition)?);
-    let step = alone(words(&["detach", partition.last()]), sql, rollback);
-    Some(Fix { title: TITLE.to_owned(), replaces: statement.span, steps: vec![step] })
-}
-
 /// What no transaction block allows, taken out of it as it stands.
 pub fn apart(context: &Context, statement: &Statement, _: &Problem) -> Option<Fix> {
     let draft = Draft::of(context, statement)?;

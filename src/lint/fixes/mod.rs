@@ -24,7 +24,6 @@ type Write = fn(&Context, &Statement, &Problem) -> Option<Fix>;
 pub static ALL: &[(&str, Write)] = &[
     ("check-without-not-valid", constraint::not_valid),
     ("constraint-building-index", constraint::from_index),
-    ("detach-without-concurrently", concurrently::detach),
     ("drop-index-without-concurrently", concurrently::drop_index),
     ("forbidden-in-transaction", concurrently::apart),
     ("foreign-key-without-not-valid", constraint::not_valid),

@@ -1,0 +1,159 @@
+//! `validate --fix`: writes the safe form of statements that have one, and shows the difference.
+
+use std::{
+    collections::BTreeSet,
+    fs::{self, Permissions},
+    io::Write,
+    os::unix::fs::PermissionsExt,
+};
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use crate::{
+    error::Error,
+    migration::{MigrationId, SourceFile, amend},
+    report::{Finding, Fix, Harm, Section, Severity, Validation, difference},
+};
+
+/// Migrations of one folder, in order, and which of them are judged.
+#[derive(Debug, Clone)]
+pub struct Files {
+    pub all: Vec<SourceFile>,
+    pub judged: BTreeSet<MigrationId>,
+}
+
+/// What becomes of them.
+#[derive(Debug)]
+pub struct Mended {
+    pub files: Files,
+    /// New and changed files, as they were and as they are to be.
+    pub edits: Vec<Edit>,
+    /// Fixes that were not written: where, and why.
+    pub left: Vec<String>,
+}
+
+/// One file that is written.
+#[derive(Debug)]
+pub struct Edit {
+    pub path: Utf8PathBuf,
+    /// `None`: it is new.
+    pub before: Option<String>,
+    pub after: String,
+}
+
+/// More rounds than any folder needs: each mends one finding.
+const ROUNDS: usize = 2_000;
+
+/// Mends one finding after the other, each time judging anew: a fix that leaves things no better is not taken.
+pub fn mend(files: Files, judge: impl Fn(&Files) -> Validation) -> Mended {
+    let original = files.all.clone();
+    let mut files = files;
+    let mut left = Vec::new();
+    let mut refused: BTreeSet<(Utf8PathBuf, String, String)> = BTreeSet::new();
+    let mut validation = judge(&files);
+    for _ in 0..ROUNDS {
+        let Some((finding, fix)) = next(&validation, &refused) else { break };
+        let why = match amended(&files, &fresh(&original, &files), finding, fix) {
+            Ok(amended) => {
+                let judged = judge(&amended);
+                if standing(&judged) < standing(&validation) {
+                    (files, validation) = (amended, judged);
+                    continue;
+                }
+                "what it would be replaced by is judged no better".to_owned()
+            }
+            Err(why) => why,
+        };
+        left.push(format!("{}:{}: {} is left to you: {why}", finding.file, finding.line, finding.rule));
+        refused.insert(key(finding));
+    }
+    Mended { edits: edits(&original, &files.all), files, left }
+}
+
+fn key(finding: &Finding) -> (Utf8PathBuf, String, String) {
+    (finding.file.clone(), finding.fingerprint.clone(), finding.message.clone())
+}
+
+fn next<'v>(
+    validation: &'v Validation,
+    refused: &BTreeSet<(Utf8PathBuf, String, String)>,
+) -> Option<(&'v Finding, &'v Fix)> {
+    let mendable = validation.findings.iter().filter(|it| it.waived.is_none() && !refused.contains(&key(it)));
+    mendable.filter_map(|it| Some((it, it.fix.as_ref()?))).next()
+}
+
+/// Errors, warnings, notices that stand: fewer of the worse is better. House rules do not count: new files repeat what
+/// the header of the first one lacks.
+fn standing(validation: &Validation) -> [usize; 3] {
+    [Severity::Error, Severity::Warning, Severity::Notice].map(|severity| {
+        validation
+            .findings
+            .iter()
+            .filter(|it| it.waived.is_none() && it.kind != Harm::Convention && it.severity == severity)
+            .count()
+    })
+}
+
+/// Files that this run has made.
+fn fresh(original: &[SourceFile], files: &Files) -> BTreeSet<MigrationId> {
+    let known = original.iter().map(|it| &it.id).collect::<BTreeSet<_>>();
+    files.all.iter().filter(|it| !known.contains(&it.id)).map(|it| it.id.clone()).collect()
+}
+
+fn amended(files: &Files, fresh: &BTreeSet<MigrationId>, finding: &Finding, fix: &Fix) -> Result<Files, String> {
+    let at = files.all.iter().position(|it| it.path == finding.file).ok_or("its file is gone")?;
+    let amended = amend::amend(&files.all, &files.all[at].id, fresh, fix).map_err(|refused| refused.0)?;
+    let mut next = files.clone();
+    next.all[at].text = amended.text;
+    next.all.retain(|it| !amended.added.iter().any(|added| added.id == it.id));
+    next.judged.extend(amended.added.iter().map(|it| it.id.clone()));
+    let behind = next.all[at + 1..].iter().take_while(|it| fresh.contains(&it.id)).count();
+    next.all.splice(at + 1 + behind..at + 1 + behind, amended.added);
+    Ok(next)
+}
+
+fn edits(before: &[SourceFile], after: &[SourceFile]) -> Vec<Edit> {
+    let was = |file: &SourceFile| before.iter().find(|it| it.id == file.id).map(|it| it.text.clone());
+    let edits = after.iter().map(|it| Edit { path: it.path.clone(), before: was(it), after: it.text.clone() });
+    edits.filter(|it| it.before.as_deref() != Some(it.after.as_str())).collect()
+}
+
+/// What was changed, as `diff -u` shows it, and what was left.
+pub fn told(mended: &[Mended]) -> Section {
+    let edits = mended.iter().flat_map(|it| &it.edits).collect::<Vec<_>>();
+    let left = mended.iter().flat_map(|it| &it.left).cloned().collect::<Vec<_>>();
+    let new = edits.iter().filter(|it| it.before.is_none()).count();
+    let title = match (edits.len(), new) {
+        (0, _) => "Nothing to write: no finding has a fix that can be written by itself".to_owned(),
+        (all, 0) => format!("Wrote {all} files"),
+        (all, new) => format!("Wrote {all} files, {new} of them new"),
+    };
+    let differences = edits
+        .iter()
+        .map(|it| difference::unified(it.path.as_str(), it.before.as_deref().unwrap_or_default(), &it.after));
+    let body = differences.chain((!left.is_empty()).then(|| left.join("\n"))).collect::<Vec<_>>().join("\n");
+    Section::Text { title, body }
+}
+
+/// Writes all edits, new files first: when that is cut short, no statement is lost, and the same command goes on.
+pub fn write(edits: &[Edit]) -> Result<(), Error> {
+    let (new, changed): (Vec<_>, Vec<_>) = edits.iter().partition(|it| it.before.is_none());
+    for edit in new.into_iter().chain(changed) {
+        let failed = |source| Error::File { action: "write", path: edit.path.to_string(), source };
+        put(&edit.path, &edit.after).map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// All of the text or what was there before, whatever happens meanwhile.
+fn put(path: &Utf8Path, text: &str) -> std::io::Result<()> {
+    let folder = path.parent().filter(|it| !it.as_str().is_empty()).unwrap_or(Utf8Path::new("."));
+    fs::create_dir_all(folder)?;
+    // Those of the file that is there; of a new one what the user's umask leaves.
+    let permissions = fs::metadata(path).map_or_else(|_| Permissions::from_mode(0o666), |it| it.permissions());
+    let mut file = tempfile::Builder::new().permissions(permissions).tempfile_in(folder)?;
+    file.write_all(text.as_bytes())?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
+}
