@@ -87,6 +87,12 @@ pub enum Command {
     /// Findings of old: what `validate` knows and does not report
     #[command(after_help = "Example:\n  liftlock baseline write")]
     Baseline(Baseline),
+    /// Write down what a database holds: schema, sizes, writes, open transactions; no rows, no secrets
+    #[command(
+        after_help = "Examples:\n  liftlock snapshot --env prod > catalog.json\n  liftlock validate --snapshot catalog.json\n\n\
+                            Reads only, and needs no privilege but to connect; `pg_read_all_stats` shows other roles' transactions."
+    )]
+    Snapshot(Env),
     /// What is applied, pending, changed or unknown in an environment
     #[command(after_help = "Example:\n  liftlock status --to prod")]
     Status(To),
@@ -236,6 +242,12 @@ pub struct Judged {
     /// Judge with the profile of this environment [default: production]
     #[arg(long, value_name = "ENV")]
     pub to: Option<String>,
+    /// Also read the database of `--to`: what it holds, how large it is; judge only what it has not applied
+    #[arg(long, requires = "to", conflicts_with = "snapshot")]
+    pub live: bool,
+    /// The same from a file of `liftlock snapshot`, without a connection
+    #[arg(long, value_name = "FILE")]
+    pub snapshot: Option<Utf8PathBuf>,
     /// Judge with this profile
     #[arg(long, value_enum, conflicts_with = "to")]
     pub profile: Option<Profile>,

@@ -4,6 +4,7 @@ use miette::Diagnostic;
 use thiserror::Error;
 
 use crate::{
+    catalog::snapshot::SnapshotError,
     commands::{
         convex::init::ConvexInitError, init::InitError, new::NewError, report::ReportError, rules::RulesError,
         validate::ValidateError,
@@ -49,6 +50,10 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Discover(#[from] DiscoverError),
+    /// A snapshot of a catalog was changed, or is none.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Snapshot(#[from] SnapshotError),
     /// No configuration was written.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -126,6 +131,7 @@ impl Error {
             Self::File { .. } | Self::NobodyToAsk | Self::NoFindings { .. } | Self::NoConfiguration => Exit::Usage,
             Self::Config(errors) => errors.exit(),
             Self::Discover(error) => error.exit(),
+            Self::Snapshot(error) => error.exit(),
             Self::Init(error) => error.exit(),
             Self::ConvexInit(error) => error.exit(),
             Self::New(error) => error.exit(),

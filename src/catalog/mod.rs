@@ -9,6 +9,7 @@ mod objects;
 mod proof;
 mod queries;
 mod replay;
+pub mod snapshot;
 
 pub use measures::{Measures, OpenTransaction, Size, Writes};
 pub use objects::{
@@ -70,6 +71,9 @@ pub struct Origin {
 pub enum Release {
     /// Those before the ones that are judged.
     History,
+    /// Those before the ones that are judged, which the database that is judged for has not applied: what they make
+    /// is new there, too.
+    Pending,
     /// Those that are judged.
     Judged,
 }
@@ -167,7 +171,7 @@ impl Catalog {
 
     /// A table or materialized view that the judged release creates, or a temporary table.
     pub fn is_new(&self, name: &ObjectName) -> bool {
-        self.relation_origin(name).is_some_and(|origin| origin.release == Release::Judged)
+        self.relation_origin(name).is_some_and(Origin::is_new)
     }
 
     /// The same, and for sure: `IF NOT EXISTS` may have found one with data in it.
@@ -185,12 +189,12 @@ impl Catalog {
 impl Origin {
     /// Made by the judged release, and certainly not there before.
     pub fn is_surely_new(self) -> bool {
-        self.release == Release::Judged && self.certain
+        self.is_new() && self.certain
     }
 
-    /// Made by the judged release.
+    /// Made by files that the database has not applied: the judged release, and what must go before it.
     pub fn is_new(self) -> bool {
-        self.release == Release::Judged
+        self.release != Release::History
     }
 }
 

@@ -11,6 +11,7 @@ pub mod doctor;
 mod fix;
 mod formats;
 pub mod init;
+mod known;
 pub mod new;
 pub mod plan;
 pub mod progress;
@@ -164,6 +165,7 @@ async fn dispatch(shell: &Shell, command: &Command) -> Result<Report, Error> {
         Command::New(arguments) => new::new(shell, arguments).await,
         Command::Validate(arguments) => validate::validate(shell, arguments).await,
         Command::Baseline(arguments) => baseline::baseline(shell, arguments).await,
+        Command::Snapshot(arguments) => known::snapshot(shell, arguments).await,
         Command::Status(arguments) => status::status(shell, arguments).await,
         Command::Plan(arguments) => plan::plan(shell, arguments).await,
         Command::Promote(arguments) => promote::promote(shell, arguments).await,

@@ -11,7 +11,11 @@ use miette::Diagnostic;
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 use thiserror::Error;
 
-use super::{Shell, baseline, fix, report::judged};
+use super::{
+    Shell, baseline, fix,
+    known::{self, Known},
+    report::judged,
+};
 use crate::{
     catalog::Release,
     cli::{self, FailOn},
@@ -156,10 +160,16 @@ pub(super) async fn judge(shell: &Shell, arguments: &cli::Judged, scope: &Scope<
     let files = Files::of(&folders);
     let config_tables = config.as_ref().map(|it| it.config_tables.as_slice()).unwrap_or_default();
     let promotion = arguments.promotion_type.map(PromotionType::from);
-    let postgres = arguments.postgres.or(config.as_ref().and_then(|it| it.postgres));
-    let postgres = postgres.unwrap_or_default();
+    let mut known = known::known(shell, config.as_ref(), arguments).await?;
+    let configured = config.as_ref().and_then(|it| it.postgres);
+    let postgres = match &mut known {
+        Some(known) => known.major(arguments.postgres, configured),
+        None => arguments.postgres.or(configured),
+    };
+    let (postgres, found) = (postgres.unwrap_or_default(), known.as_ref().map(|it| &it.catalog));
     let levels = config.as_ref().map(|it| it.rules.as_slice()).unwrap_or_default();
-    let request = Request { postgres, promotion, config_tables, levels, ..Request::of(profile) };
+    let skipped = folders.iter_mut().map(|folder| folder.leave_out(known.as_ref())).sum();
+    let request = Request { postgres, promotion, config_tables, found, levels, ..Request::of(profile) };
     if scope.fix {
         let mended = folders.iter_mut().map(|folder| folder.mend(&request)).collect::<Vec<_>>();
         mended.iter().try_for_each(|it| fix::write(&it.edits))?;
@@ -167,6 +177,7 @@ pub(super) async fn judge(shell: &Shell, arguments: &cli::Judged, scope: &Scope<
     }
     let judged = folders.into_iter().map(|folder| folder.judge(&request));
     let validation = judged.reduce(together).ok_or(ValidateError::NothingNamed)?;
+    said.splice(0..0, known.iter().map(|it| it.section(skipped)));
     Ok(Answer { validation, config, files, said })
 }
 
@@ -214,12 +225,26 @@ impl Folder {
         Ok(Self { root: root.to_owned(), files, judged })
     }
 
+    /// Leaves out what a database has applied: it holds that already. How many of them were to be judged.
+    fn leave_out(&mut self, known: Option<&Known>) -> usize {
+        let Some(known) = known else { return 0 };
+        let before = self.judged.len();
+        self.files.retain(|it| !known.has(&it.id));
+        self.judged.retain(|it| !known.has(it));
+        before - self.judged.len()
+    }
+
     /// What lies before the judged ones is replayed, what lies after the last of them is not looked at.
+    /// Before a database that was read, they are new there, too.
     fn judge(self, request: &Request) -> Validation {
         let last = self.files.iter().rposition(|it| self.judged.contains(&it.id)).map_or(0, |at| at + 1);
         let files = self.files.into_par_iter().take(last);
         let migrations = files.map(migration::read).collect::<Vec<_>>();
-        let release = |it: &Migration| if self.judged.contains(&it.id) { Release::Judged } else { Release::History };
+        let release = |it: &Migration| match request.found {
+            _ if self.judged.contains(&it.id) => Release::Judged,
+            Some(_) => Release::Pending,
+            None => Release::History,
+        };
         lint::lint_in_order(migrations.iter().map(|it| (release(it), it)), request)
     }
 

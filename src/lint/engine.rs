@@ -123,7 +123,7 @@ impl<'a> Engine<'a> {
             self.catalog.end_session();
         }
         match release {
-            Release::History => {
+            Release::History | Release::Pending => {
                 let start = self.undo_of(migration);
                 for statement in &migration.statements {
                     self.replay(statement, origin);

@@ -1,6 +1,7 @@
 //! Connecting to Postgres: addresses, verified encryption, timeouts, the session advisory lock, identity.
 
 mod address;
+pub mod catalog;
 mod encryption;
 mod failure;
 mod identity;

@@ -9,6 +9,7 @@
 mod backup;
 mod bookkeeping;
 mod branches;
+mod catalog;
 mod connections;
 mod convex;
 mod convex_functions;

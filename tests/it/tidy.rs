@@ -36,9 +36,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("promote", &["sync", "services", "lint", "catalog", "migration", "sql", "report", "config", "secret", "exit"]),
     ("sync", &["services", "sql", "report", "config", "secret", "exit"]),
-    ("services", &["migration", "sql", "report", "config", "secret", "exit"]),
+    ("services", &["catalog", "migration", "sql", "report", "config", "secret", "exit"]),
     ("lint", &["catalog", "migration", "sql", "report", "config", "exit"]),
-    ("catalog", &["sql"]),
+    ("catalog", &["sql", "exit"]),
     ("migration", &["sql", "exit"]),
     ("sql", &[]),
     ("report", &["sql", "exit"]),
@@ -46,7 +46,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("secret", &[]),
     ("exit", &[]),
     // Part of the shell: `Error` gathers the errors of all modules, and nothing else; see `more_than_errors`.
-    ("error", &["config", "migration", "promote", "sync", "services", "lint", "commands", "exit"]),
+    ("error", &["catalog", "config", "migration", "promote", "sync", "services", "lint", "commands", "exit"]),
 ];
 
 /// Crates and where they may be named, as beginnings of paths below `src/`.

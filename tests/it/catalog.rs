@@ -1,0 +1,3 @@
+//! What `liftlock snapshot` and `validate --live` read of a database is true, of no row, and readable by anybody.
+
+mod live;
