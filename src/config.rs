@@ -37,7 +37,7 @@ use self::{
     places::{NotYaml, Path, Places},
     raw::RawConfig,
 };
-use crate::secret::Secret;
+use crate::{migration::layout::Asked, secret::Secret};
 
 /// The name of the configuration file.
 pub const FILE_NAME: &str = "liftlock.yml";
@@ -209,6 +209,8 @@ pub struct Config {
     pub config_tables: Vec<String>,
     /// Rules whose severity is configured, in the file's order.
     pub rules: Vec<RuleLevels>,
+    /// Whose layout the folder has, as far as it is configured.
+    pub layout: Asked,
     /// What migrations are judged for; `None` when not configured.
     pub postgres: Option<PostgresMajor>,
     /// `None` when not configured.

@@ -68,7 +68,8 @@ pub fn report(command: &'static str, prepared: &Prepared<'_>, decision: &Decisio
 
 /// All migrations of the folder, read.
 pub fn files(config: &Config) -> Result<Vec<Migration>, Error> {
-    Ok(discover::folder(&config.migrations)?.into_iter().map(migration::read).collect())
+    let folder = discover::whole(&config.migrations, config.layout)?;
+    Ok(folder.files.into_iter().map(migration::read).collect())
 }
 
 /// Haste and its reasons; `None` when nobody asked for it.

@@ -8,7 +8,6 @@ use std::{cmp::Reverse, collections::BTreeSet};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use miette::Diagnostic;
-use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 use thiserror::Error;
 
 use super::{
@@ -22,9 +21,12 @@ use crate::{
     config::{Config, ProfileName, PromotionType},
     error::Error,
     exit::Exit,
-    lint::{self, Request},
-    migration::{self, Migration, MigrationId, SourceFile, discover},
-    report::{Report, Section, Severity, Validation, Verdict},
+    lint::{self, Conventions, Request},
+    migration::{
+        Migration, MigrationId, SourceFile, discover,
+        layout::{Applier, Asked},
+    },
+    report::{LayoutView, Report, Section, Severity, Validation, Verdict},
 };
 
 /// Why nothing could be judged.
@@ -144,11 +146,13 @@ pub(super) async fn judge(shell: &Shell, arguments: &cli::Judged, scope: &Scope<
     let config = configuration(shell, arguments, scope.stdin_path)?;
     let profile = profile(config.as_ref(), arguments)?;
     let configured = config.as_ref().map(|it| it.migrations.clone());
+    let unknown = Asked { applier: Applier::Unknown, ..Asked::default() };
+    let asked = config.as_ref().map_or(unknown, |it| it.layout);
     let mut folders = match (arguments.paths.as_slice(), &configured) {
-        _ if stdin => vec![stdin::folder(scope.stdin_path, configured.as_deref()).await?],
+        _ if stdin => vec![stdin::folder(scope.stdin_path, configured.as_deref(), asked).await?],
         ([], None) => return Err(ValidateError::NothingNamed.into()),
-        ([], Some(folder)) => vec![Folder::whole(folder)?],
-        (paths, _) => folders(paths, configured.as_deref())?,
+        ([], Some(folder)) => vec![Folder::whole(folder, asked)?],
+        (paths, _) => folders(paths, configured.as_deref(), asked)?,
     };
     let mut said = Vec::new();
     if let Some(reference) = scope.since {
@@ -169,7 +173,8 @@ pub(super) async fn judge(shell: &Shell, arguments: &cli::Judged, scope: &Scope<
     let (postgres, found) = (postgres.unwrap_or_default(), known.as_ref().map(|it| &it.catalog));
     let levels = config.as_ref().map(|it| it.rules.as_slice()).unwrap_or_default();
     let skipped = folders.iter_mut().map(|folder| folder.leave_out(known.as_ref())).sum();
-    let request = Request { postgres, promotion, config_tables, found, levels, ..Request::of(profile) };
+    let conventions = if config.is_some() { Conventions::Ours } else { Conventions::None };
+    let request = Request { postgres, promotion, config_tables, found, levels, conventions, ..Request::of(profile) };
     if scope.fix {
         let mended = folders.iter_mut().map(|folder| folder.mend(&request)).collect::<Vec<_>>();
         mended.iter().try_for_each(|it| fix::write(&it.edits))?;
@@ -216,13 +221,19 @@ struct Folder {
     root: Utf8PathBuf,
     files: Vec<SourceFile>,
     judged: BTreeSet<MigrationId>,
+    /// The rest of what was seen in it.
+    seen: discover::Folder,
 }
 
 impl Folder {
-    fn whole(root: &Utf8Path) -> Result<Self, Error> {
-        let files = discover::folder(root)?;
-        let judged = files.iter().map(|it| it.id.clone()).collect();
-        Ok(Self { root: root.to_owned(), files, judged })
+    fn whole(root: &Utf8Path, asked: Asked) -> Result<Self, Error> {
+        let folder = discover::whole(root, asked)?;
+        let judged = folder.files.iter().map(|it| it.id.clone()).collect();
+        Ok(Self::of(folder, judged))
+    }
+
+    fn of(mut seen: discover::Folder, judged: BTreeSet<MigrationId>) -> Self {
+        Self { root: seen.root.clone(), files: std::mem::take(&mut seen.files), judged, seen }
     }
 
     /// Leaves out what a database has applied: it holds that already. How many of them were to be judged.
@@ -237,26 +248,44 @@ impl Folder {
     /// What lies before the judged ones is replayed, what lies after the last of them is not looked at.
     /// Before a database that was read, they are new there, too.
     fn judge(self, request: &Request) -> Validation {
-        let last = self.files.iter().rposition(|it| self.judged.contains(&it.id)).map_or(0, |at| at + 1);
-        let files = self.files.into_par_iter().take(last);
-        let migrations = files.map(migration::read).collect::<Vec<_>>();
+        let Self { mut files, judged, seen, .. } = self;
+        let last = files.iter().rposition(|it| judged.contains(&it.id)).map_or(0, |at| at + 1);
+        files.truncate(last);
+        let layout = layout_view(&seen);
+        let migrations = discover::Folder { files, ..seen }.read();
         let release = |it: &Migration| match request.found {
-            _ if self.judged.contains(&it.id) => Release::Judged,
+            _ if judged.contains(&it.id) => Release::Judged,
             Some(_) => Release::Pending,
             None => Release::History,
         };
-        lint::lint_in_order(migrations.iter().map(|it| (release(it), it)), request)
+        let validation = lint::lint_in_order(migrations.iter().map(|it| (release(it), it)), request);
+        Validation { layouts: vec![layout], ..validation }
     }
 
     /// Puts the safe form of what has one into the files, here and not yet on the disk.
     fn mend(&mut self, request: &Request) -> fix::Mended {
         let judge = |it: &fix::Files| {
-            Self { root: self.root.clone(), files: it.all.clone(), judged: it.judged.clone() }.judge(request)
+            let (files, judged) = (it.all.clone(), it.judged.clone());
+            Self { root: self.root.clone(), files, judged, seen: self.seen.clone() }.judge(request)
         };
         let mended = fix::mend(fix::Files { all: self.files.clone(), judged: self.judged.clone() }, judge);
         self.files.clone_from(&mended.files.all);
         self.judged.clone_from(&mended.files.judged);
         mended
+    }
+}
+
+fn layout_view(folder: &discover::Folder) -> LayoutView {
+    let layout = folder.found.layout;
+    LayoutView {
+        folder: folder.root.to_string(),
+        tool: layout.tool.name().to_owned(),
+        title: layout.tool.title().to_owned(),
+        by: folder.found.by.clone(),
+        transactions: layout.transactions.name().to_owned(),
+        said: layout.transactions.said().to_owned(),
+        left_out: folder.left_out.iter().map(|(id, why)| format!("{id} ({why})")).collect(),
+        notes: folder.found.notes.clone(),
     }
 }
 
@@ -269,7 +298,7 @@ impl Files {
 }
 
 /// The folders that the paths lie in, each once, in the order in which they are named.
-fn folders(paths: &[Utf8PathBuf], configured: Option<&Utf8Path>) -> Result<Vec<Folder>, Error> {
+fn folders(paths: &[Utf8PathBuf], configured: Option<&Utf8Path>, asked: Asked) -> Result<Vec<Folder>, Error> {
     let mut folders: Vec<Folder> = Vec::new();
     for path in paths {
         if !path.exists() {
@@ -280,12 +309,12 @@ fn folders(paths: &[Utf8PathBuf], configured: Option<&Utf8Path>) -> Result<Vec<F
         let at = match folders.iter().position(|it| self::real(&it.root) == real) {
             Some(at) => at,
             None => {
-                let files = if named.is_dir() || within(&root, configured) {
-                    discover::folder(&root)?
+                let folder = if named.is_dir() || within(&root, configured) {
+                    discover::whole(&root, asked)?
                 } else {
-                    discover::around(&named, &root)?
+                    discover::around(&named, &root, asked)?
                 };
-                folders.push(Folder { root, files, judged: BTreeSet::new() });
+                folders.push(Folder::of(folder, BTreeSet::new()));
                 folders.len() - 1
             }
         };
@@ -298,12 +327,13 @@ fn folders(paths: &[Utf8PathBuf], configured: Option<&Utf8Path>) -> Result<Vec<F
 /// (a down script, another extension) was named by a person, so it is judged all the same, after all others.
 fn judge_named(folder: &mut Folder, named: &Utf8Path) -> Result<(), Error> {
     let path = real(named);
-    let chosen = folder.files.iter().filter(|it| real(&it.path).starts_with(&path)).map(|it| it.id.clone());
+    let files = &mut folder.files;
+    let chosen = files.iter().filter(|it| real(&it.path).starts_with(&path)).map(|it| it.id.clone());
     let chosen = chosen.collect::<Vec<_>>();
     if chosen.is_empty() {
         let file = discover::file(named)?;
         folder.judged.insert(file.id.clone());
-        folder.files.push(file);
+        files.push(file);
     }
     folder.judged.extend(chosen);
     Ok(())
@@ -336,6 +366,10 @@ fn together(mut all: Validation, next: Validation) -> Validation {
     all.files += next.files;
     all.statements += next.statements;
     all.unread += next.unread;
+    for (kind, count) in next.unread_kinds {
+        *all.unread_kinds.entry(kind).or_default() += count;
+    }
+    all.layouts.extend(next.layouts);
     all.findings.extend(next.findings);
     all.explanations.extend(next.explanations);
     all.sources.extend(next.sources);

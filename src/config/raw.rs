@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Deletes, Level, ProfileName, Reviews, Verify, duration};
+use crate::migration::layout::{Tool, Transactions};
 
 /// The configuration of liftlock, <https://github.com/liftlock/liftlock>.
 ///
@@ -25,6 +26,10 @@ pub struct RawConfig {
     #[serde(default)]
     #[schemars(inner(length(min = 1)))]
     pub config_tables: Vec<String>,
+    /// Whose layout the folder has. Default: what is found in it.
+    pub layout: Option<Tool>,
+    /// What is one transaction when that tool applies the files. Default: as the tool does.
+    pub transactions: Option<Transactions>,
     /// PostgreSQL's major version that migrations are judged for. Default: 17.
     #[schemars(range(min = 14, max = 18), extend("examples" = ["17"]))]
     pub postgres: Option<u8>,

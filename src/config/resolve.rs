@@ -20,7 +20,7 @@ use super::{
     values::{self, is_table_name},
     variables::{self, Trouble},
 };
-use crate::secret::Secret;
+use crate::{migration::layout::Asked, secret::Secret};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Postgres keeps its timeouts as milliseconds in an `int`.
@@ -54,6 +54,7 @@ pub fn resolve(
         incomplete: BTreeMap::new(),
         config_tables: reading.tables(&["config_tables"], raw.config_tables),
         rules: super::rules::read(raw.rules, places),
+        layout: Asked { tool: raw.layout, transactions: raw.transactions, ..Asked::default() },
         postgres: raw.postgres.and_then(PostgresMajor::new),
         audit: raw.audit.map(|audit| reading.audit(audit)),
         sync: None,

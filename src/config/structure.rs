@@ -12,7 +12,7 @@ use super::{
 };
 
 /// Keys that other versions of liftlock have, or will have.
-const NOT_IN_THIS_VERSION: [&str; 2] = ["layout", "provider"];
+const NOT_IN_THIS_VERSION: [&str; 1] = ["provider"];
 
 /// Complains about keys and types, and takes what was complained about out of the document, so that the
 /// rest can be judged too.

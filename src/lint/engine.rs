@@ -17,7 +17,7 @@ use crate::{
 };
 
 use super::{
-    Context, OpenTransaction, OpenedBy, Problem, Request, Rule, fixes, header, levels,
+    Context, Conventions, OpenTransaction, OpenedBy, Problem, Request, Rule, fixes, header, levels,
     rule::{Check, DirectiveUse, Verdict, Waivable},
     rules,
     timeline::{self, Held, Orders, Step, Timeline},
@@ -31,6 +31,7 @@ pub struct Engine<'a> {
     promotion: Option<PromotionType>,
     emergency: Option<&'a str>,
     config_tables: &'a [ObjectName],
+    conventions: Conventions,
     levels: &'a [RuleLevels],
     catalog: Catalog,
     /// Migrations run so far.
@@ -93,7 +94,7 @@ enum Around<'p> {
 
 impl<'a> Engine<'a> {
     pub fn new(request: &Request<'a>, config_tables: &'a [ObjectName]) -> Self {
-        let Request { profile, postgres, promotion, emergency, levels, found, .. } = *request;
+        let Request { profile, postgres, promotion, emergency, levels, conventions, found, .. } = *request;
         let validation = Validation { profile: profile.name().to_owned(), ..Validation::default() };
         let catalog = found.cloned().unwrap_or_default();
         Self {
@@ -102,6 +103,7 @@ impl<'a> Engine<'a> {
             promotion,
             emergency,
             config_tables,
+            conventions,
             levels,
             count: catalog.migrations.len(),
             catalog,
@@ -297,8 +299,9 @@ impl<'a> Engine<'a> {
 
     /// One statement that runs, then those inside it, then those of the routines it calls.
     fn visit(&mut self, visit: &mut Visit, statement: &Statement, path: Path) {
-        if matches!(statement.change, Change::Unread { .. }) {
+        if let Change::Unread { reason } = &statement.change {
             self.validation.unread += 1;
+            *self.validation.unread_kinds.entry(reason.kind().to_owned()).or_default() += 1;
         }
         for rule in rules::ALL {
             if let Check::Statement(check) = rule.check {
@@ -390,6 +393,9 @@ impl<'a> Engine<'a> {
     /// Problems become findings: with a place that a reader can find, and waived when something waives them.
     fn record(&mut self, visit: &mut Visit, rule: &Rule, problems: Vec<Problem>, path: Path) {
         if problems.is_empty() {
+            return;
+        }
+        if self.conventions == Conventions::None && rules::HOUSE.iter().any(|house| house.name == rule.name) {
             return;
         }
         let Some(severity) = levels::severity(rule, self.profile, self.levels) else {

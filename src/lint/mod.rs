@@ -45,6 +45,7 @@ pub struct Request<'a> {
     pub postgres: PostgresMajor,
     /// `None`: nobody said what kind of promotion this is for.
     pub promotion: Option<PromotionType>,
+    pub conventions: Conventions,
     /// Lifts the findings of rules that a hotfix lifts, for this reason.
     pub emergency: Option<&'a str>,
     /// What `config_only` promotions may change, as the configuration says it: `site_settings`, `app.flags`.
@@ -53,6 +54,15 @@ pub struct Request<'a> {
     pub found: Option<&'a Catalog>,
     /// Rules whose severity is configured.
     pub levels: &'a [RuleLevels],
+}
+
+/// Whose conventions hold for names and headers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Conventions {
+    /// Those of teams that promote with liftlock: there is a configuration.
+    Ours,
+    /// Nobody's: rules that ask for a name or a header say nothing.
+    None,
 }
 
 impl Request<'_> {
@@ -64,6 +74,7 @@ impl Request<'_> {
             profile,
             postgres: PostgresMajor::default(),
             promotion: None,
+            conventions: Conventions::Ours,
             emergency: None,
             config_tables: &[],
             found: None,

@@ -180,7 +180,7 @@ pub struct Docs {
 /// One ` ```sql bad ` or ` ```sql good ` block.
 ///
 /// Words after it, all optional: `name=…` the migration's name, `type=…` the promotion type, `config=…` the
-/// configuration's tables, `whole` when the block is the whole file (otherwise tests put a header above it);
+/// configuration's tables, `layout=…` the tool that applies it, `whole` when the block is the whole file (otherwise tests put a header above it);
 /// what real Postgres must say: `locks=table:ShareLock,…` the strongest lock on relations of the setup,
 /// `fails=23502` the SQLSTATE, `commits` when it cannot run inside a transaction block, `unrun=REASON` when it
 /// is nothing that a server can run.

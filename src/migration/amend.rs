@@ -10,7 +10,7 @@ use crate::{
 
 use super::{
     MigrationId, SourceFile,
-    layout::{self, Script},
+    script::{self, Script},
 };
 
 /// Why a fix cannot be written by itself: what a person has to do first, or instead.
@@ -166,7 +166,7 @@ fn is_block(step: &FixStep) -> bool {
 const NO_TRANSACTION: &str = "-- no-transaction\n";
 
 fn part_of(id: &MigrationId) -> String {
-    let name = layout::script(&id.0).name;
+    let name = script::script(&id.0).name;
     let words = name.trim_start_matches(|it: char| it.is_ascii_digit() || it == '_' || it == '-').to_owned();
     format!("{}_rest", words.trim_end_matches("_safe"))
 }
@@ -213,7 +213,7 @@ fn beside(file: &SourceFile, id: &MigrationId) -> camino::Utf8PathBuf {
 /// the very text already was written by a run that was killed, and is taken for it.
 fn ids_behind(files: &[SourceFile], index: usize, new: &[(String, String)]) -> Option<Vec<MigrationId>> {
     let id = &files[index].id;
-    let script = layout::script(&id.0);
+    let script = script::script(&id.0);
     let mut ids = Vec::new();
     let mut behind = version_text(&script)?;
     for (name, text) in new {

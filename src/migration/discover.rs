@@ -4,17 +4,26 @@
 mod tests;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, HashMap},
     fs::File,
     io::Read,
 };
 
 use camino::{Utf8Path, Utf8PathBuf};
 use miette::Diagnostic;
+use rayon::prelude::{IntoParallelIterator, ParallelIterator};
 use thiserror::Error;
 use walkdir::{DirEntry, WalkDir};
 
-use super::{MigrationId, SourceFile, layout};
+use super::{
+    Beside, Migration, MigrationId, SourceFile,
+    layout::{
+        Asked, Found, Tool,
+        detect::{self, Seen},
+        downs, select,
+    },
+    read_in, script,
+};
 use crate::exit::Exit;
 
 /// The largest file that is read, in bytes. The largest hand-written migration that we know of is a tenth.
@@ -110,7 +119,7 @@ pub fn ids(root: &Utf8Path) -> Result<Vec<MigrationId>, DiscoverError> {
     if root.symlink_metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
         return Err(DiscoverError::NoFolder { path: root.to_owned() });
     }
-    Ok(up_scripts(walk(root, usize::MAX)?).into_iter().map(MigrationId).collect())
+    Ok(up_scripts(walk(root, usize::MAX)?.sql).into_iter().map(MigrationId).collect())
 }
 
 /// Where migrations usually lie.
@@ -171,9 +180,41 @@ pub fn likely_folders(project: &Utf8Path) -> Vec<(Utf8PathBuf, usize)> {
     folders
 }
 
-/// All up migrations of a folder, in order. Down scripts are left out, hidden folders and `node_modules` are
-/// not entered, symbolic links are followed.
+/// A folder as the tool whose layout it has sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Folder {
+    pub root: Utf8PathBuf,
+    pub found: Found,
+    /// Its migrations, in order.
+    pub files: Vec<SourceFile>,
+    /// What lies beside them; nothing for those that are not in it.
+    pub beside: HashMap<MigrationId, Beside>,
+    /// Other `.sql` files that are no migrations and undo none, by id, and why.
+    pub left_out: Vec<(String, &'static str)>,
+}
+
+impl Folder {
+    /// Reads the migrations as their tool applies them.
+    pub fn read(self) -> Vec<Migration> {
+        let Self { found, files, beside, .. } = self;
+        let read = |file: SourceFile| {
+            let beside = beside.get(&file.id).copied().unwrap_or_default();
+            read_in(file, found.layout, beside)
+        };
+        let mut migrations: Vec<Migration> = files.into_par_iter().map(read).collect();
+        downs::expect(&mut migrations);
+        migrations
+    }
+}
+
+/// All up migrations of a folder, in order, as a promotion applies them.
 pub fn folder(root: &Utf8Path) -> Result<Vec<SourceFile>, DiscoverError> {
+    Ok(whole(root, Asked::default())?.files)
+}
+
+/// A whole folder. Down scripts are not among its migrations, hidden folders and `node_modules` are not entered,
+/// symbolic links are followed.
+pub fn whole(root: &Utf8Path, asked: Asked) -> Result<Folder, DiscoverError> {
     let metadata = std::fs::metadata(root).map_err(|source| match source.kind() {
         std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => {
             DiscoverError::NoFolder { path: root.to_owned() }
@@ -183,21 +224,110 @@ pub fn folder(root: &Utf8Path) -> Result<Vec<SourceFile>, DiscoverError> {
     if !metadata.is_dir() {
         return Err(DiscoverError::NotAFolder { path: root.to_owned() });
     }
-    let ids = up_scripts(walk(root, usize::MAX)?);
-    if ids.is_empty() {
+    let folder = surveyed(root, usize::MAX, asked)?;
+    if folder.files.is_empty() {
         return Err(DiscoverError::None { path: root.to_owned() });
     }
-    refuse_same_version(root, &ids)?;
-    ids.into_iter().map(|id| read_file(root, id)).collect()
+    Ok(folder)
 }
 
 /// The same, but no deeper than `file` lies below `root`, and perhaps nothing: for a file that a person names
 /// anywhere on a disk, whose folder may hold much else.
-pub fn around(file: &Utf8Path, root: &Utf8Path) -> Result<Vec<SourceFile>, DiscoverError> {
+pub fn around(file: &Utf8Path, root: &Utf8Path, asked: Asked) -> Result<Folder, DiscoverError> {
     let in_root = file.parent().is_some_and(|folder| folder == root || folder == "" && root == ".");
-    let ids = up_scripts(walk(root, if in_root { 1 } else { 2 })?);
-    refuse_same_version(root, &ids)?;
-    ids.into_iter().map(|id| read_file(root, id)).collect()
+    surveyed(root, if in_root { 1 } else { 2 }, asked)
+}
+
+/// One text that lies in no folder.
+pub fn alone(root: &Utf8Path, file: SourceFile, asked: Asked) -> Folder {
+    let text = (file.id.0.as_str(), file.text.as_str());
+    let seen = Seen { files: &[text], marks: &[], root: root.as_str(), above: &|_| None };
+    let found = detect::found(&seen, asked);
+    Folder { root: root.to_owned(), found, files: vec![file], beside: HashMap::new(), left_out: Vec::new() }
+}
+
+fn surveyed(root: &Utf8Path, depth: usize, asked: Asked) -> Result<Folder, DiscoverError> {
+    let Listing { sql, marks } = walk(root, depth)?;
+    let above = |name: &str| above(root, name);
+    let is_refinery = asked.tool == Some(Tool::Refinery)
+        || sql.iter().any(|id| id.contains("__")) && above("Cargo.toml").is_some_and(|text| text.contains("refinery"));
+    let mut sources: HashMap<String, SourceFile> = HashMap::new();
+    {
+        let downs = select::downs(&sql, is_refinery);
+        let candidates = sql.iter().filter(|id| !downs.contains(id));
+        // A dump may be larger than any migration; it is read only where it must be one.
+        let has_numbered = sql.iter().any(|id| script::script(id).version.is_some());
+        for id in candidates.filter(|id| !(has_numbered && select::is_dump(id) && may_leave_out(asked))) {
+            sources.insert(id.clone(), read_file(root, id.clone())?);
+        }
+    }
+    let texts: Vec<(&str, &str)> =
+        sql.iter().filter_map(|id| Some((id.as_str(), sources.get(id)?.text.as_str()))).collect();
+    let seen = Seen { files: &texts, marks: &marks, root: root.as_str(), above: &above };
+    let mut found = detect::found(&seen, asked);
+    let journal = marks.iter().find(|mark| mark.ends_with("meta/_journal.json")).and_then(|mark| beside(root, mark));
+    let selection = select::select(&mut found, asked, &sql, journal.as_deref());
+    if found.layout.tool.refuses_same_version() && !(asked.may_be_any() && found.layout.tool == Tool::Liftlock) {
+        refuse_same_version(root, &selection.up)?;
+    }
+    let mut files = Vec::with_capacity(selection.up.len());
+    for id in &selection.up {
+        files.push(match sources.remove(id) {
+            Some(file) => file,
+            None => read_file(root, id.clone())?,
+        });
+    }
+    let down = selection.down.iter().map(|(up, down)| {
+        // One that cannot be read is there all the same.
+        let count = read_file(root, down.clone()).map_or(1, |file| downs::count(&file.text));
+        (MigrationId(up.clone()), Beside { down: Some(count), in_transaction: None })
+    });
+    let mut around: HashMap<MigrationId, Beside> = down.collect();
+    for mark in &marks {
+        if let Some((id, in_transaction)) = said_beside(root, mark) {
+            around.entry(id).or_default().in_transaction = Some(in_transaction);
+        }
+    }
+    Ok(Folder { root: root.to_owned(), found, files, beside: around, left_out: selection.left_out })
+}
+
+/// Whether dumps are passed over: not in a folder that liftlock itself applies, all of it.
+fn may_leave_out(asked: Asked) -> bool {
+    match asked.tool {
+        Some(tool) => tool != Tool::Liftlock,
+        None => asked.may_be_any(),
+    }
+}
+
+/// What a file beside a migration says of its transaction.
+fn said_beside(root: &Utf8Path, mark: &str) -> Option<(MigrationId, bool)> {
+    let (id, key) = match mark.strip_suffix(".conf") {
+        Some(id) => (id.to_owned(), "executeInTransaction"),
+        None => (format!("{}up.sql", mark.strip_suffix("metadata.toml")?), "run_in_transaction"),
+    };
+    let text = beside(root, mark)?;
+    let values = text.lines().filter_map(|line| line.split_once('='));
+    let value = values.filter(|(name, _)| name.trim() == key).map(|(_, value)| value.trim().to_owned()).next_back()?;
+    Some((MigrationId(id), value.eq_ignore_ascii_case("true")))
+}
+
+/// The text of a small file in the folder; `None` when it cannot be read.
+fn beside(root: &Utf8Path, name: &str) -> Option<String> {
+    read_file(root, name.to_owned()).ok().map(|file| file.text)
+}
+
+/// The text of the nearest file of this name in the folder or above it, no higher than the repository goes.
+fn above(root: &Utf8Path, name: &str) -> Option<String> {
+    let real = root.canonicalize_utf8().ok()?;
+    for folder in real.ancestors().take(8) {
+        if folder.join(name).is_file() {
+            return beside(folder, name);
+        }
+        if folder.join(".git").exists() {
+            return None;
+        }
+    }
+    None
 }
 
 /// One file, whatever it is called.
@@ -221,14 +351,30 @@ pub fn folder_of(file: &Utf8Path, configured: Option<&Utf8Path>) -> Utf8PathBuf 
     if folder.as_str().is_empty() { Utf8PathBuf::from(".") } else { folder.to_owned() }
 }
 
-/// Ids of all `.sql` files, at most so many folders deep.
-fn walk(root: &Utf8Path, depth: usize) -> Result<Vec<String>, DiscoverError> {
-    let mut ids = Vec::new();
+/// Ids of a folder's files.
+struct Listing {
+    /// Those of all `.sql` files.
+    sql: Vec<String>,
+    /// Those of other files that say something of them.
+    marks: Vec<String>,
+}
+
+/// Whether a file that is no SQL says something.
+fn is_mark(name: &str) -> bool {
+    matches!(name, "migration_lock.toml" | "_journal.json" | "snapshot.json" | "atlas.sum" | "metadata.toml")
+        || name.ends_with(".fizz")
+        || name.ends_with(".sql.conf")
+}
+
+/// What lies in a folder, at most so many folders deep.
+fn walk(root: &Utf8Path, depth: usize) -> Result<Listing, DiscoverError> {
+    let mut listing = Listing { sql: Vec::new(), marks: Vec::new() };
     let entries = WalkDir::new(root).follow_links(true).max_depth(depth).into_iter().filter_entry(is_of_interest);
     for entry in entries {
         let entry = entry.map_err(|error| of_walkdir(root, error))?;
-        let is_sql = entry.file_name().to_string_lossy().to_ascii_lowercase().ends_with(".sql");
-        if entry.file_type().is_dir() || !is_sql {
+        let name = entry.file_name().to_string_lossy();
+        let is_sql = script::has_ending(&name, ".sql");
+        if entry.file_type().is_dir() || !(is_sql || is_mark(&name)) {
             continue;
         }
         let Some(path) = Utf8Path::from_path(entry.path()) else {
@@ -238,9 +384,18 @@ fn walk(root: &Utf8Path, depth: usize) -> Result<Vec<String>, DiscoverError> {
             return Err(DiscoverError::NotAFile { path: path.to_owned() });
         }
         let below = path.strip_prefix(root).expect("walkdir yields only paths below its root");
-        ids.push(below.components().map(|part| part.as_str()).collect::<Vec<_>>().join("/"));
+        let id = below.components().map(|part| part.as_str()).collect::<Vec<_>>().join("/");
+        if is_sql { listing.sql.push(id) } else { listing.marks.push(id) }
     }
-    Ok(ids)
+    // Deeper than a walk around one file goes.
+    let journal = "meta/_journal.json";
+    if depth == 1 && root.join(journal).is_file() {
+        listing.marks.push(journal.to_owned());
+    }
+    // The file system's order is chance.
+    listing.sql.sort();
+    listing.marks.sort();
+    Ok(listing)
 }
 
 fn is_of_interest(entry: &DirEntry) -> bool {
@@ -260,24 +415,18 @@ fn of_walkdir(root: &Utf8Path, error: walkdir::Error) -> DiscoverError {
 
 /// Those that go up, in order.
 fn up_scripts(ids: Vec<String>) -> Vec<String> {
-    let all: BTreeSet<String> = ids.iter().cloned().collect();
-    let is_up = |id: &String| match layout::script(id).direction {
-        layout::Direction::Up => true,
-        layout::Direction::Down => false,
-        layout::Direction::DownIfPaired => {
-            let stem = &id[..id.len() - "_down.sql".len()];
-            !(all.contains(&format!("{stem}.sql")) || all.contains(&format!("{stem}_up.sql")))
-        }
+    let mut ups: Vec<String> = {
+        let downs = select::downs(&ids, false);
+        ids.iter().filter(|id| !downs.contains(id)).cloned().collect()
     };
-    let mut ups: Vec<String> = ids.into_iter().filter(is_up).collect();
-    ups.sort_by_cached_key(|id| layout::order(id));
+    ups.sort_by_cached_key(|id| script::order(id));
     ups
 }
 
 fn refuse_same_version(root: &Utf8Path, ids: &[String]) -> Result<(), DiscoverError> {
-    let mut seen: BTreeMap<(String, layout::Version), &String> = BTreeMap::new();
+    let mut seen: BTreeMap<(String, script::Version), &String> = BTreeMap::new();
     for id in ids {
-        let script = layout::script(id);
+        let script = script::script(id);
         let Some(version) = script.version.filter(|version| !version.is_day()) else { continue };
         let name_at = id.rfind(script.name.as_str()).unwrap_or(0);
         let place = id[..name_at].to_owned();

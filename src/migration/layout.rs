@@ -1,184 +1,276 @@
-//! Whose layout is this: what a file's path says about its name, its version and its direction.
+//! Whose folder this is, and how that tool applies what lies in it.
 //!
-//! Known: flat `x.sql`, `x.up.sql` beside `x.down.sql`, `x_up.sql` beside `x_down.sql`, `x/up.sql` beside
-//! `x/down.sql`, `x/migration.sql`, and Flyway's `V1__x.sql` beside `U1__x.sql`.
+//! A layout is found by what the tool itself leaves in the folder ([`detect`]). It decides which files are migrations
+//! and in which order they run ([`select`]), and how their statements are sent ([`parts`]). Other runners' promises
+//! are those of their documentation and sources; where a version matters the newest counts.
 
-use std::cmp::Ordering;
+pub mod detect;
+pub mod downs;
+mod marker;
+pub mod parts;
+pub mod select;
 
-use crate::sql::{Statement, scan};
+use schemars::JsonSchema;
+use serde::Deserialize;
 
-/// What a path below the migrations folder says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Script {
-    /// The stem without `.sql`, `.up` and `_up`; the folder's name for fixed file names.
-    pub name: String,
-    pub direction: Direction,
-    /// The number that the name starts with.
-    pub version: Option<Version>,
+/// A tool that applies migrations written in SQL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tool {
+    Atlas,
+    Dbmate,
+    Diesel,
+    Drizzle,
+    Flyway,
+    GolangMigrate,
+    Goose,
+    GraphileMigrate,
+    // Numbered files, nothing of another tool beside them.
+    #[default]
+    Liftlock,
+    Liquibase,
+    NodePgMigrate,
+    Pop,
+    Postgrator,
+    Prisma,
+    Refinery,
+    SqlMigrate,
+    Sqlx,
+    Supabase,
 }
 
-/// Which way a script goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
-    Up,
-    /// Undoes an up script; never applied.
-    Down,
-    /// Ends in `_down.sql`, which undoes `…_up.sql` or `….sql` beside it, and is an up script without one.
-    DownIfPaired,
-}
+impl Tool {
+    pub const ALL: [Self; 18] = [
+        Self::Atlas,
+        Self::Dbmate,
+        Self::Diesel,
+        Self::Drizzle,
+        Self::Flyway,
+        Self::GolangMigrate,
+        Self::Goose,
+        Self::GraphileMigrate,
+        Self::Liftlock,
+        Self::Liquibase,
+        Self::NodePgMigrate,
+        Self::Pop,
+        Self::Postgrator,
+        Self::Prisma,
+        Self::Refinery,
+        Self::SqlMigrate,
+        Self::Sqlx,
+        Self::Supabase,
+    ];
 
-/// A leading version number: `0042`, `20260101120000`, `1.2`, `2026-01-31-120000`. Orders by its numbers.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Version(Vec<String>);
+    /// As the configuration names it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Atlas => "atlas",
+            Self::Dbmate => "dbmate",
+            Self::Diesel => "diesel",
+            Self::Drizzle => "drizzle",
+            Self::Flyway => "flyway",
+            Self::GolangMigrate => "golang-migrate",
+            Self::Goose => "goose",
+            Self::GraphileMigrate => "graphile-migrate",
+            Self::Liftlock => "liftlock",
+            Self::Liquibase => "liquibase",
+            Self::NodePgMigrate => "node-pg-migrate",
+            Self::Pop => "pop",
+            Self::Postgrator => "postgrator",
+            Self::Prisma => "prisma",
+            Self::Refinery => "refinery",
+            Self::SqlMigrate => "sql-migrate",
+            Self::Sqlx => "sqlx",
+            Self::Supabase => "supabase",
+        }
+    }
 
-impl Version {
-    /// A calendar day is no version: two migrations of one day are no mistake.
-    pub fn is_day(&self) -> bool {
-        let year = |text: &str| text.len() == 4 && (text.starts_with("19") || text.starts_with("20"));
-        match self.0.as_slice() {
-            [day] => day.len() == 8 && year(&day[..4]),
-            [first, _, _] => year(first),
+    /// As people write it.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Atlas => "Atlas",
+            Self::Diesel => "Diesel",
+            Self::Drizzle => "Drizzle",
+            Self::Flyway => "Flyway",
+            Self::GraphileMigrate => "Graphile Migrate",
+            Self::Liftlock => "numbered files",
+            Self::Liquibase => "Liquibase",
+            Self::Prisma => "Prisma",
+            Self::Supabase => "Supabase",
+            Self::Dbmate
+            | Self::GolangMigrate
+            | Self::Goose
+            | Self::NodePgMigrate
+            | Self::Pop
+            | Self::Postgrator
+            | Self::Refinery
+            | Self::SqlMigrate
+            | Self::Sqlx => self.name(),
+        }
+    }
+
+    /// What the tool does when nobody tells it otherwise.
+    pub fn transactions(self) -> Transactions {
+        match self {
+            Self::Liftlock | Self::Flyway | Self::Supabase => Transactions::Automatic,
+            Self::Atlas
+            | Self::Dbmate
+            | Self::Diesel
+            | Self::Goose
+            | Self::GraphileMigrate
+            | Self::Liquibase
+            | Self::Pop
+            | Self::Refinery
+            | Self::SqlMigrate
+            | Self::Sqlx => Transactions::File,
+            Self::GolangMigrate | Self::Postgrator | Self::Prisma => Transactions::Query,
+            Self::Drizzle | Self::NodePgMigrate => Transactions::Batch,
+        }
+    }
+
+    /// How a file leaves the tool's transaction; `None` when it cannot, or needs not.
+    pub fn way_out(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Atlas => "`-- atlas:txmode none` on top",
+            Self::Dbmate => "`-- migrate:up transaction:false`, and one statement in the file",
+            Self::Diesel => {
+                "`run_in_transaction = false` in a `metadata.toml` beside it, and one statement in the file"
+            }
+            Self::Goose => "`-- +goose NO TRANSACTION` on top",
+            Self::GraphileMigrate => "`--! no-transaction` on top, and one statement in the file",
+            Self::Liquibase => "`runInTransaction:false` on its changeset",
+            Self::Refinery => "`-- +refinery NO TRANSACTION` on top, and one statement in the file",
+            Self::SqlMigrate => "`-- +migrate Up notransaction`",
+            Self::Sqlx => "`-- no-transaction` as its first line, and one statement in the file",
+            Self::GolangMigrate | Self::Postgrator | Self::Prisma => "a file with this one statement",
+            Self::Flyway => "a migration with such statements alone",
+            Self::Drizzle | Self::Liftlock | Self::NodePgMigrate | Self::Pop | Self::Supabase => return None,
+        })
+    }
+
+    /// Whether the tool itself refuses two migrations of one version.
+    pub fn refuses_same_version(self) -> bool {
+        match self {
+            Self::Dbmate
+            | Self::Diesel
+            | Self::Flyway
+            | Self::GolangMigrate
+            | Self::Goose
+            | Self::Liftlock
+            | Self::Postgrator
+            | Self::Refinery
+            | Self::Sqlx
+            | Self::Supabase => true,
+            // They know a migration by its whole name, or by a list of their own.
+            Self::Atlas
+            | Self::Drizzle
+            | Self::GraphileMigrate
+            | Self::Liquibase
+            | Self::NodePgMigrate
+            | Self::Pop
+            | Self::Prisma
+            | Self::SqlMigrate => false,
+        }
+    }
+
+    /// Whether the tool fills in `${…}` or its like when it runs a file.
+    pub fn fills_in(self, placeholder: &str) -> bool {
+        match self {
+            Self::Flyway | Self::Liquibase | Self::Goose => placeholder.starts_with("${"),
+            Self::GraphileMigrate => placeholder.starts_with(':'),
+            Self::Atlas => placeholder.starts_with("{{"),
             _ => false,
         }
     }
 }
 
-impl std::fmt::Display for Version {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0.join("."))
-    }
+/// What is one transaction. The configuration may say it when a tool is set up otherwise than it comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Transactions {
+    /// Each file, but one with a statement that Postgres refuses in a transaction runs statement by statement.
+    #[default]
+    Automatic,
+    /// Each file, unless a marker in it says otherwise.
+    File,
+    /// Each file is sent as one query, so several statements are a transaction and one alone is none.
+    Query,
+    /// All pending files together.
+    Batch,
+    /// Each statement.
+    Statement,
 }
 
-impl Ord for Version {
-    fn cmp(&self, other: &Self) -> Ordering {
-        let numbers = |version: &Self| version.0.iter().map(|part| (part.len(), part.clone())).collect::<Vec<_>>();
-        numbers(self).cmp(&numbers(other))
-    }
-}
-
-impl PartialOrd for Version {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-/// Reads a path below the migrations folder, parts divided by `/`.
-pub fn script(id: &str) -> Script {
-    let mut parts = id.rsplit('/');
-    let stem = without_extension(parts.next().unwrap_or_default());
-    let folder = parts.next().map(without_extension);
-    let name = match (stem, folder) {
-        ("up" | "down" | "migration", Some(folder)) => folder,
-        _ => stem.strip_suffix(".up").or_else(|| stem.strip_suffix("_up")).unwrap_or(stem),
-    };
-    Script { name: name.to_owned(), direction: direction(stem, id), version: version(name) }
-}
-
-fn direction(stem: &str, id: &str) -> Direction {
-    let undo_segment = stem.split('.').skip(1).any(|part| part == "undo" || part == "down");
-    let flyway_undo =
-        stem.starts_with('U') && stem[1..].starts_with(|c: char| c.is_ascii_digit()) && stem.contains("__");
-    let undo_folder = id.split('/').rev().skip(1).any(|part| matches!(part, "down" | "undo"));
-    if stem == "down" || undo_segment || flyway_undo || undo_folder {
-        Direction::Down
-    } else if stem.ends_with("_down") {
-        Direction::DownIfPaired
-    } else {
-        Direction::Up
-    }
-}
-
-/// The file name without `.sql`, in any case.
-fn without_extension(name: &str) -> &str {
-    match name.len().checked_sub(4) {
-        Some(at) if name.is_char_boundary(at) && name[at..].eq_ignore_ascii_case(".sql") => &name[..at],
-        _ => name,
-    }
-}
-
-/// The number at the start of a name. `-` and `.` join numbers; `_` joins those of two digits and more, so
-/// that `2026_01_31_120000_x` is one version and `001_2_factor` is version 1; so does Flyway's `V1_2__x`.
-fn version(name: &str) -> Option<Version> {
-    let flyway = name.starts_with(['V', 'v', 'U']) && name.contains("__");
-    let mut rest = if flyway { &name[1..] } else { name };
-    let mut numbers = Vec::new();
-    loop {
-        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-        let ends = rest[digits..].chars().next().is_none_or(|next| !next.is_alphanumeric());
-        if digits == 0 || (!numbers.is_empty() && !ends) {
-            break;
+impl Transactions {
+    /// As the configuration and programs name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Automatic => "automatic",
+            Self::File => "file",
+            Self::Query => "query",
+            Self::Batch => "batch",
+            Self::Statement => "statement",
         }
-        numbers.push(number(&rest[..digits]));
-        rest = &rest[digits..];
-        let next_digits = rest.bytes().skip(1).take_while(u8::is_ascii_digit).count();
-        let joins = match rest.bytes().next() {
-            Some(b'-' | b'.') => true,
-            Some(b'_') => flyway || next_digits >= 2,
-            _ => false,
-        };
-        if !joins {
-            break;
+    }
+
+    /// Half a sentence for people.
+    pub fn said(self) -> &'static str {
+        match self {
+            Self::Automatic => "each in a transaction, unless Postgres refuses one",
+            Self::File => "each file in a transaction",
+            Self::Query => "no transaction around a file: it is sent as one query",
+            Self::Batch => "all pending files in one transaction",
+            Self::Statement => "each statement on its own",
         }
-        rest = &rest[1..];
     }
-    (!numbers.is_empty()).then_some(Version(numbers))
 }
 
-fn number(digits: &str) -> String {
-    let number = digits.trim_start_matches('0');
-    if number.is_empty() { "0" } else { number }.to_owned()
+/// Who applies a migration, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Layout {
+    pub tool: Tool,
+    pub transactions: Transactions,
 }
 
-/// What ids are sorted by: the versions in their parts, ids without one last, then the bytes. Folders
-/// without a number do not count, as Flyway has it.
-pub fn order(id: &str) -> (bool, Vec<Version>, String) {
-    let script = script(id);
-    let folders = id.split('/').count().saturating_sub(1);
-    let mut versions: Vec<Version> = id.split('/').take(folders).filter_map(version).collect();
-    let own_name_is_folder = folders > 0 && id.split('/').nth(folders - 1).map(without_extension) == Some(&script.name);
-    if !own_name_is_folder {
-        versions.extend(script.version);
+impl Layout {
+    pub fn of(tool: Tool) -> Self {
+        Self { tool, transactions: tool.transactions() }
     }
-    (versions.is_empty(), versions, id.to_owned())
 }
 
-/// Whether the first line asks to be run outside a transaction, as sqlx, goose and dbmate write it.
-pub fn asks_for_no_transaction(text: &str) -> bool {
-    let comments = text.lines().map(str::trim).take_while(|line| line.is_empty() || line.starts_with("--"));
-    comments.map(|line| line.trim_start_matches('-').trim().to_ascii_lowercase()).any(|line| {
-        line == "no-transaction"
-            || line == "+goose no transaction"
-            || (line.starts_with("migrate:up") && line.contains("transaction:false"))
-    })
+/// What is asked for, where a configuration says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Asked {
+    /// `None`: look at the folder.
+    pub tool: Option<Tool>,
+    /// `None`: as the tool does.
+    pub transactions: Option<Transactions>,
+    pub applier: Applier,
 }
 
-/// Leaves out the statements of a file's down sections, as goose, dbmate and sql-migrate mark them. They undo
-/// the others and are never applied, so they are not judged either.
-pub fn without_down_sections(text: &str, statements: Vec<Statement>) -> Vec<Statement> {
-    let lower = text.to_ascii_lowercase();
-    if !["+goose", "+migrate", "migrate:"].iter().any(|it| lower.contains(it)) {
-        return statements;
+impl Asked {
+    /// Nobody said who applies what carries no mark.
+    pub fn may_be_any(self) -> bool {
+        self.tool.is_none() && self.applier == Applier::Unknown
     }
-    // Only a comment that starts its line is a marker, and it ends a statement, so none is inside one.
-    let comments = scan::scan(text).comments.into_iter().filter(|it| scan::starts_line(text, it.start));
-    let mut markers = comments.filter_map(|it| Some((it.start, section(&text[it.start..it.end])?))).peekable();
-    let mut direction = Direction::Up;
-    let is_up = |statement: &Statement| {
-        while let Some((_, marked)) = markers.next_if(|(at, _)| *at < statement.span.start) {
-            direction = marked;
-        }
-        direction == Direction::Up
-    };
-    statements.into_iter().filter(is_up).collect()
 }
 
-/// Which section a line starts.
-fn section(line: &str) -> Option<Direction> {
-    let marker = line.trim().strip_prefix("--")?.trim_start().to_ascii_lowercase();
-    let mut words = marker.split_whitespace();
-    match (words.next()?, words.next()) {
-        ("+goose" | "+migrate", Some("up")) | ("migrate:up", _) => Some(Direction::Up),
-        ("+goose" | "+migrate", Some("down")) | ("migrate:down", _) => Some(Direction::Down),
-        _ => None,
-    }
+/// Who applies numbered files that carry no mark of a tool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Applier {
+    /// There is a configuration: liftlock.
+    #[default]
+    Liftlock,
+    /// Nobody said: the project's manifests may know.
+    Unknown,
+}
+
+/// A layout and what it was found by.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Found {
+    pub layout: Layout,
+    /// Half a sentence: `found by migration_lock.toml`.
+    pub by: String,
+    /// What the tool itself would stumble over, and marks of other tools.
+    pub notes: Vec<String>,
 }

@@ -3,6 +3,7 @@
 pub mod amend;
 pub mod discover;
 pub mod layout;
+pub mod script;
 pub mod sending;
 pub mod template;
 
@@ -17,7 +18,14 @@ use std::{
 use camino::Utf8PathBuf;
 use sha2::{Digest, Sha256};
 
-use self::sending::{Part, Sent};
+use self::{
+    layout::{
+        Layout,
+        downs::{self, Down},
+        parts,
+    },
+    sending::Part,
+};
 use crate::sql::{self, Change, Statement, change::Transaction};
 
 /// What the history records: the path below the migrations folder, `/` between its parts
@@ -28,7 +36,7 @@ pub struct MigrationId(pub String);
 
 impl Ord for MigrationId {
     fn cmp(&self, other: &Self) -> Ordering {
-        layout::order(&self.0).cmp(&layout::order(&other.0))
+        script::order(&self.0).cmp(&script::order(&other.0))
     }
 }
 
@@ -85,6 +93,10 @@ pub struct Migration {
     pub transaction: TransactionMode,
     /// As the runner that it is judged for sends it; the first part starts with the first statement.
     pub parts: Vec<Part>,
+    /// Whose file this is.
+    pub layout: Layout,
+    /// What there is to undo it with.
+    pub down: Down,
 }
 
 impl Migration {
@@ -117,19 +129,36 @@ pub struct SourceFile {
     pub text: String,
 }
 
-/// Reads a file as SQL. Total, as [`crate::sql::read`] is.
+/// What lies beside a migration and belongs to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Beside {
+    /// How many statements its down script holds; `None` when it has none.
+    pub down: Option<usize>,
+    /// What a file beside it says: `run_in_transaction` of Diesel, `executeInTransaction` of Flyway.
+    pub in_transaction: Option<bool>,
+}
+
+/// Reads a file as SQL, as liftlock itself applies it. Total, as [`crate::sql::read`] is.
 pub fn read(file: SourceFile) -> Migration {
+    read_in(file, Layout::default(), Beside::default())
+}
+
+/// The same, as the tool of its layout applies it.
+pub fn read_in(file: SourceFile, layout: Layout, beside: Beside) -> Migration {
     let checksum = Checksum::of(&file.text);
     let text = match file.text.strip_prefix(BOM) {
         Some(rest) => rest.to_owned(),
         None => file.text,
     };
-    let statements = layout::without_down_sections(&text, sql::read(&text));
+    let all = sql::read(&parts::as_sent(layout.tool, &text));
+    let (statements, in_file) = downs::apart(layout.tool, &text, all);
     let transaction = transaction_mode(&text, &statements);
     Migration {
-        name: layout::script(&file.id.0).name,
+        name: script::script(&file.id.0).name,
         transaction,
-        parts: vec![Part { first: 0, sent: Sent::by_liftlock(transaction) }],
+        parts: parts::parts(layout, &text, beside.in_transaction, &statements, transaction),
+        layout,
+        down: beside.down.map(Down::of).or(in_file).unwrap_or_default(),
         id: file.id,
         path: file.path,
         text,
@@ -150,7 +179,7 @@ fn transaction_mode(text: &str, statements: &[Statement]) -> TransactionMode {
     let forbids = statements.iter().any(|statement| statement.change.forbids_transaction());
     if inner.iter().any(ends_transaction) || (wrapped && forbids) {
         TransactionMode::Own
-    } else if forbids || (!wrapped && layout::asks_for_no_transaction(text)) {
+    } else if forbids || (!wrapped && script::asks_for_no_transaction(text)) {
         TransactionMode::PerStatement
     } else {
         TransactionMode::Single
@@ -216,7 +245,7 @@ pub struct Pending {
 /// Compares the files of the migrations folder with what a database's history says, both in any order.
 pub fn pending(files: &[Migration], applied: &[AppliedMigration]) -> Pending {
     let mut files: Vec<&Migration> = files.iter().collect();
-    files.sort_by_cached_key(|file| layout::order(&file.id.0));
+    files.sort_by_cached_key(|file| script::order(&file.id.0));
     let known_ids: HashSet<&MigrationId> = files.iter().map(|file| &file.id).collect();
     let rows: HashMap<&MigrationId, &AppliedMigration> = applied.iter().map(|row| (&row.id, row)).collect();
     let last_done = applied.iter().filter(|row| row.state == AppliedState::Done).map(|row| &row.id).max();

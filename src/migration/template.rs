@@ -8,7 +8,7 @@ mod skeletons;
 mod tests;
 
 use self::skeletons::{Part, parts};
-use super::layout;
+use super::script;
 
 /// Which statement skeleton to start from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,7 +141,7 @@ pub fn files(wanted: &Wanted) -> Vec<TemplateFile> {
 /// Now, or the second behind the last migration that carries a time.
 fn first_free(wanted: &Wanted) -> jiff::civil::DateTime {
     let times =
-        wanted.existing.iter().filter_map(|id| layout::script(&id.0).version).map(|version| version.to_string());
+        wanted.existing.iter().filter_map(|id| script::script(&id.0).version).map(|version| version.to_string());
     let times = times.filter(|version| version.len() == 14);
     let last = times.filter_map(|time| jiff::civil::DateTime::strptime("%Y%m%d%H%M%S", time).ok()).max();
     let behind_last = last.map(|last| last.saturating_add(jiff::Span::new().seconds(1)));

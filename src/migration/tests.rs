@@ -1,15 +1,15 @@
 //! Names, order, checksums, transaction modes, and files against history.
 
 use super::{
-    AppliedMigration, AppliedState, Checksum, Migration, MigrationId, Pending, SourceFile, TransactionMode,
-    layout::{self, Direction},
-    pending, read,
+    AppliedMigration, AppliedState, Checksum, Migration, MigrationId, Pending, SourceFile, TransactionMode, pending,
+    read,
+    script::{self, Direction},
 };
 
 #[test]
 fn a_path_says_name_version_and_direction() {
     let check = |id: &str, name: &str, version: Option<&str>, direction: Direction| {
-        let script = layout::script(id);
+        let script = script::script(id);
         assert_eq!(script.name, name, "{id}");
         assert_eq!(script.version.map(|version| version.to_string()).as_deref(), version, "{id}");
         assert_eq!(script.direction, direction, "{id}");

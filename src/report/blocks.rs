@@ -6,8 +6,8 @@ use std::{
 };
 
 use super::{
-    AuditView, BackupView, Check, CheckState, ErrorView, Explanation, Finding, GateView, MigrationState, PlanView,
-    PromotionView, Report, Section, Severity, StatusView, SyncReport, TableSync, Validation, Verdict,
+    AuditView, BackupView, Check, CheckState, ErrorView, Explanation, Finding, GateView, LayoutView, MigrationState,
+    PlanView, PromotionView, Report, Section, Severity, StatusView, SyncReport, TableSync, Validation, Verdict,
 };
 use camino::Utf8PathBuf;
 
@@ -134,9 +134,12 @@ fn of_validation(validation: &Validation) -> Vec<Block<'_>> {
         }
     }
     let found = if found.is_empty() { "nothing found".to_owned() } else { found.join(", ") };
+    blocks.extend(validation.layouts.iter().flat_map(of_layout));
     let verdict = validation.verdict();
+    let kinds = validation.unread_kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect::<Vec<_>>();
+    let kinds = if kinds.is_empty() { String::new() } else { format!(" ({})", kinds.join(", ")) };
     let answer = format!(
-        "{found} in {}, {} read, {} not understood, {waived} waived, profile {}",
+        "{found} in {}, {} read, {} not understood{kinds}, {waived} waived, profile {}",
         counted(validation.files, "file"),
         counted(validation.statements, "statement"),
         validation.unread,
@@ -183,6 +186,20 @@ fn by_rule(findings: &[&Finding]) -> Table {
         right: vec![false, false, true, true, false],
         rows: rules.into_iter().map(row).collect(),
     }
+}
+
+/// One line, and one for each thing that its tool would stumble over.
+fn of_layout<'a>(layout: &LayoutView) -> Vec<Block<'a>> {
+    let mut line = format!("layout: {} ({}), {}", layout.title, layout.by, layout.said);
+    const SHOWN: usize = 3;
+    if !layout.left_out.is_empty() {
+        let more = layout.left_out.len().saturating_sub(SHOWN);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let shown = &layout.left_out[..layout.left_out.len().min(SHOWN)];
+        line.push_str(&format!("; left out: {}{more}", shown.join(", ")));
+    }
+    let notes = layout.notes.iter().map(|note| Block::Paragraph(format!("note: {note}")));
+    std::iter::once(Block::Paragraph(line)).chain(notes).collect()
 }
 
 fn of_gate(gate: &GateView) -> Item {

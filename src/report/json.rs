@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{Columns, Explanation, Finding, Fix, NextStep, Report, Section, Validation};
+use super::{Columns, Explanation, Finding, Fix, LayoutView, NextStep, Report, Section, Validation};
 use crate::sql::Span;
 
 /// The version of everything in this file.
@@ -41,6 +41,32 @@ pub(super) struct FindingV1<'a> {
     /// The safe way to the same end, where it can be written down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     fix: Option<Cow<'a, Fix>>,
+}
+
+/// A layout as programs read it.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct LayoutV1 {
+    folder: String,
+    tool: String,
+    title: String,
+    found_by: String,
+    transactions: String,
+    transactions_said: String,
+    left_out: Vec<String>,
+    notes: Vec<String>,
+}
+
+impl LayoutV1 {
+    fn of(layout: &LayoutView) -> Self {
+        let LayoutView { folder, tool, title, by, transactions, said, left_out, notes } = layout.clone();
+        Self { folder, tool, title, found_by: by, transactions, transactions_said: said, left_out, notes }
+    }
+
+    pub(super) fn into_layout(self) -> LayoutView {
+        let Self { folder, tool, title, found_by, transactions, transactions_said, left_out, notes } = self;
+        LayoutView { folder, tool, title, by: found_by, transactions, said: transactions_said, left_out, notes }
+    }
 }
 
 /// The report as one JSON object and a line feed; raw data (a schema) is passed through.
@@ -91,6 +117,12 @@ fn add_validation(object: &mut Map<String, Value>, validation: &Validation) {
     object.insert("files".to_owned(), json!(validation.files));
     object.insert("statements".to_owned(), json!(validation.statements));
     object.insert("unread".to_owned(), json!(validation.unread));
+    object.insert("unread_kinds".to_owned(), json!(validation.unread_kinds));
+    let waived = validation.findings.iter().filter(|it| it.waived.is_some()).count();
+    object.insert("waived".to_owned(), json!(waived));
+    if !validation.layouts.is_empty() {
+        object.insert("layouts".to_owned(), value(&validation.layouts.iter().map(LayoutV1::of).collect::<Vec<_>>()));
+    }
     let findings: Vec<FindingV1<'_>> = validation.findings.iter().map(of_finding).collect();
     object.insert("findings".to_owned(), value(&findings));
     if !validation.explanations.is_empty() {

@@ -24,7 +24,7 @@ pub mod sarif;
 pub mod summary;
 pub mod text;
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
@@ -244,6 +244,10 @@ pub struct Validation {
     pub statements: usize,
     /// Statements that were not understood.
     pub unread: usize,
+    /// The same by kind: `placeholder`, `dynamic EXECUTE`.
+    pub unread_kinds: BTreeMap<String, usize>,
+    /// Whose layout each folder has.
+    pub layouts: Vec<LayoutView>,
     pub findings: Vec<Finding>,
     /// What looks dangerous and is not, for `--explain`.
     pub explanations: Vec<Explanation>,
@@ -257,6 +261,26 @@ impl Validation {
         let failed = self.findings.iter().any(|it| it.stands() && it.severity == Severity::Error);
         if failed { Verdict::Fail } else { Verdict::Pass }
     }
+}
+
+/// Whose layout a folder has, and what that means.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LayoutView {
+    pub folder: String,
+    /// As the configuration names it: `golang-migrate`.
+    pub tool: String,
+    /// As people write it.
+    pub title: String,
+    /// `found by migration_lock.toml`.
+    pub by: String,
+    /// As the configuration names it: `query`.
+    pub transactions: String,
+    /// The same in words.
+    pub said: String,
+    /// `.sql` files that are no migrations, with the reason.
+    pub left_out: Vec<String>,
+    /// What the tool would stumble over.
+    pub notes: Vec<String>,
 }
 
 /// One gate's answer.

@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use super::{
     Check, ErrorView, NextStep, Report, Section, Validation, Verdict,
-    json::{FindingV1, VERSION},
+    json::{FindingV1, LayoutV1, VERSION},
 };
 use crate::exit::Exit;
 
@@ -112,6 +112,12 @@ fn validation(object: &mut Map<String, Value>) -> Result<Option<Validation>, Rea
         statements: optional(object, "statements")?.unwrap_or_default(),
         unread: optional(object, "unread")?.unwrap_or_default(),
         explanations: optional(object, "explanations")?.unwrap_or_default(),
+        unread_kinds: optional(object, "unread_kinds")?.unwrap_or_default(),
+        layouts: optional::<Vec<LayoutV1>>(object, "layouts")?
+            .unwrap_or_default()
+            .into_iter()
+            .map(LayoutV1::into_layout)
+            .collect(),
         findings: findings.into_iter().map(FindingV1::into_finding).collect(),
         ..Validation::default()
     }))

@@ -193,6 +193,25 @@ pub enum Unread {
     TooComplex,
 }
 
+impl Unread {
+    /// In one or two words, to be counted.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::UnknownStatement { .. } => "unknown statement",
+            Self::Malformed { .. } => "syntax error",
+            Self::Disagreement { .. } => "two readings",
+            Self::Unterminated { .. } => "never ends",
+            Self::PsqlCommand { .. } => "psql command",
+            Self::Placeholder { .. } => "placeholder",
+            Self::DynamicSql => "dynamic EXECUTE",
+            Self::ForeignLanguage { .. } => "foreign language",
+            Self::CopyFromStdin => "COPY data",
+            Self::NonStandardStrings => "non-standard strings",
+            Self::TooComplex => "too complex",
+        }
+    }
+}
+
 /// The kinds of object that `DROP`, `ALTER`, `COMMENT` and `GRANT` name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ObjectKind {

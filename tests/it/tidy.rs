@@ -42,7 +42,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("migration", &["sql", "exit"]),
     ("sql", &[]),
     ("report", &["sql", "exit"]),
-    ("config", &["report", "secret", "exit"]),
+    ("config", &["migration", "report", "secret", "exit"]),
     ("secret", &[]),
     ("exit", &[]),
     // Part of the shell: `Error` gathers the errors of all modules, and nothing else; see `more_than_errors`.

@@ -11,6 +11,7 @@ use crate::{
     migration::{
         MigrationId, SourceFile,
         discover::{self, DiscoverError, LARGEST},
+        layout::Asked,
     },
 };
 
@@ -39,7 +40,7 @@ pub fn config_near(file: &Utf8Path) -> Option<Utf8PathBuf> {
 
 /// The folder that the file would lie in, with the text of stdin in it as the one that is judged. Without a path
 /// it has no history.
-pub async fn folder(path: Option<&Utf8Path>, configured: Option<&Utf8Path>) -> Result<Folder, Error> {
+pub async fn folder(path: Option<&Utf8Path>, configured: Option<&Utf8Path>, asked: Asked) -> Result<Folder, Error> {
     let shown = path.unwrap_or(Utf8Path::new("stdin"));
     let mut bytes = Vec::new();
     let reading = tokio::io::stdin().take(LARGEST + 1).read_to_end(&mut bytes).await;
@@ -48,21 +49,23 @@ pub async fn folder(path: Option<&Utf8Path>, configured: Option<&Utf8Path>) -> R
         // It has no name that a rule could judge.
         let id = MigrationId("stdin_safe.sql".to_owned());
         let file = discover::of_bytes(shown.to_owned(), id, bytes)?;
-        return Ok(Folder { root: Utf8PathBuf::from("."), judged: [file.id.clone()].into(), files: vec![file] });
+        let judged = [file.id.clone()].into();
+        return Ok(Folder::of(discover::alone(Utf8Path::new("."), file, asked), judged));
     };
     let (root, id) = place(path, configured);
     let file = discover::of_bytes(shown.to_owned(), id, bytes)?;
-    let files = if !root.is_dir() {
-        Vec::new()
+    let judged = [file.id.clone()].into();
+    let seen = if !root.is_dir() {
+        discover::alone(&root, file.clone(), asked)
     } else if within(&root, configured) {
-        match discover::folder(&root) {
-            Err(DiscoverError::None { .. }) => Vec::new(),
-            files => files?,
+        match discover::whole(&root, asked) {
+            Err(DiscoverError::None { .. }) => discover::alone(&root, file.clone(), asked),
+            seen => seen?,
         }
     } else {
-        discover::around(path, &root)?
+        discover::around(path, &root, asked)?
     };
-    let mut folder = Folder { root, files, judged: [file.id.clone()].into() };
+    let mut folder = Folder::of(seen, judged);
     put(&mut folder.files, file);
     Ok(folder)
 }

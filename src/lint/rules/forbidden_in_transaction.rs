@@ -17,16 +17,21 @@
 //! commit;
 //! ```
 //!
+//! ```sql bad layout=drizzle fails=25001
+//! create index concurrently orders_customer_id_idx on orders (customer_id);
+//! ```
+//!
 //! ```sql good commits
 //! create index concurrently orders_customer_id_idx on orders (customer_id);
 //! ```
 
 use crate::{
-    lint::{Check, Context, Problem, Rule, Severities, Waivable},
+    lint::{Check, Context, OpenTransaction, OpenedBy, Problem, Rule, Severities, Waivable},
+    migration::layout::{Layout, Tool, Transactions},
     report::Harm,
     sql::{
         Change, Place, Statement,
-        change::{ActionKind, ReindexTarget},
+        change::{ActionKind, ReindexTarget, Transaction},
     },
 };
 
@@ -49,11 +54,45 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
         Place::Routine(routine) => problem
             .says(format!("`{what}` cannot run inside `{routine}`: this fails when it is called"))
             .help("write it out, at the top level of a migration of its own"),
-        Place::Top if context.transaction.is_some() => problem
-            .says(format!("`{what}` cannot run inside a transaction: this fails when it runs"))
-            .help("take it out of the `begin` … `commit`, into a migration of its own"),
-        Place::Top => return Vec::new(),
+        Place::Top => match context.transaction {
+            Some(open) => at_top(context, problem, what, open),
+            None if is_mixed(context) => problem
+                .says("Flyway refuses a migration that holds this and statements that run in a transaction")
+                .help("put it into a migration of its own; Flyway runs that one without a transaction"),
+            None => return Vec::new(),
+        },
     }]
+}
+
+/// Whose transaction it is decides what to do.
+fn at_top(context: &Context, problem: Problem, what: &str, open: OpenTransaction) -> Problem {
+    let begins = |it: &Statement| it.change == Change::Transaction(Transaction::Begin);
+    let tool = context.migration.layout.tool;
+    if tool == Tool::Liftlock || open.opened_by == OpenedBy::Begin || context.same_transaction().iter().any(begins) {
+        return problem
+            .says(format!("`{what}` cannot run inside a transaction: this fails when it runs"))
+            .help("take it out of the `begin` … `commit`, into a migration of its own");
+    }
+    let (title, way_out) = (tool.title(), tool.way_out());
+    let help = match way_out {
+        Some(way_out) => format!("{title} runs it with {way_out}"),
+        None => format!("{title} has no way to run it: run it by hand before, or promote with liftlock"),
+    };
+    let because = match open.opened_by {
+        OpenedBy::Query => format!("{title} sends the file as one query, which is a transaction"),
+        OpenedBy::RunnerForAll => format!("{title} runs all that is pending in one transaction"),
+        OpenedBy::Runner | OpenedBy::Begin => format!("{title} opens one around the file"),
+    };
+    problem.says(format!("`{what}` cannot run inside a transaction, and {because}: this fails when it runs")).help(help)
+}
+
+/// Whether Flyway finds both kinds of statement in the file, <https://documentation.red-gate.com/flyway/flyway-cli-and-api/configuration/parameters/flyway/mixed>.
+fn is_mixed(context: &Context) -> bool {
+    let Layout { tool: Tool::Flyway, transactions: Transactions::Automatic } = context.migration.layout else {
+        return false;
+    };
+    let alone = |it: &Statement| it.change.forbids_transaction() || matches!(it.change, Change::Set(_));
+    !context.migration.statements.iter().all(alone)
 }
 
 fn forbidden(context: &Context, change: &Change) -> Option<&'static str> {

@@ -35,6 +35,7 @@ pub mod empty_migration;
 pub mod empty_rollback;
 pub mod enum_value_in_same_transaction;
 pub mod explicit_ids;
+pub mod filled_in_placeholder;
 pub mod forbidden_in_transaction;
 pub mod foreign_key_without_not_valid;
 pub mod full_table_rewrite;
@@ -43,6 +44,7 @@ pub mod index_without_concurrently;
 pub mod insert_without_on_conflict;
 pub mod lock_table;
 pub mod long_lock_timeout;
+pub mod missing_down;
 pub mod missing_header;
 pub mod name_without_safe;
 pub mod narrowed_check;
@@ -84,6 +86,9 @@ pub mod waiver_without_reason;
 use super::Rule;
 use crate::config::nearest;
 
+/// Rules on what liftlock's own template writes. Only a configuration asks for it.
+pub static HOUSE: &[&Rule] = &[&empty_rollback::RULE, &missing_header::RULE, &name_without_safe::RULE];
+
 /// The one list, by name.
 pub static ALL: &[&Rule] = &[
     &bounded_delete::RULE,
@@ -121,6 +126,7 @@ pub static ALL: &[&Rule] = &[
     &empty_rollback::RULE,
     &enum_value_in_same_transaction::RULE,
     &explicit_ids::RULE,
+    &filled_in_placeholder::RULE,
     &forbidden_in_transaction::RULE,
     &foreign_key_without_not_valid::RULE,
     &full_table_rewrite::RULE,
@@ -129,6 +135,7 @@ pub static ALL: &[&Rule] = &[
     &insert_without_on_conflict::RULE,
     &lock_table::RULE,
     &long_lock_timeout::RULE,
+    &missing_down::RULE,
     &missing_header::RULE,
     &name_without_safe::RULE,
     &narrowed_check::RULE,

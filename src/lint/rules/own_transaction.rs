@@ -27,6 +27,7 @@
 
 use crate::{
     lint::{Check, Context, Problem, Rule, Severities, Waivable},
+    migration::{layout::Tool, sending::Sent},
     report::Harm,
     sql::{Change, Place, Statement, change::Transaction},
 };
@@ -54,7 +55,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     };
     let problem = Problem::at(statement.span);
     match statement.place {
-        Place::Top if is_wrapping(context, transaction) => Vec::new(),
+        Place::Top if is_wrapping(context, transaction) || !is_cut(context) => Vec::new(),
         Place::Top => vec![
             problem
                 .says("this cuts the migration in two: when the rest fails, what came before it stays")
@@ -67,6 +68,12 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
         ],
         Place::Do | Place::Within | Place::Routine(_) => Vec::new(),
     }
+}
+
+/// Whether there is a transaction of the runner's that this ends. Other tools than liftlock may leave them to the file.
+fn is_cut(context: &Context) -> bool {
+    let sent = context.migration.sent(context.index).0;
+    context.migration.layout.tool == Tool::Liftlock || matches!(sent, Sent::InTransaction | Sent::InSharedTransaction)
 }
 
 /// The `BEGIN` of the first line or the `COMMIT` of the last, when the other is there as well.

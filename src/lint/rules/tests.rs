@@ -6,16 +6,20 @@ use super::{ALL, find};
 use crate::{
     config::{ProfileName, PromotionType, RuleLevels, parse},
     lint::{Docs, Example, ExampleKind, Request, Rule, Severities, lint},
-    migration::{self, Migration, MigrationId, SourceFile},
+    migration::{
+        self, Beside, Migration, MigrationId, SourceFile,
+        layout::{Layout, Tool},
+    },
     report::Validation,
 };
 
 const HEADER: &str = "-- Description: an example\n-- Created: 2026-01-31\n-- Type: schema_safe\n\
                       -- Rollback: restore the tables of the example\n\n";
 
-fn migration(name: &str, text: String) -> Migration {
+fn migration(name: &str, text: String, layout: Layout) -> Migration {
     let file = format!("{name}.sql");
-    migration::read(SourceFile { path: file.clone().into(), id: MigrationId(file), text })
+    let file = SourceFile { path: file.clone().into(), id: MigrationId(file), text };
+    migration::read_in(file, layout, Beside::default())
 }
 
 /// An example as `validate` judges it, after its rule's setup.
@@ -33,10 +37,12 @@ fn judge(rule: &Rule, docs: &Docs, example: &Example) -> Validation {
     });
     let tables = example.option("config").unwrap_or_default().split(',').filter(|it| !it.is_empty());
     let levels = if rule.severity == Severities::OFF { configured(rule) } else { Vec::new() };
+    let tool = example.option("layout").map(|name| Tool::ALL.into_iter().find(|it| it.name() == name).expect(name));
+    let layout = tool.map(Layout::of);
     lint(&Request {
         levels: &levels,
-        history: &[migration("20260101120000_setup_safe", docs.setup.clone())],
-        judged: &[migration(name, format!("{header}{}", example.sql))],
+        history: &[migration("20260101120000_setup_safe", docs.setup.clone(), Layout::default())],
+        judged: &[migration(name, format!("{header}{}", example.sql), layout.unwrap_or_default())],
         promotion,
         config_tables: &tables.map(str::to_owned).collect::<Vec<_>>(),
         ..Request::of(ProfileName::Production)
