@@ -62,7 +62,7 @@ impl Trace {
             | Change::Refresh { .. }
             | Change::Query { .. }
             | Change::Harmless { .. } => Self::Repeatable,
-            Change::Server { verb } if verb.to_ascii_uppercase().starts_with("ALTER") => Self::Repeatable,
+            Change::Server { verb, .. } if verb.to_ascii_uppercase().starts_with("ALTER") => Self::Repeatable,
             Change::Server { .. } | Change::CreateOther { .. } | Change::Drop(_) => Self::Named,
             _ => Self::Unknowable,
         }

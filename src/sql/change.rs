@@ -11,21 +11,25 @@ mod rows;
 mod sequence;
 mod session;
 mod table;
+mod trigger;
 
 use super::{
     Span,
     names::{Ident, ObjectName},
 };
 pub use expression::{Argument, Call, Cast, Expression, Operand, OperandKind};
-pub use object::{AlterObject, Body, CreateRoutine, CreateType, CreateView, Drop, ObjectAction, TypeKind, Volatility};
+pub use object::{
+    AlterObject, Body, CreateRoutine, CreateType, CreateView, Drop, ObjectAction, RoutineArgument, TypeKind, Volatility,
+};
 pub use privilege::{DefaultPrivileges, PolicyTerms, Terms};
-pub use rows::{Copy, CopySource, Dml, Filter, Insert, InsertSource, OnConflict, Truncate};
+pub use rows::{Arbiter, Copy, CopySource, Dml, Filter, Insert, InsertSource, OnConflict, Truncate};
 pub use sequence::{Bound, OwnedBy, Restart, SequenceOptions};
 pub use session::{ReindexTarget, Set, SetScope, Transaction};
 pub use table::{
     ActionKind, AlterTable, BoundKind, Column, Constraint, ConstraintKind, CreateIndex, CreateTable, Generated,
     IndexKey, Options, PartitionBound, PartitionBy, PartitionOf, ReferentialAction, ReplicaIdentity, TableAction,
 };
+pub use trigger::{Firing, Timing, TriggerEvent};
 
 /// What one statement does to the database.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,6 +65,7 @@ pub enum Change {
         table: ObjectName,
         or_replace: bool,
         routine: Option<ObjectName>,
+        firing: Box<Firing>,
     },
     CreatePolicy {
         name: Ident,
@@ -70,6 +75,8 @@ pub enum Change {
     CreateSequence {
         name: ObjectName,
         if_not_exists: bool,
+        temporary: bool,
+        options: Box<SequenceOptions>,
     },
     CreateSchema {
         name: Option<Ident>,
@@ -78,6 +85,8 @@ pub enum Change {
     CreateExtension {
         name: Ident,
         if_not_exists: bool,
+        schema: Option<Ident>,
+        cascade: bool,
     },
     /// Any other `CREATE`: role, publication, server, cast, aggregate, statistics, rule, …
     CreateOther {
@@ -155,6 +164,9 @@ pub enum Change {
     /// beyond one object, or beyond this database.
     Server {
         verb: String,
+        name: Option<ObjectName>,
+        /// What `ALTER DATABASE … SET` and `ALTER SYSTEM SET` set.
+        setting: Option<Set>,
     },
     /// Known, and of no interest to any rule: `LISTEN`, `NOTIFY`, `CHECKPOINT`, `SECURITY LABEL`, …
     Harmless {

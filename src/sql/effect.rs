@@ -122,7 +122,7 @@ impl Change {
             Self::Analyze { .. } => "ANALYZE".to_owned(),
             Self::Lock { .. } => "LOCK TABLE".to_owned(),
             Self::Prepared { verb } => (*verb).to_owned(),
-            Self::Server { verb } | Self::Harmless { verb } => verb.clone(),
+            Self::Server { verb, .. } | Self::Harmless { verb } => verb.clone(),
             Self::Unread { .. } => "unread statement".to_owned(),
         }
     }
@@ -149,7 +149,7 @@ impl Change {
             Self::Vacuum { .. } => true,
             Self::CreateOther { kind, .. } => *kind == ObjectKind::Subscription,
             // `ALTER DATABASE … SET` may stand in a transaction, moving a database may not: the former is common.
-            Self::Server { verb } => {
+            Self::Server { verb, .. } => {
                 matches!(verb.as_str(), "ALTER SYSTEM" | "CREATE DATABASE" | "CREATE TABLESPACE")
             }
             Self::Transaction(transaction) => {

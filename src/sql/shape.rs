@@ -118,11 +118,11 @@ fn detail(change: &Change) -> String {
             line(&[&flags(&[(*or_replace, "or replace")]), &name.name, "on", &table.to_string()])
         }
         Change::CreatePolicy { name, table, .. } => line(&[&name.name, "on", &table.to_string()]),
-        Change::CreateSequence { name, if_not_exists } => named(*if_not_exists, name),
+        Change::CreateSequence { name, if_not_exists, .. } => named(*if_not_exists, name),
         Change::CreateSchema { name, if_not_exists } => {
             line(&[&flags(&[(*if_not_exists, "if not exists")]), name.as_ref().map_or("", |name| name.name.as_str())])
         }
-        Change::CreateExtension { name, if_not_exists } => named(*if_not_exists, name),
+        Change::CreateExtension { name, if_not_exists, .. } => named(*if_not_exists, name),
         Change::CreateOther { name, .. } => name.as_ref().map(ToString::to_string).unwrap_or_default(),
         Change::Grant { kind, names, .. } => line(&[kind.map_or("", |kind| kind.words()), &list(names)]),
         Change::Comment { kind, name } => {
@@ -175,7 +175,7 @@ fn conflict(insert: &Insert) -> &'static str {
 fn type_kind(kind: &TypeKind) -> &'static str {
     match kind {
         TypeKind::Enum { .. } => "enum",
-        TypeKind::Composite => "composite",
+        TypeKind::Composite { .. } => "composite",
         TypeKind::Range => "range",
         TypeKind::Domain { .. } => "domain",
         TypeKind::Other => "",
@@ -319,14 +319,14 @@ fn alter_object(object: &AlterObject) -> String {
         ObjectAction::Rename { to } => format!("rename to {to}"),
         ObjectAction::RenamePart { from, to } => format!("rename {from} to {to}"),
         ObjectAction::SetSchema { to } => format!("set schema {to}"),
-        ObjectAction::OwnerTo => "owner".to_owned(),
+        ObjectAction::OwnerTo { .. } => "owner".to_owned(),
         ObjectAction::AddValue { if_not_exists, .. } => {
             line(&["add value", &flags(&[(*if_not_exists, "if not exists")])])
         }
         ObjectAction::RenameValue { .. } => "rename value".to_owned(),
-        ObjectAction::AddAttribute { name } => format!("add attribute {name}"),
+        ObjectAction::AddAttribute { name, .. } => format!("add attribute {name}"),
         ObjectAction::DropAttribute { name, cascade } => dropped("drop attribute", false, name, *cascade),
-        ObjectAction::AlterAttribute { name } => format!("alter attribute {name}"),
+        ObjectAction::AlterAttribute { name, .. } => format!("alter attribute {name}"),
         ObjectAction::AddConstraint(added) => format!("add {}", constraint(added)),
         ObjectAction::DropConstraint { name } => format!("drop constraint {name}"),
         ObjectAction::ValidateConstraint { name } => format!("validate {name}"),
@@ -335,7 +335,7 @@ fn alter_object(object: &AlterObject) -> String {
         ObjectAction::SetDefault => "set default".to_owned(),
         ObjectAction::DropDefault => "drop default".to_owned(),
         ObjectAction::AttachPartition { index } => format!("attach {index}"),
-        ObjectAction::Other { words } => words.to_lowercase(),
+        ObjectAction::Other { words, .. } => words.to_lowercase(),
     };
     format!("{}: {action}", line(&[&flags(&[(object.if_exists, "if exists")]), &name]))
 }

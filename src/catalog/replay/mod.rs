@@ -39,7 +39,7 @@ pub fn replay(catalog: &mut Catalog, statement: &Statement, origin: Origin) {
             let routine = routine.as_ref().map(|it| catalog.resolve(it));
             catalog.triggers.push(Trigger { name: name.name.clone(), table, routine, enabled: true, origin });
         }
-        Change::CreateSequence { name, if_not_exists } => {
+        Change::CreateSequence { name, if_not_exists, .. } => {
             let name = catalog.target(name);
             if !(*if_not_exists && catalog.sequences.contains_key(&name)) {
                 catalog
@@ -50,7 +50,7 @@ pub fn replay(catalog: &mut Catalog, statement: &Statement, origin: Origin) {
         Change::CreateSchema { name: Some(name), if_not_exists } => {
             catalog.schemas.entry(name.name.clone()).or_insert(origin.unless(*if_not_exists));
         }
-        Change::CreateExtension { name, if_not_exists } => {
+        Change::CreateExtension { name, if_not_exists, .. } => {
             let key = (ObjectKind::Extension, plain(name), None);
             catalog.others.entry(key).or_insert(origin.unless(*if_not_exists));
         }

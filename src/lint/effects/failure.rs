@@ -51,7 +51,7 @@ pub fn commits_itself(context: &Context, change: &Change) -> Option<&'static str
         Change::Vacuum { .. } => "vacuum",
         Change::Cluster { table: None } => "cluster",
         Change::Cluster { table: Some(table) } if is_partitioned(context, table) => "cluster",
-        Change::Server { verb } => server(verb)?,
+        Change::Server { verb, .. } => server(verb)?,
         Change::AlterTable(alter) => {
             let concurrent = |kind: &ActionKind| matches!(kind, ActionKind::DetachPartition { concurrently: true, .. });
             alter.actions.iter().find(|it| concurrent(&it.kind))?;

@@ -77,7 +77,7 @@ pub fn altered(draft: &mut Draft, alter: &AlterObject) {
         (ObjectKind::View | ObjectKind::MaterializedView, _) => LockMode::AccessExclusive,
         (
             ObjectKind::Sequence,
-            ObjectAction::Rename { .. } | ObjectAction::SetSchema { .. } | ObjectAction::OwnerTo,
+            ObjectAction::Rename { .. } | ObjectAction::SetSchema { .. } | ObjectAction::OwnerTo { .. },
         ) => LockMode::AccessExclusive,
         (ObjectKind::Sequence, _) => LockMode::ShareRowExclusive,
         _ => return,

@@ -111,7 +111,7 @@ fn moves_sequence(change: &Change, table: &ObjectName) -> bool {
     match change {
         Change::Query { routines, .. } => routines.iter().any(|it| it.last() == "setval"),
         Change::AlterObject(alter) => {
-            let restarts = matches!(&alter.action, ObjectAction::Other { words } if words.starts_with("RESTART"));
+            let restarts = matches!(&alter.action, ObjectAction::Other { words, .. } if words.starts_with("RESTART"));
             alter.kind == ObjectKind::Sequence && restarts
         }
         Change::AlterTable(alter) => {

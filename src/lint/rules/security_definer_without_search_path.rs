@@ -66,5 +66,5 @@ fn sets_path(context: &Context, statement: &Statement, routine: &CreateRoutine) 
     let is_it = matches!(alter.kind, ObjectKind::Function | ObjectKind::Procedure | ObjectKind::Routine)
         && alter.name.as_ref().is_some_and(|it| context.catalog.resolve(it) == context.catalog.resolve(&routine.name));
     is_it
-        && matches!(&alter.action, ObjectAction::Other { words } if words.starts_with("SET SEARCH_PATH") || words.starts_with("SECURITY INVOKER"))
+        && matches!(&alter.action, ObjectAction::Other { words, .. } if words.starts_with("SET SEARCH_PATH") || words.starts_with("SECURITY INVOKER"))
 }

@@ -27,7 +27,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(_context: &Context, statement: &Statement) -> Vec<Problem> {
-    let Change::Server { verb } = &statement.change else { return Vec::new() };
+    let Change::Server { verb, .. } = &statement.change else { return Vec::new() };
     vec![
         Problem::at(statement.span)
             .says(format!("`{}` reaches beyond this database, and no restore point takes it back", verb.to_lowercase()))

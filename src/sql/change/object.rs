@@ -4,7 +4,7 @@ use super::super::{
     Span,
     names::{Ident, ObjectName},
 };
-use super::{Constraint, Expression, ObjectKind};
+use super::{Column, Constraint, Expression, ObjectKind, Options, SequenceOptions, Set};
 
 /// `ALTER` of anything but a table.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,11 +28,15 @@ pub enum ObjectAction {
     SetSchema {
         to: Ident,
     },
-    OwnerTo,
+    OwnerTo {
+        role: Ident,
+    },
     /// `ALTER TYPE … ADD VALUE`.
     AddValue {
         value: String,
         if_not_exists: bool,
+        /// The value that `BEFORE` (`true`) or `AFTER` names.
+        beside: Option<(bool, String)>,
     },
     RenameValue {
         from: String,
@@ -40,6 +44,7 @@ pub enum ObjectAction {
     },
     AddAttribute {
         name: Ident,
+        data_type: String,
     },
     DropAttribute {
         name: Ident,
@@ -47,6 +52,7 @@ pub enum ObjectAction {
     },
     AlterAttribute {
         name: Ident,
+        data_type: String,
     },
     /// `ALTER DOMAIN … ADD`.
     AddConstraint(Box<Constraint>),
@@ -66,6 +72,10 @@ pub enum ObjectAction {
     /// Anything else, by its leading words in upper case: `RESTART`, `SET (…)`, `DEPENDS ON EXTENSION`, …
     Other {
         words: String,
+        /// Of `ALTER SEQUENCE`.
+        sequence: Option<Box<SequenceOptions>>,
+        /// Of `SET` and `RESET` of a role or routine.
+        setting: Option<Box<Set>>,
     },
 }
 
@@ -78,6 +88,11 @@ pub struct Drop {
     pub if_exists: bool,
     pub cascade: bool,
     pub concurrently: bool,
+    /// Of the kind: behind `INDEX` stands `CONCURRENTLY`, or should.
+    pub kind_span: Span,
+    pub cascade_span: Option<Span>,
+    /// For each name of a routine the text between its brackets; `None` without brackets.
+    pub arguments: Vec<Option<String>>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -87,6 +102,18 @@ pub struct CreateView {
     pub materialized: bool,
     pub if_not_exists: bool,
     pub temporary: bool,
+    /// Names given to its columns; empty when not written.
+    pub columns: Vec<Ident>,
+    /// Its query.
+    pub query: Span,
+    /// Tables and views that the query reads.
+    pub reads: Vec<ObjectName>,
+    /// Columns, and aliases, that the query names, as far as tokens tell; `*` is none.
+    pub names: Vec<ObjectName>,
+    /// `WITH (…)`.
+    pub options: Options,
+    /// `WITH NO DATA` of a materialized view.
+    pub without_data: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -100,7 +127,9 @@ pub enum TypeKind {
     Enum {
         values: Vec<String>,
     },
-    Composite,
+    Composite {
+        attributes: Vec<Column>,
+    },
     Range,
     /// `data_type` is what it is made of, as [`Column::data_type`]; `constrained` when it has a `CHECK` or `NOT NULL`.
     Domain {
@@ -119,11 +148,25 @@ pub struct CreateRoutine {
     pub kind: ObjectKind,
     pub name: ObjectName,
     pub or_replace: bool,
+    pub arguments: Vec<RoutineArgument>,
+    /// The type behind `RETURNS`, as [`Column::data_type`]; `table` for a table.
+    pub returns: Option<String>,
+    pub strict: bool,
     pub volatility: Volatility,
     pub security_definer: bool,
     /// Settings of `SET name = …` clauses, lower case.
     pub sets: Vec<String>,
     pub body: Body,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct RoutineArgument {
+    /// Upper case: `IN`, `OUT`, `INOUT`, `VARIADIC`.
+    pub mode: &'static str,
+    pub name: Option<Ident>,
+    /// As [`Column::data_type`].
+    pub data_type: String,
+    pub default: Option<Expression>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,11 +1,15 @@
 //! What changes, reads and moves rows.
 
-use super::super::names::{Ident, ObjectName};
+use super::{
+    super::names::{Ident, ObjectName},
+    Expression,
+};
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Truncate {
     pub tables: Vec<ObjectName>,
     pub cascade: bool,
+    pub restart_identity: bool,
 }
 
 /// `DELETE` or `UPDATE`.
@@ -13,6 +17,12 @@ pub struct Truncate {
 pub struct Dml {
     pub table: ObjectName,
     pub filter: Filter,
+    pub only: bool,
+    /// What `UPDATE` sets, in order.
+    pub columns: Vec<Ident>,
+    pub condition: Option<Expression>,
+    /// Other tables and views that it reads.
+    pub reads: Vec<ObjectName>,
 }
 
 /// How a `DELETE` or `UPDATE` is bounded.
@@ -29,8 +39,23 @@ pub enum Filter {
 pub struct Insert {
     pub table: ObjectName,
     pub on_conflict: Option<OnConflict>,
+    /// What `ON CONFLICT` names; `None` when it names nothing, or is not written.
+    pub arbiter: Option<Arbiter>,
     pub source: InsertSource,
     pub columns: Vec<Ident>,
+    /// Tables and views that its query reads.
+    pub reads: Vec<ObjectName>,
+}
+
+/// The unique index that `ON CONFLICT` looks for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Arbiter {
+    /// Keys as [`CreateIndex::keys`](super::CreateIndex::keys).
+    Keys {
+        keys: Vec<String>,
+        predicate: Option<Box<Expression>>,
+    },
+    Constraint(Ident),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +74,7 @@ pub enum InsertSource {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Copy {
     pub table: Option<ObjectName>,
+    pub columns: Vec<Ident>,
     /// `true` for `FROM`.
     pub from: bool,
     pub source: CopySource,

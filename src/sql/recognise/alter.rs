@@ -8,7 +8,7 @@ use super::{
     },
     Reading, alter_object,
     cursor::{Cursor, Result},
-    kinds, privilege, sequence, table,
+    kinds, privilege, sequence, session, table,
 };
 
 pub fn alter(mut cursor: Cursor<'_>) -> Result<Reading> {
@@ -17,8 +17,13 @@ pub fn alter(mut cursor: Cursor<'_>) -> Result<Reading> {
     }
     if cursor.is_one_of(0, &["SYSTEM", "DATABASE", "TABLESPACE"]) {
         let verb = format!("ALTER {}", cursor.word(0).unwrap_or_default().to_ascii_uppercase());
+        let is_system = cursor.is_word(0, "SYSTEM");
         cursor.at += 1;
-        return if cursor.done() { Err(cursor.expected("a name")) } else { Ok(Change::Server { verb }.into()) };
+        let name = if is_system { None } else { Some(cursor.name()?) };
+        if is_system && cursor.done() {
+            return Err(cursor.expected("`SET`"));
+        }
+        return Ok(Change::Server { verb, name, setting: session::setting(cursor) }.into());
     }
     let foreign = cursor.is("FOREIGN TABLE");
     if cursor.eat("TABLE") || cursor.eat("FOREIGN TABLE") {
@@ -30,7 +35,9 @@ pub fn alter(mut cursor: Cursor<'_>) -> Result<Reading> {
 
 fn alter_table(mut cursor: Cursor<'_>, foreign: bool) -> Result<Reading> {
     if cursor.eat("ALL IN TABLESPACE") {
-        return Ok(Change::Server { verb: "ALTER TABLE ALL IN TABLESPACE".to_owned() }.into());
+        return Ok(
+            Change::Server { verb: "ALTER TABLE ALL IN TABLESPACE".to_owned(), name: None, setting: None }.into()
+        );
     }
     let if_exists = cursor.eat("IF EXISTS");
     let (table, only) = cursor.relation()?;

@@ -8,12 +8,17 @@ use super::{
     Reading,
     alter::{cascade, last_ident},
     cursor::{Cursor, Result},
-    kinds, table,
+    kinds, sequence, session, table,
 };
 
 pub fn alter_object(mut cursor: Cursor<'_>, kind: ObjectKind) -> Result<Reading> {
     if cursor.eat("ALL IN TABLESPACE") {
-        return Ok(Change::Server { verb: format!("ALTER {} ALL IN TABLESPACE", kind.words()) }.into());
+        return Ok(Change::Server {
+            verb: format!("ALTER {} ALL IN TABLESPACE", kind.words()),
+            name: None,
+            setting: None,
+        }
+        .into());
     }
     let if_exists = cursor.eat("IF EXISTS");
     let name = match kind {
@@ -57,14 +62,20 @@ fn action(mut cursor: Cursor<'_>, kind: ObjectKind) -> Result<ObjectAction> {
             cursor.eat("IF EXISTS");
             Ok(ObjectAction::DropAttribute { name: cursor.ident()?, cascade: cascade(cursor)? })
         }
-        Some("ALTER") if cursor.eat("ATTRIBUTE") => Ok(ObjectAction::AlterAttribute { name: cursor.ident()? }),
+        Some("ALTER") if cursor.eat("ATTRIBUTE") => {
+            let name = cursor.ident()?;
+            if !cursor.eat("TYPE") {
+                cursor.expect("SET DATA TYPE")?;
+            }
+            Ok(ObjectAction::AlterAttribute { name, data_type: table::data_type(&mut cursor) })
+        }
         Some("ALTER") if matches!(kind, ObjectKind::View | ObjectKind::MaterializedView) => {
             cursor.eat("COLUMN");
             cursor.ident()?;
-            Ok(plain(&mut cursor).unwrap_or(ObjectAction::Other { words: words(whole) }))
+            Ok(plain(&mut cursor).unwrap_or_else(|| other(whole, kind)))
         }
         Some("SET") if cursor.eat("SCHEMA") => Ok(ObjectAction::SetSchema { to: last_ident(&mut cursor)? }),
-        Some("OWNER") if cursor.eat("TO") => last_ident(&mut cursor).map(|_| ObjectAction::OwnerTo),
+        Some("OWNER") if cursor.eat("TO") => last_ident(&mut cursor).map(|role| ObjectAction::OwnerTo { role }),
         Some("DROP") if kind == ObjectKind::Domain && cursor.eat("CONSTRAINT") => {
             cursor.eat("IF EXISTS");
             Ok(ObjectAction::DropConstraint { name: cursor.ident()? })
@@ -77,7 +88,20 @@ fn action(mut cursor: Cursor<'_>, kind: ObjectKind) -> Result<ObjectAction> {
             cursor.at = whole.at;
             plain(&mut cursor).ok_or_else(|| whole.expected("an action on a domain"))
         }
-        _ => Ok(ObjectAction::Other { words: words(whole) }),
+        _ => Ok(other(whole, kind)),
+    }
+}
+
+fn other(whole: Cursor<'_>, kind: ObjectKind) -> ObjectAction {
+    let sequence = if kind == ObjectKind::Sequence { sequence::options(whole).ok() } else { None };
+    let mut set = whole;
+    if set.eat("IN DATABASE") {
+        set.at += 1;
+    }
+    ObjectAction::Other {
+        words: words(whole),
+        sequence: sequence.map(Box::new),
+        setting: session::setting(set).map(Box::new),
     }
 }
 
@@ -115,14 +139,16 @@ fn add_to_type(mut cursor: Cursor<'_>) -> Result<ObjectAction> {
     if cursor.eat("VALUE") {
         let if_not_exists = cursor.eat("IF NOT EXISTS");
         let value = cursor.string()?;
-        if cursor.eat_one_of(&["BEFORE", "AFTER"]).is_some() {
-            cursor.string()?;
-        }
+        let beside = match cursor.eat_one_of(&["BEFORE", "AFTER"]) {
+            Some(word) => Some((word == "BEFORE", cursor.string()?)),
+            None => None,
+        };
         cursor.finish()?;
-        return Ok(ObjectAction::AddValue { value, if_not_exists });
+        return Ok(ObjectAction::AddValue { value, if_not_exists, beside });
     }
     cursor.expect("ATTRIBUTE")?;
-    Ok(ObjectAction::AddAttribute { name: cursor.ident()? })
+    let name = cursor.ident()?;
+    Ok(ObjectAction::AddAttribute { name, data_type: table::data_type(&mut cursor) })
 }
 
 /// The leading words of an action, at most three.

@@ -11,7 +11,7 @@ use super::{
     },
     Reading, create_routine,
     cursor::{Cursor, Result},
-    kinds, privilege, query, relations, table,
+    kinds, operand, privilege, query, relations, sequence, table,
 };
 
 /// The words between `CREATE` and the kind.
@@ -36,7 +36,7 @@ pub fn create(mut cursor: Cursor<'_>) -> Result<Reading> {
             _ => {}
         }
     }
-    cursor.eat("CONSTRAINT");
+    let constraint = cursor.eat("CONSTRAINT");
     if cursor.eat("DEFAULT CONVERSION") {
         return other(cursor, ObjectKind::Conversion, before);
     }
@@ -52,25 +52,31 @@ pub fn create(mut cursor: Cursor<'_>) -> Result<Reading> {
         ObjectKind::Type => create_type(cursor),
         ObjectKind::Domain => domain(cursor),
         ObjectKind::Function | ObjectKind::Procedure => create_routine::routine(cursor, kind, before.or_replace),
-        ObjectKind::Trigger => create_routine::trigger(cursor, before.or_replace),
+        ObjectKind::Trigger => create_routine::trigger(cursor, before.or_replace, constraint),
         ObjectKind::Rule => create_routine::rule(cursor, before.or_replace),
         ObjectKind::Policy => privilege::policy(cursor),
         ObjectKind::Sequence => {
             let if_not_exists = cursor.eat("IF NOT EXISTS");
-            Ok(Change::CreateSequence { name: cursor.name()?, if_not_exists }.into())
+            let name = cursor.name()?;
+            let options = Box::new(sequence::options(cursor)?);
+            Ok(Change::CreateSequence { name, if_not_exists, temporary: before.temporary, options }.into())
         }
         ObjectKind::Schema => schema(cursor),
         ObjectKind::Extension => {
             let if_not_exists = cursor.eat("IF NOT EXISTS");
-            Ok(Change::CreateExtension { name: cursor.ident()?, if_not_exists }.into())
+            let name = cursor.ident()?;
+            let cascade = cursor.has("CASCADE");
+            let schema = cursor.skip_to(&["SCHEMA"]).then(|| cursor.range(cursor.at + 1, cursor.end).ident());
+            Ok(Change::CreateExtension { name, if_not_exists, schema: schema.transpose()?, cascade }.into())
         }
         ObjectKind::Language if !cursor.has("HANDLER") && !cursor.is_string() => {
-            Ok(Change::CreateExtension { name: cursor.ident()?, if_not_exists: false }.into())
+            Ok(Change::CreateExtension { name: cursor.ident()?, if_not_exists: false, schema: None, cascade: false }
+                .into())
         }
         ObjectKind::Database | ObjectKind::Tablespace => {
-            cursor.name()?;
+            let name = Some(cursor.name()?);
             let kind = if kind == ObjectKind::Database { "DATABASE" } else { "TABLESPACE" };
-            Ok(Change::Server { verb: format!("CREATE {kind}") }.into())
+            Ok(Change::Server { verb: format!("CREATE {kind}"), name, setting: None }.into())
         }
         kind => other(cursor, kind, before),
     }
@@ -185,10 +191,13 @@ fn table_tail(mut cursor: Cursor<'_>, created: &mut CreateTable) -> Result<Vec<s
     Ok(Vec::new())
 }
 
+fn ends_without_data(cursor: Cursor<'_>) -> bool {
+    cursor.end.checked_sub(3).is_some_and(|at| cursor.range(at.max(cursor.at), cursor.end).is("WITH NO DATA"))
+}
+
 /// The query behind `AS`, and what is in it.
 fn source_query(mut cursor: Cursor<'_>, created: &mut CreateTable) -> Result<Vec<super::super::Statement>> {
-    let ends = cursor.end.checked_sub(3).map(|at| cursor.range(at.max(cursor.at), cursor.end));
-    created.without_data = ends.is_some_and(|tail| tail.is("WITH NO DATA"));
+    created.without_data = ends_without_data(cursor);
     if cursor.eat("EXECUTE") {
         cursor.ident()?;
         return Ok(Vec::new());
@@ -253,7 +262,7 @@ fn create_index(mut cursor: Cursor<'_>, before: Before, whole: Cursor<'_>, index
 }
 
 /// A plain column by its name, anything else as written.
-fn key(part: Cursor<'_>) -> String {
+pub fn key(part: Cursor<'_>) -> String {
     let mut plain = part;
     match plain.ident() {
         Ok(column) if plain.done() || plain.word(0).is_some() => column.name,
@@ -264,13 +273,37 @@ fn key(part: Cursor<'_>) -> String {
 fn view(mut cursor: Cursor<'_>, before: Before, materialized: bool) -> Result<Reading> {
     let if_not_exists = cursor.eat("IF NOT EXISTS");
     let name = cursor.name()?;
+    let columns = match cursor.parentheses() {
+        Some(mut inside) => inside.idents()?,
+        None => Vec::new(),
+    };
+    let mut options = Vec::new();
+    let mut clause = cursor;
+    while !clause.done() && !clause.is_word(0, "AS") {
+        if clause.eat("WITH") {
+            options = table::options(clause.expect_parentheses()?)?;
+        }
+        clause.at += 1;
+    }
     cursor.skip_to(&["AS"]);
     cursor.expect("AS")?;
     if !query::is_query(cursor) {
         return Err(cursor.expected("a query"));
     }
     let Before { or_replace, temporary, .. } = before;
-    let change = Change::CreateView(CreateView { name, or_replace, materialized, if_not_exists, temporary });
+    let change = Change::CreateView(CreateView {
+        name,
+        or_replace,
+        materialized,
+        if_not_exists,
+        temporary,
+        columns,
+        query: cursor.span(),
+        reads: relations::read(cursor),
+        names: operand::expression(cursor).names,
+        options,
+        without_data: materialized && ends_without_data(cursor),
+    });
     // A materialized view calls them now, a view when it is read: nobody waits long for that.
     Ok(Reading { change, inner: query::called_within(cursor).into_iter().collect() })
 }
@@ -291,8 +324,10 @@ fn create_type(mut cursor: Cursor<'_>) -> Result<Reading> {
         cursor.expect_parentheses()?;
         TypeKind::Range
     } else if cursor.eat("AS") {
-        cursor.expect_parentheses()?;
-        TypeKind::Composite
+        let inside = cursor.expect_parentheses()?;
+        let parts = if inside.done() { Vec::new() } else { inside.split() };
+        let attributes = parts.into_iter().map(|part| table::column(part, false));
+        TypeKind::Composite { attributes: attributes.collect::<Result<_>>()? }
     } else {
         cursor.parentheses();
         TypeKind::Other

@@ -3,29 +3,93 @@
 use super::{
     super::{
         Place, Span, body,
-        change::{Body, Change, CreateRoutine, ObjectKind, Unread, Volatility},
+        change::{
+            Body, Change, CreateRoutine, Firing, ObjectKind, RoutineArgument, Timing, TriggerEvent, Unread, Volatility,
+        },
         scan::{self, Token, TokenKind},
         source::Source,
     },
     Reading, create,
     cursor::{Cursor, Result},
-    kinds, query,
+    query, table,
 };
 
-pub fn trigger(mut cursor: Cursor<'_>, or_replace: bool) -> Result<Reading> {
+pub fn trigger(mut cursor: Cursor<'_>, or_replace: bool, constraint: bool) -> Result<Reading> {
     let name = cursor.ident()?;
-    cursor.skip_to(&["ON"]);
+    let (timing, events) = events(&mut cursor)?;
     cursor.expect("ON")?;
     let table = cursor.name()?;
-    cursor.skip_to(&["EXECUTE"]);
-    cursor.expect("EXECUTE")?;
+    let mut firing = Firing {
+        constraint,
+        timing,
+        events,
+        each_row: false,
+        condition: None,
+        deferrable: false,
+        initially_deferred: false,
+    };
+    while !cursor.eat("EXECUTE") {
+        trigger_clause(&mut cursor, &mut firing)?;
+    }
     if !cursor.eat("FUNCTION") {
         cursor.expect("PROCEDURE")?;
     }
     let routine = Some(cursor.name()?);
     cursor.expect_parentheses()?;
     cursor.finish()?;
-    Ok(Change::CreateTrigger { name, table, or_replace, routine }.into())
+    Ok(Change::CreateTrigger { name, table, or_replace, routine, firing: Box::new(firing) }.into())
+}
+
+/// `BEFORE INSERT OR UPDATE OF a, b`.
+fn events(cursor: &mut Cursor<'_>) -> Result<(Timing, Vec<TriggerEvent>)> {
+    let timing = match cursor.eat_one_of(&["BEFORE", "AFTER", "INSTEAD"]) {
+        Some("BEFORE") => Timing::Before,
+        Some("AFTER") => Timing::After,
+        Some(_) => {
+            cursor.expect("OF")?;
+            Timing::InsteadOf
+        }
+        None => return Err(cursor.expected("`BEFORE`, `AFTER` or `INSTEAD OF`")),
+    };
+    let mut events = Vec::new();
+    loop {
+        events.push(match cursor.eat_one_of(&["INSERT", "UPDATE", "DELETE", "TRUNCATE"]) {
+            Some("INSERT") => TriggerEvent::Insert,
+            Some("DELETE") => TriggerEvent::Delete,
+            Some("TRUNCATE") => TriggerEvent::Truncate,
+            Some(_) => TriggerEvent::Update { columns: if cursor.eat("OF") { cursor.idents()? } else { Vec::new() } },
+            None => return Err(cursor.expected("an event")),
+        });
+        if !cursor.eat("OR") {
+            return Ok((timing, events));
+        }
+    }
+}
+
+/// One clause between a trigger's table and its `EXECUTE`.
+fn trigger_clause(cursor: &mut Cursor<'_>, firing: &mut Firing) -> Result<()> {
+    match () {
+        () if cursor.eat("FOR") => {
+            cursor.eat("EACH");
+            firing.each_row = cursor.eat_one_of(&["ROW", "STATEMENT"]) == Some("ROW");
+        }
+        () if cursor.eat("WHEN") => firing.condition = Some(cursor.expect_parentheses()?.expression()),
+        () if cursor.eat("NOT DEFERRABLE") || cursor.eat("INITIALLY IMMEDIATE") => {}
+        () if cursor.eat("DEFERRABLE") => firing.deferrable = true,
+        () if cursor.eat("INITIALLY DEFERRED") => (firing.deferrable, firing.initially_deferred) = (true, true),
+        () if cursor.eat("FROM") => {
+            cursor.name()?;
+        }
+        () if cursor.eat("REFERENCING") => {
+            while cursor.eat_one_of(&["NEW", "OLD"]).is_some() {
+                cursor.eat_one_of(&["TABLE", "ROW"]);
+                cursor.eat("AS");
+                cursor.ident()?;
+            }
+        }
+        () => return Err(cursor.expected("`EXECUTE`")),
+    }
+    Ok(())
 }
 
 pub fn rule(mut cursor: Cursor<'_>, or_replace: bool) -> Result<Reading> {
@@ -76,6 +140,7 @@ const MORE_THAN_AN_EXPRESSION: &[&str] = &[
 struct Clauses {
     language: Option<String>,
     volatility: Volatility,
+    strict: bool,
     security_definer: bool,
     sets: Vec<String>,
     /// The literal behind `AS`.
@@ -88,12 +153,14 @@ struct Clauses {
 
 pub fn routine(mut cursor: Cursor<'_>, kind: ObjectKind, or_replace: bool) -> Result<Reading> {
     let name = cursor.name()?;
-    cursor.expect_parentheses()?;
+    let arguments = arguments(cursor.expect_parentheses()?)?;
+    let mut returns = None;
     if cursor.eat("RETURNS") {
         if cursor.eat("TABLE") {
             cursor.expect_parentheses()?;
+            returns = Some("table".to_owned());
         } else {
-            kinds::type_name(&mut cursor)?;
+            returns = Some(routine_type(&mut cursor)?);
         }
     }
     let clauses = clauses(&mut cursor)?;
@@ -110,6 +177,9 @@ pub fn routine(mut cursor: Cursor<'_>, kind: ObjectKind, or_replace: bool) -> Re
         kind,
         name,
         or_replace,
+        arguments,
+        returns,
+        strict: clauses.strict,
         volatility: clauses.volatility,
         security_definer: clauses.security_definer,
         sets: clauses.sets,
@@ -118,10 +188,60 @@ pub fn routine(mut cursor: Cursor<'_>, kind: ObjectKind, or_replace: bool) -> Re
     Ok(Reading { change, inner })
 }
 
+/// The arguments of a routine.
+fn arguments(inside: Cursor<'_>) -> Result<Vec<RoutineArgument>> {
+    let mut arguments = Vec::new();
+    if inside.done() {
+        return Ok(arguments);
+    }
+    for mut part in inside.split() {
+        let mut name = None;
+        let mut mode = mode(&mut part);
+        // `name [mode] type`, unless the type is all there is.
+        let mut alone = part;
+        let is_type = routine_type(&mut alone).is_ok() && (alone.done() || starts_default(&alone));
+        if !is_type {
+            name = part.try_ident()?;
+            mode = mode.or_else(|| self::mode(&mut part));
+        }
+        let data_type = routine_type(&mut part)?;
+        let default = if part.done() {
+            None
+        } else {
+            part.at += 1;
+            Some(part.expression())
+        };
+        arguments.push(RoutineArgument { mode: mode.unwrap_or("IN"), name, data_type, default });
+    }
+    Ok(arguments)
+}
+
+fn mode(part: &mut Cursor<'_>) -> Option<&'static str> {
+    if part.eat("IN OUT") { Some("INOUT") } else { part.eat_one_of(&["IN", "OUT", "INOUT", "VARIADIC"]) }
+}
+
+fn starts_default(part: &Cursor<'_>) -> bool {
+    part.is_word(0, "DEFAULT") || part.is_symbol(0, "=") || part.is_symbol(0, ":=")
+}
+
+/// A type, or `table.column%TYPE`.
+fn routine_type(cursor: &mut Cursor<'_>) -> Result<String> {
+    let mut data_type = table::data_type(cursor);
+    if data_type.is_empty() {
+        return Err(cursor.expected("a type"));
+    }
+    if cursor.is_symbol(0, "%") && cursor.is_word(1, "TYPE") {
+        cursor.at += 2;
+        data_type.push_str("%type");
+    }
+    Ok(data_type)
+}
+
 fn clauses(cursor: &mut Cursor<'_>) -> Result<Clauses> {
     let mut clauses = Clauses {
         language: None,
         volatility: Volatility::Volatile,
+        strict: false,
         security_definer: false,
         sets: Vec::new(),
         literal: None,
@@ -134,6 +254,8 @@ fn clauses(cursor: &mut Cursor<'_>) -> Result<Clauses> {
             "IMMUTABLE",
             "STABLE",
             "VOLATILE",
+            "STRICT",
+            "RETURNS",
             "SECURITY",
             "SET",
             "AS",
@@ -148,6 +270,8 @@ fn clauses(cursor: &mut Cursor<'_>) -> Result<Clauses> {
             "IMMUTABLE" => clauses.volatility = Volatility::Immutable,
             "STABLE" => clauses.volatility = Volatility::Stable,
             "VOLATILE" => clauses.volatility = Volatility::Volatile,
+            "STRICT" => clauses.strict = true,
+            "RETURNS" => clauses.strict |= cursor.eat("NULL ON NULL INPUT"),
             "SECURITY" => clauses.security_definer = cursor.eat("DEFINER"),
             "SET" => clauses.sets.push(cursor.name()?.to_string()),
             "AS" => {

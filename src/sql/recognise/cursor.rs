@@ -239,6 +239,15 @@ impl<'a> Cursor<'a> {
         Ok(names)
     }
 
+    /// `a, b`.
+    pub fn idents(&mut self) -> Result<Vec<Ident>> {
+        let mut idents = vec![self.ident()?];
+        while self.eat_symbol(",") {
+            idents.push(self.ident()?);
+        }
+        Ok(idents)
+    }
+
     /// A table as DML and ALTER name it: `[ONLY] name [*]`, `ONLY (name)`.
     pub fn relation(&mut self) -> Result<(ObjectName, bool)> {
         let only = self.is_word(0, "ONLY") && !self.is_symbol(1, ".") && self.token(1).is_some() && self.eat("ONLY");

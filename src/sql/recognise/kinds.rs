@@ -163,15 +163,20 @@ pub fn drop(mut cursor: Cursor<'_>) -> Result<Reading> {
         cursor.finish()?;
         return Ok(Change::DropOwned { roles }.into());
     }
+    let kind_at = cursor.at;
     let kind = kind(&mut cursor)?;
+    let kind_span = cursor.span_from(kind_at, cursor.at);
     let concurrently = kind == ObjectKind::Index
         && cursor.is_word(0, "CONCURRENTLY")
         && cursor.token(1).is_some_and(|token| token.kind != TokenKind::Symbol)
         && cursor.eat("CONCURRENTLY");
     let if_exists = cursor.eat("IF EXISTS");
-    let mut names = Vec::new();
+    let (mut names, mut arguments) = (Vec::new(), Vec::new());
     loop {
-        names.extend(object(&mut cursor, kind)?);
+        if let Some(name) = object(&mut cursor, kind)? {
+            names.push(name);
+            arguments.push(written_arguments(&cursor));
+        }
         if !cursor.eat_symbol(",") {
             break;
         }
@@ -180,12 +185,22 @@ pub fn drop(mut cursor: Cursor<'_>) -> Result<Reading> {
         ObjectKind::Trigger | ObjectKind::Rule | ObjectKind::Policy if cursor.eat("ON") => Some(cursor.name()?),
         _ => None,
     };
+    let cascade_at = cursor.at;
     let cascade = cursor.eat_one_of(&["CASCADE", "RESTRICT"]) == Some("CASCADE");
+    let cascade_span = cascade.then(|| cursor.span_from(cascade_at, cursor.at));
     if kind == ObjectKind::Database && (cursor.eat("WITH") || cursor.is_symbol(0, "(")) {
         cursor.expect_parentheses()?;
     }
     cursor.finish()?;
-    Ok(Change::Drop(Drop { kind, names, on, if_exists, cascade, concurrently }).into())
+    Ok(Change::Drop(Drop { kind, names, on, if_exists, cascade, concurrently, kind_span, cascade_span, arguments })
+        .into())
+}
+
+/// The text between the brackets that the cursor has just passed.
+fn written_arguments(behind: &Cursor<'_>) -> Option<String> {
+    let close = behind.at.checked_sub(1)?;
+    let open = behind.tokens[close].partner;
+    (open < close).then(|| behind.range(open + 1, close).text())
 }
 
 /// `COMMENT ON kind name IS …` and, with the same form, `SECURITY LABEL … ON`.

@@ -4,13 +4,13 @@ use super::{
     super::{
         Place, Statement,
         change::{
-            Change, Copy, CopySource, CreateTable, Dml, Filter, Insert, InsertSource, OnConflict, Set, SetScope,
-            Truncate, Unread,
+            Arbiter, Change, Copy, CopySource, CreateTable, Dml, Expression, Filter, Insert, InsertSource, OnConflict,
+            Set, SetScope, Truncate, Unread,
         },
-        names::ObjectName,
+        names::{Ident, ObjectName},
         scan::TokenKind,
     },
-    Reading,
+    Reading, create,
     cursor::{Cursor, Result},
     expression, operand, relations,
 };
@@ -198,19 +198,24 @@ pub fn insert(mut cursor: Cursor<'_>) -> Result<Reading> {
     };
     let mut inner = writes_within(cursor)?;
     inner.extend(called_within(cursor));
-    let on_conflict = on_conflict(cursor)?;
-    Ok(Reading { change: Change::Insert(Insert { table, on_conflict, source, columns }), inner })
+    let reads = if source == InsertSource::Query { relations::read(cursor) } else { Vec::new() };
+    let (on_conflict, arbiter) = match on_conflict(cursor)? {
+        Some((action, arbiter)) => (Some(action), arbiter),
+        None => (None, None),
+    };
+    Ok(Reading { change: Change::Insert(Insert { table, on_conflict, arbiter, source, columns, reads }), inner })
 }
 
-fn on_conflict(mut cursor: Cursor<'_>) -> Result<Option<OnConflict>> {
+fn on_conflict(mut cursor: Cursor<'_>) -> Result<Option<(OnConflict, Option<Arbiter>)>> {
     while cursor.skip_to(&["ON"]) {
         if cursor.eat("ON CONFLICT") {
+            let arbiter = arbiter(cursor)?;
             while cursor.skip_to(&["DO"]) {
                 if cursor.is("DO NOTHING") {
-                    return Ok(Some(OnConflict::DoNothing));
+                    return Ok(Some((OnConflict::DoNothing, arbiter)));
                 }
                 if cursor.is("DO UPDATE") {
-                    return Ok(Some(OnConflict::DoUpdate));
+                    return Ok(Some((OnConflict::DoUpdate, arbiter)));
                 }
                 cursor.at += 1;
             }
@@ -221,22 +226,35 @@ fn on_conflict(mut cursor: Cursor<'_>) -> Result<Option<OnConflict>> {
     Ok(None)
 }
 
-/// How the depth-0 `WHERE` of the rest bounds it.
-fn filter(mut cursor: Cursor<'_>) -> Filter {
+/// `(keys) [WHERE …]` or `ON CONSTRAINT name`.
+fn arbiter(mut cursor: Cursor<'_>) -> Result<Option<Arbiter>> {
+    if cursor.eat("ON CONSTRAINT") {
+        return Ok(Some(Arbiter::Constraint(cursor.ident()?)));
+    }
+    let Some(inside) = cursor.parentheses() else { return Ok(None) };
+    let keys = inside.split().into_iter().map(create::key).collect();
+    let mut end = cursor;
+    let filtered = cursor.eat("WHERE") && end.skip_to(&["DO"]);
+    let predicate = filtered.then(|| Box::new(cursor.range(cursor.at, end.at).expression()));
+    Ok(Some(Arbiter::Keys { keys, predicate }))
+}
+
+/// How the depth-0 `WHERE` of the rest bounds it, and with what condition.
+fn filter(mut cursor: Cursor<'_>) -> (Filter, Option<Expression>) {
     if !cursor.skip_to(&["WHERE"]) {
-        return Filter::None;
+        return (Filter::None, None);
     }
     cursor.at += 1;
     let mut end = cursor;
     if end.skip_to(&["RETURNING"]) {
         cursor.end = end.at;
     }
-    expression::filter(cursor)
+    (expression::filter(cursor), Some(cursor.expression()))
 }
 
 pub fn update(mut cursor: Cursor<'_>) -> Result<Reading> {
     let whole = cursor;
-    let (table, _) = cursor.relation()?;
+    let (table, only) = cursor.relation()?;
     if !cursor.skip_to(&["SET"]) {
         return Err(cursor.expected("`SET`"));
     }
@@ -245,13 +263,32 @@ pub fn update(mut cursor: Cursor<'_>) -> Result<Reading> {
         return Err(cursor.expected("a column"));
     }
     let inner = writes_within(whole)?.into_iter().chain(called_within(cursor)).collect();
-    Ok(Reading { change: Change::Update(Dml { table, filter: filter(cursor) }), inner })
+    let columns = set_columns(cursor);
+    let (filter, condition) = filter(cursor);
+    let dml = Dml { table, filter, only, columns, condition, reads: relations::read(cursor) };
+    Ok(Reading { change: Change::Update(dml), inner })
+}
+
+/// The columns that `SET` names, the cursor behind it.
+fn set_columns(mut cursor: Cursor<'_>) -> Vec<Ident> {
+    let mut end = cursor;
+    if end.skip_to(&["FROM", "WHERE", "RETURNING"]) {
+        cursor.end = end.at;
+    }
+    let mut columns = Vec::new();
+    for mut part in cursor.split() {
+        match part.parentheses() {
+            Some(inside) => columns.extend(inside.split().into_iter().filter_map(|mut it| it.ident().ok())),
+            None => columns.extend(part.ident().ok()),
+        }
+    }
+    columns
 }
 
 pub fn delete(mut cursor: Cursor<'_>) -> Result<Reading> {
     cursor.expect("FROM")?;
     let whole = cursor;
-    let (table, _) = cursor.relation()?;
+    let (table, only) = cursor.relation()?;
     let inner = writes_within(whole)?.into_iter().chain(called_within(cursor)).collect();
     if !cursor.done() && !cursor.is_one_of(0, &["AS", "USING", "WHERE", "RETURNING"]) {
         cursor.ident()?;
@@ -259,7 +296,9 @@ pub fn delete(mut cursor: Cursor<'_>) -> Result<Reading> {
     if !cursor.done() && !cursor.is_one_of(0, &["AS", "USING", "WHERE", "RETURNING"]) {
         return Err(cursor.expected("`WHERE`"));
     }
-    Ok(Reading { change: Change::Delete(Dml { table, filter: filter(cursor) }), inner })
+    let (filter, condition) = filter(cursor);
+    let dml = Dml { table, filter, only, columns: Vec::new(), condition, reads: relations::read(cursor) };
+    Ok(Reading { change: Change::Delete(dml), inner })
 }
 
 pub fn merge(mut cursor: Cursor<'_>) -> Result<Reading> {
@@ -280,21 +319,25 @@ pub fn truncate(mut cursor: Cursor<'_>) -> Result<Reading> {
     while cursor.eat_symbol(",") {
         tables.push(cursor.relation()?.0);
     }
-    let _ = cursor.eat("RESTART IDENTITY") || cursor.eat("CONTINUE IDENTITY");
+    let restart_identity = cursor.eat("RESTART IDENTITY");
+    cursor.eat("CONTINUE IDENTITY");
     let cascade = cursor.eat_one_of(&["CASCADE", "RESTRICT"]) == Some("CASCADE");
     cursor.finish()?;
-    Ok(Change::Truncate(Truncate { tables, cascade }).into())
+    Ok(Change::Truncate(Truncate { tables, cascade, restart_identity }).into())
 }
 
 pub fn copy(mut cursor: Cursor<'_>) -> Result<Reading> {
     cursor.eat("BINARY");
     let mut inner = Vec::new();
     let mut table: Option<ObjectName> = None;
+    let mut columns = Vec::new();
     match cursor.parentheses() {
         Some(query) => inner.push(super::inner(query, Place::Within)),
         None => {
             table = Some(cursor.name()?);
-            cursor.parentheses();
+            if let Some(inside) = cursor.parentheses() {
+                columns = inside.split().into_iter().map(|mut part| part.ident()).collect::<Result<_>>()?;
+            }
         }
     }
     let from = match cursor.eat_one_of(&["FROM", "TO"]) {
@@ -310,5 +353,5 @@ pub fn copy(mut cursor: Cursor<'_>) -> Result<Reading> {
     if from && source == CopySource::Stdio {
         return Err(Unread::CopyFromStdin);
     }
-    Ok(Reading { change: Change::Copy(Copy { table, from, source }), inner })
+    Ok(Reading { change: Change::Copy(Copy { table, columns, from, source }), inner })
 }

@@ -51,6 +51,18 @@ pub fn set(mut cursor: Cursor<'_>) -> Result<Reading> {
     Ok(Change::Set(Set { name, value: value(cursor), scope }).into())
 }
 
+/// What `SET` or `RESET` sets, as `ALTER ROLE`, `ALTER DATABASE` and the like write it; `None` for anything else.
+pub fn setting(mut cursor: Cursor<'_>) -> Option<Set> {
+    let reading = match cursor.eat_one_of(&["SET", "RESET"])? {
+        "SET" => set(cursor),
+        _ => reset(cursor),
+    };
+    match reading.ok()?.change {
+        Change::Set(set) => Some(set),
+        _ => None,
+    }
+}
+
 /// The value without quotes; `None` for `DEFAULT`.
 fn value(mut cursor: Cursor<'_>) -> Option<String> {
     let whole = cursor;
