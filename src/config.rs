@@ -5,6 +5,8 @@ mod complaint;
 mod duration;
 pub mod nearest;
 mod places;
+mod postgres;
+mod profile;
 mod raw;
 mod resolve;
 mod rules;
@@ -29,6 +31,8 @@ use serde_json::Value;
 
 pub use self::{
     complaint::{Complaint, ConfigErrors},
+    postgres::PostgresMajor,
+    profile::{ProfileName, PromotionType},
     raw::schema,
     rules::{Level, Levels, RuleLevels},
     starter::starter,
@@ -393,47 +397,6 @@ impl Config {
     }
 }
 
-/// Which rules, how severe.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum ProfileName {
-    Dev,
-    Staging,
-    Production,
-}
-
-/// A major version of PostgreSQL that is known here: 14 to 18, <https://www.postgresql.org/support/versioning/>.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PostgresMajor(u8);
-
-impl PostgresMajor {
-    pub const OLDEST: Self = Self(14);
-    pub const NEWEST: Self = Self(18);
-
-    /// `None` for a version that is not known here.
-    pub fn new(number: u8) -> Option<Self> {
-        (Self::OLDEST.0..=Self::NEWEST.0).contains(&number).then_some(Self(number))
-    }
-
-    /// 14 to 18.
-    pub fn number(self) -> u8 {
-        self.0
-    }
-}
-
-/// What is judged for when nobody says: what Neon gives new projects.
-impl Default for PostgresMajor {
-    fn default() -> Self {
-        Self(17)
-    }
-}
-
-impl std::fmt::Display for PostgresMajor {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
 #[derive(Debug, Clone, PartialEq)]
 pub struct Audit {
     pub webhook: Secret,
@@ -500,35 +463,4 @@ pub enum Verify {
     Digest,
     /// Counts, as the mirror keeps them: reads nothing.
     Counts,
-}
-
-/// What a promotion may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PromotionType {
-    /// Schema changes, no unbounded DML.
-    SchemaSafe,
-    /// Only INSERT and UPDATE of `config_tables`.
-    ConfigOnly,
-    /// DML, no DDL.
-    DataMigration,
-    /// Waives what the profile marks waivable; never restore point, audit, journal.
-    Hotfix,
-}
-
-impl PromotionType {
-    /// As typed and as recorded.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::SchemaSafe => "schema_safe",
-            Self::ConfigOnly => "config_only",
-            Self::DataMigration => "data_migration",
-            Self::Hotfix => "hotfix",
-        }
-    }
-
-    /// The type that was recorded under this name.
-    pub fn named(name: &str) -> Option<Self> {
-        let all = [Self::SchemaSafe, Self::ConfigOnly, Self::DataMigration, Self::Hotfix];
-        all.into_iter().find(|it| it.name() == name)
-    }
 }

@@ -38,6 +38,13 @@ pub enum Error {
         help("`validate` and `report` take it; here say `--format text`, `json` or `markdown`")
     )]
     NoFindings { format: &'static str },
+    /// What came from the editor was no language server protocol.
+    #[error("the editor's messages cannot be read: {why}")]
+    #[diagnostic(
+        code(lsp::protocol),
+        help("`liftlock lsp` is started by an editor; in a terminal say `liftlock validate --watch`")
+    )]
+    Editor { why: String },
     /// No `liftlock.yml` here or above.
     #[error("no liftlock.yml here or in a folder above")]
     #[diagnostic(code(config::not_found), help("write one with `liftlock init`, or name it with `--config FILE`"))]
@@ -147,7 +154,7 @@ impl Error {
             Self::Promote(error) => error.exit(),
             Self::Sandbox(error) => error.exit(),
             Self::Sync(error) => error.exit(),
-            Self::Interrupted | Self::Runtime { .. } => Exit::Service,
+            Self::Editor { .. } | Self::Interrupted | Self::Runtime { .. } => Exit::Service,
         }
     }
 }

@@ -39,6 +39,10 @@ pub fn refuse(command: &Command, format: Format) -> Result<(), Error> {
 
 /// The report as the user wants it.
 pub fn rendered(shell: &Shell, report: &Report) -> String {
+    // Its stdout was the editor's.
+    if report.command == "lsp" {
+        return String::new();
+    }
     let places = || Surroundings::look(shell).around.places;
     match shell.global.format {
         Format::Text => text::render(report, &Look::of_terminal(shell.color)),

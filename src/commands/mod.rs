@@ -12,6 +12,7 @@ mod fix;
 mod formats;
 pub mod init;
 mod known;
+pub mod lsp;
 pub mod new;
 pub mod plan;
 pub mod progress;
@@ -176,6 +177,7 @@ async fn dispatch(shell: &Shell, command: &Command) -> Result<Report, Error> {
         Command::Convex(arguments) => convex::convex(shell, arguments).await,
         Command::Doctor => doctor::doctor(shell).await,
         Command::Rules(arguments) => rules::rules(shell, arguments).await,
+        Command::Lsp => lsp::lsp(shell).await,
         Command::Demo(arguments) => demo::demo(shell, arguments).await,
         Command::Config(arguments) => config::config(shell, arguments).await,
         Command::Completions(arguments) => completions::completions(arguments),

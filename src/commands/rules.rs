@@ -1,18 +1,17 @@
 //! `liftlock rules`: the rules as a list, or one with its reasons and examples.
 
-use std::fmt::Write;
-
+use camino::Utf8Path;
 use miette::Diagnostic;
 use thiserror::Error;
 
-use super::Shell;
+use super::{Shell, formats};
 use crate::{
-    cli,
-    config::ProfileName,
+    cli::{self, Format},
+    config::{ProfileName, RuleLevels},
     error::Error,
     exit::Exit,
-    lint::{ExampleKind, Rule, Waivable, rules},
-    report::{Harm, Report, Section, Severity},
+    lint::{self, ExampleKind, Rule, rules},
+    report::{Harm, Report, RuleView, Section, Severities, Severity},
 };
 
 /// Why no rule could be shown.
@@ -36,12 +35,76 @@ impl RulesError {
     }
 }
 
-/// All rules, or the one that is named.
-pub async fn rules(_shell: &Shell, arguments: &cli::Rules) -> Result<Report, Error> {
-    match &arguments.name {
-        None => Ok(list()),
-        Some(name) => Ok(one(rules::find(name).ok_or_else(|| unknown(name))?)),
+/// All rules, or the one that is named; or pages about them.
+pub async fn rules(shell: &Shell, arguments: &cli::Rules) -> Result<Report, Error> {
+    let chosen = match &arguments.name {
+        None => rules::ALL.to_vec(),
+        Some(name) => vec![rules::find(name).ok_or_else(|| unknown(name))?],
+    };
+    if let Some(folder) = &arguments.pages {
+        return pages(&chosen, folder);
     }
+    if let ([rule], Format::Markdown) = (chosen.as_slice(), shell.global.format) {
+        return Ok(Report::pass("rules").with(Section::Raw(page(rule))));
+    }
+    // A configuration that is wrong must not keep anybody from reading about rules.
+    let config = shell.config().ok();
+    let levels = config.as_ref().map(|it| it.rules.as_slice()).unwrap_or_default();
+    let mut views = chosen.iter().map(|rule| view(rule, levels)).collect::<Vec<_>>();
+    views.sort_by_key(|it| HARMS.iter().position(|harm| about(*harm) == it.about));
+    let report = Report::pass("rules").with(Section::Rules(views));
+    Ok(match arguments.name {
+        None => report.then("liftlock rules NAME", "shows one rule with its reasons and examples"),
+        Some(_) => report,
+    })
+}
+
+/// In the order in which they are listed.
+const HARMS: &[Harm] =
+    &[Harm::Loses, Harm::Blocks, Harm::Fails, Harm::Breaks, Harm::Exposes, Harm::Unread, Harm::Convention];
+
+fn view(rule: &Rule, levels: &[RuleLevels]) -> RuleView {
+    let docs = rule.docs();
+    let severity = |profile| word(lint::severity(rule, profile, levels)).to_owned();
+    let of_kind = |kind: ExampleKind| {
+        let examples = docs.examples.iter().filter(|it| it.kind == kind);
+        examples.map(|it| it.sql.trim_end().to_owned()).collect::<Vec<_>>()
+    };
+    RuleView {
+        name: rule.name.to_owned(),
+        about: about(rule.harm).to_owned(),
+        severity: Severities {
+            production: severity(ProfileName::Production),
+            staging: severity(ProfileName::Staging),
+            dev: severity(ProfileName::Dev),
+        },
+        waiver: formats::waiver(rule),
+        page: formats::address(rule),
+        setup: docs.setup.trim_end().to_owned(),
+        found: of_kind(ExampleKind::Bad),
+        not_found: of_kind(ExampleKind::Good),
+        title: docs.title,
+        reasons: docs.reasons,
+    }
+}
+
+/// The rule's page, whole.
+fn page(rule: &Rule) -> String {
+    let profiles = [ProfileName::Production, ProfileName::Staging, ProfileName::Dev];
+    let severities = profiles.map(|it| format!("{} in {}", word(rule.severity.in_profile(it)), it.name()));
+    format!("# {}\n\n{}\n\n{}: {}.\n", rule.name, formats::page(rule), about(rule.harm), severities.join(", "))
+}
+
+/// One page for each rule; what else lies in the folder stays.
+fn pages(chosen: &[&Rule], folder: &Utf8Path) -> Result<Report, Error> {
+    let failed = |path: &Utf8Path, source| Error::File { action: "write", path: path.to_string(), source };
+    std::fs::create_dir_all(folder).map_err(|source| failed(folder, source))?;
+    for rule in chosen {
+        let path = folder.join(format!("{}.md", rule.name));
+        std::fs::write(&path, page(rule)).map_err(|source| failed(&path, source))?;
+    }
+    let body = format!("{} pages in `{folder}`", chosen.len());
+    Ok(Report::pass("rules").with(Section::Text { title: "Pages".to_owned(), body }))
 }
 
 fn unknown(name: &str) -> RulesError {
@@ -50,54 +113,6 @@ fn unknown(name: &str) -> RulesError {
         None => "`liftlock rules` lists them all".to_owned(),
     };
     RulesError::Unknown { name: name.to_owned(), help }
-}
-
-fn list() -> Report {
-    let width = rules::ALL.iter().map(|it| it.name.len()).max().unwrap_or_default();
-    let harms = [Harm::Loses, Harm::Blocks, Harm::Fails, Harm::Breaks, Harm::Exposes, Harm::Unread, Harm::Convention];
-    let sections = harms.into_iter().map(|harm| {
-        let of_kind = rules::ALL.iter().filter(|it| it.harm == harm);
-        let lines = of_kind.map(|rule| {
-            let severity = severity(rule, ProfileName::Production);
-            format!("{:width$}  {severity:7}  {}", rule.name, rule.docs().title)
-        });
-        Section::Text { title: about(harm).to_owned(), body: lines.collect::<Vec<_>>().join("\n") }
-    });
-    sections
-        .fold(Report::pass("rules"), Report::with)
-        .then("liftlock rules NAME", "shows one rule with its reasons and examples")
-}
-
-fn one(rule: &Rule) -> Report {
-    let docs = rule.docs();
-    let mut body = format!("{}\n", docs.title);
-    if !docs.reasons.is_empty() {
-        write!(body, "\n{}\n", docs.reasons).expect("text can be written to");
-    }
-    let severities = [ProfileName::Production, ProfileName::Staging, ProfileName::Dev];
-    let severities = severities.map(|it| format!("{} in {}", severity(rule, it), it.name())).join(", ");
-    let waiver = match rule.waivable {
-        Waivable::Never => "Nothing waives it.".to_owned(),
-        Waivable::WithReason => format!("Waived by `-- liftlock: allow {} because …`.", rule.name),
-        Waivable::WithReasonOrHotfix => {
-            format!("Waived by `-- liftlock: allow {} because …`, or by a hotfix promotion.", rule.name)
-        }
-    };
-    write!(body, "\n{}: {severities}.\n{waiver}", about(rule.harm)).expect("text can be written to");
-    let of_kind = |kind: ExampleKind| {
-        let examples = docs.examples.iter().filter(|it| it.kind == kind).map(|it| it.sql.trim_end());
-        examples.collect::<Vec<_>>().join("\n\n")
-    };
-    let mut report = Report::pass("rules").with(Section::Text { title: rule.name.to_owned(), body });
-    let parts = [
-        ("Given", docs.setup.trim_end().to_owned()),
-        ("Found", of_kind(ExampleKind::Bad)),
-        ("Not found", of_kind(ExampleKind::Good)),
-    ];
-    for (title, body) in parts.into_iter().filter(|(_, body)| !body.is_empty()) {
-        report = report.with(Section::Text { title: title.to_owned(), body });
-    }
-    report
 }
 
 pub(super) fn about(harm: Harm) -> &'static str {
@@ -112,8 +127,8 @@ pub(super) fn about(harm: Harm) -> &'static str {
     }
 }
 
-fn severity(rule: &Rule, profile: ProfileName) -> &'static str {
-    match rule.severity.in_profile(profile) {
+fn word(severity: Option<Severity>) -> &'static str {
+    match severity {
         Some(Severity::Error) => "error",
         Some(Severity::Warning) => "warning",
         Some(Severity::Notice) => "notice",

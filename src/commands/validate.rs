@@ -1,7 +1,7 @@
 //! `liftlock validate`: judges migrations, on any number of files and folders, with or without a configuration.
 
 mod since;
-mod stdin;
+pub(super) mod stdin;
 mod watch;
 
 use std::{cmp::Reverse, collections::BTreeSet};
@@ -144,10 +144,8 @@ pub(super) struct Files {
 pub(super) async fn judge(shell: &Shell, arguments: &cli::Judged, scope: &Scope<'_>) -> Result<Answer, Error> {
     let stdin = stdin::wanted(arguments, scope.stdin_path)?;
     let config = configuration(shell, arguments, scope.stdin_path)?;
-    let profile = profile(config.as_ref(), arguments)?;
     let configured = config.as_ref().map(|it| it.migrations.clone());
-    let unknown = Asked { applier: Applier::Unknown, ..Asked::default() };
-    let asked = config.as_ref().map_or(unknown, |it| it.layout);
+    let asked = asked(config.as_ref());
     let mut folders = match (arguments.paths.as_slice(), &configured) {
         _ if stdin => vec![stdin::folder(scope.stdin_path, configured.as_deref(), asked).await?],
         ([], None) => return Err(ValidateError::NothingNamed.into()),
@@ -162,8 +160,6 @@ pub(super) async fn judge(shell: &Shell, arguments: &cli::Judged, scope: &Scope<
         return Err(ValidateError::FixedStdin.into());
     }
     let files = Files::of(&folders);
-    let config_tables = config.as_ref().map(|it| it.config_tables.as_slice()).unwrap_or_default();
-    let promotion = arguments.promotion_type.map(PromotionType::from);
     let mut known = known::known(shell, config.as_ref(), arguments).await?;
     let configured = config.as_ref().and_then(|it| it.postgres);
     let postgres = match &mut known {
@@ -171,10 +167,9 @@ pub(super) async fn judge(shell: &Shell, arguments: &cli::Judged, scope: &Scope<
         None => arguments.postgres.or(configured),
     };
     let (postgres, found) = (postgres.unwrap_or_default(), known.as_ref().map(|it| &it.catalog));
-    let levels = config.as_ref().map(|it| it.rules.as_slice()).unwrap_or_default();
     let skipped = folders.iter_mut().map(|folder| folder.leave_out(known.as_ref())).sum();
-    let conventions = if config.is_some() { Conventions::Ours } else { Conventions::None };
-    let request = Request { postgres, promotion, config_tables, found, levels, conventions, ..Request::of(profile) };
+    let files = Files { all: files.all, ..Files::of(&folders) };
+    let request = Request { postgres, found, ..request(config.as_ref(), arguments)? };
     if scope.fix {
         let mended = folders.iter_mut().map(|folder| folder.mend(&request)).collect::<Vec<_>>();
         mended.iter().try_for_each(|it| fix::write(&it.edits))?;
@@ -184,6 +179,24 @@ pub(super) async fn judge(shell: &Shell, arguments: &cli::Judged, scope: &Scope<
     let validation = judged.reduce(together).ok_or(ValidateError::NothingNamed)?;
     said.splice(0..0, known.iter().map(|it| it.section(skipped)));
     Ok(Answer { validation, config, files, said })
+}
+
+/// Whose layout a folder has, as far as it is said.
+pub(super) fn asked(config: Option<&Config>) -> Asked {
+    config.map_or(Asked { applier: Applier::Unknown, ..Asked::default() }, |it| it.layout)
+}
+
+/// How is judged: as typed, else as configured.
+pub(super) fn request<'a>(config: Option<&'a Config>, arguments: &cli::Judged) -> Result<Request<'a>, Error> {
+    let postgres = arguments.postgres.or(config.and_then(|it| it.postgres));
+    Ok(Request {
+        postgres: postgres.unwrap_or_default(),
+        promotion: arguments.promotion_type.map(PromotionType::from),
+        config_tables: config.map(|it| it.config_tables.as_slice()).unwrap_or_default(),
+        levels: config.map(|it| it.rules.as_slice()).unwrap_or_default(),
+        conventions: if config.is_some() { Conventions::Ours } else { Conventions::None },
+        ..Request::of(profile(config, arguments)?)
+    })
 }
 
 /// `None` with `--no-config`, and where there is none and nobody asked for one.
@@ -217,10 +230,10 @@ fn profile(config: Option<&Config>, arguments: &cli::Judged) -> Result<ProfileNa
 }
 
 /// A folder of migrations, and which of them are to be judged.
-struct Folder {
-    root: Utf8PathBuf,
-    files: Vec<SourceFile>,
-    judged: BTreeSet<MigrationId>,
+pub(super) struct Folder {
+    pub root: Utf8PathBuf,
+    pub files: Vec<SourceFile>,
+    pub judged: BTreeSet<MigrationId>,
     /// The rest of what was seen in it.
     seen: discover::Folder,
 }
@@ -247,7 +260,7 @@ impl Folder {
 
     /// What lies before the judged ones is replayed, what lies after the last of them is not looked at.
     /// Before a database that was read, they are new there, too.
-    fn judge(self, request: &Request) -> Validation {
+    pub(super) fn judge(self, request: &Request) -> Validation {
         let Self { mut files, judged, seen, .. } = self;
         let last = files.iter().rposition(|it| judged.contains(&it.id)).map_or(0, |at| at + 1);
         files.truncate(last);
@@ -290,7 +303,7 @@ fn layout_view(folder: &discover::Folder) -> LayoutView {
 }
 
 impl Files {
-    fn of(folders: &[Folder]) -> Self {
+    pub(super) fn of(folders: &[Folder]) -> Self {
         let all = folders.iter().flat_map(|it| &it.files).map(|it| it.path.clone()).collect();
         let judged = folders.iter().flat_map(|it| it.files.iter().filter(|file| it.judged.contains(&file.id)));
         Self { all, judged: judged.map(|it| it.path.clone()).collect() }

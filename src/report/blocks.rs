@@ -1,13 +1,15 @@
 //! Sections as blocks: the one place that words and orders what people read. Text and Markdown only set it.
 
-use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, BTreeSet},
-};
+mod findings;
+mod rules;
 
+use self::{
+    findings::{by_rule, of_explanations},
+    rules::of_rules,
+};
 use super::{
-    AuditView, BackupView, Check, CheckState, ErrorView, Explanation, Finding, GateView, LayoutView, MigrationState,
-    PlanView, PromotionView, Report, Section, Severity, StatusView, SyncReport, TableSync, Validation, Verdict,
+    AuditView, BackupView, Check, CheckState, ErrorView, Finding, GateView, LayoutView, MigrationState, PlanView,
+    PromotionView, Report, Section, Severity, StatusView, SyncReport, TableSync, Validation, Verdict,
 };
 use camino::Utf8PathBuf;
 
@@ -82,6 +84,7 @@ pub(super) fn of_section(section: &Section) -> Vec<Block<'_>> {
         Section::Audit(audit) => of_audit(audit),
         Section::Sync(sync) => of_sync(sync),
         Section::Checks(checks) => of_checks(checks),
+        Section::Rules(rules) => of_rules(rules),
         Section::Error(error) => of_error(error),
         Section::Text { title, body } => of_text(title, body),
         Section::Raw(text) => vec![Block::Verbatim(text.clone())],
@@ -147,45 +150,6 @@ fn of_validation(validation: &Validation) -> Vec<Block<'_>> {
     );
     blocks.push(Block::Verdict(verdict, answer));
     blocks
-}
-
-/// What looks dangerous and is not.
-fn of_explanations<'a>(explanations: &[Explanation]) -> Vec<Block<'a>> {
-    if explanations.is_empty() {
-        return Vec::new();
-    }
-    let item = |it: &Explanation| Item {
-        mark: Mark::Yes,
-        name: format!("{}:{}:{}", it.file, it.line, it.column),
-        text: format!("safe: {} ({})", it.reason, it.rule),
-        fix: None,
-    };
-    vec![Block::Heading("Safe, and why".to_owned()), Block::Items(explanations.iter().map(item).collect())]
-}
-
-/// How often each rule speaks, errors first, then what is found most.
-fn by_rule(findings: &[&Finding]) -> Table {
-    let mut rules: BTreeMap<(Reverse<Severity>, &str), Vec<&Finding>> = BTreeMap::new();
-    for finding in findings {
-        rules.entry((Reverse(finding.severity), &finding.rule)).or_default().push(finding);
-    }
-    let mut rules = rules.into_iter().collect::<Vec<_>>();
-    rules.sort_by_key(|((severity, _), of_rule)| (*severity, Reverse(of_rule.len())));
-    let row = |((severity, rule), of_rule): ((Reverse<Severity>, &str), Vec<&Finding>)| {
-        let word = match severity.0 {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-            Severity::Notice => "notice",
-        };
-        let files = of_rule.iter().map(|it| &it.file).collect::<BTreeSet<_>>().len();
-        let first = of_rule.first().map(|it| format!("{}:{}", it.file, it.line)).unwrap_or_default();
-        vec![word.to_owned(), rule.to_owned(), of_rule.len().to_string(), files.to_string(), first]
-    };
-    Table {
-        headers: vec!["", "rule", "findings", "files", "first"],
-        right: vec![false, false, true, true, false],
-        rows: rules.into_iter().map(row).collect(),
-    }
 }
 
 /// One line, and one for each thing that its tool would stumble over.

@@ -99,6 +99,7 @@ fn add(object: &mut Map<String, Value>, section: &Section) {
         Section::Audit(audit) => ("audit", value(audit)),
         Section::Sync(sync) => ("sync", value(sync)),
         Section::Checks(checks) => ("checks", value(checks)),
+        Section::Rules(rules) => ("rules", value(rules)),
         Section::Error(error) => ("error", value(error)),
         Section::Text { title, body } => {
             let texts = object.entry("texts").or_insert_with(|| json!([]));

@@ -2,9 +2,9 @@
 //! not be able to add a link, a heading or a mention.
 
 use super::{
-    Finding, Report, Severity, Verdict,
+    Finding, Report, Section, Severity, Verdict,
     blocks::{self, Block, Item, Mark, Table},
-    escape::{code, fenced, text as escaped},
+    escape::{self, code, fenced},
 };
 
 /// Findings listed; more are counted, JSON has them all.
@@ -12,7 +12,15 @@ const MOST_FINDINGS: usize = 200;
 
 /// The report as Markdown.
 pub fn render(report: &Report) -> String {
+    if let [Section::Raw(raw)] = report.sections.as_slice() {
+        return raw.clone();
+    }
     set(&blocks::of_report(report))
+}
+
+/// Text from elsewhere as Markdown that shows it and does nothing else.
+pub fn escaped(text: &str) -> String {
+    escape::text(text)
 }
 
 pub(super) fn set(blocks: &[Block<'_>]) -> String {

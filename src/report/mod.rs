@@ -20,6 +20,7 @@ pub mod outputs;
 pub mod place;
 pub mod progress;
 pub mod read;
+mod rule;
 pub mod sarif;
 pub mod summary;
 pub mod text;
@@ -29,7 +30,10 @@ use std::{borrow::Cow, collections::BTreeMap};
 use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 
-pub use self::fix::{Fix, FixStep, Run};
+pub use self::{
+    fix::{Fix, FixStep, Run},
+    rule::{RuleView, Severities},
+};
 use crate::exit::Exit;
 
 /// Whether the answer is yes.
@@ -125,6 +129,8 @@ pub enum Section {
     Audit(AuditView),
     Sync(SyncReport),
     Checks(Vec<Check>),
+    /// All rules by what they are about, or one in full.
+    Rules(Vec<RuleView>),
     /// The command could not do its job. Only in saved reports: on the terminal an error is no report.
     Error(ErrorView),
     /// Headed free text: what `init`, `new`, `rules` and `demo` have to say. Markdown-like, shown as it is.

@@ -70,9 +70,12 @@ fn of_section(section: &Section) -> Vec<Note<'_>> {
             let title = if error.code.is_empty() { "error" } else { &error.code };
             vec![Note::new(Severity::Error, title, error.message.as_str(), error.help.as_ref())]
         }
-        Section::Status(_) | Section::Backups(_) | Section::Audit(_) | Section::Text { .. } | Section::Raw(_) => {
-            Vec::new()
-        }
+        Section::Status(_)
+        | Section::Backups(_)
+        | Section::Audit(_)
+        | Section::Rules(_)
+        | Section::Text { .. }
+        | Section::Raw(_) => Vec::new(),
     }
 }
 

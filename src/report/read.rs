@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use super::{
-    Check, ErrorView, NextStep, Report, Section, Validation, Verdict,
+    Check, ErrorView, NextStep, Report, RuleView, Section, Validation, Verdict,
     json::{FindingV1, LayoutV1, VERSION},
 };
 use crate::exit::Exit;
@@ -89,6 +89,7 @@ fn sections(object: &mut Map<String, Value>) -> Result<Vec<Section>, ReadError> 
     sections.extend(optional(object, "audit")?.map(Section::Audit));
     sections.extend(optional(object, "sync")?.map(Section::Sync));
     sections.extend(optional::<Vec<Check>>(object, "checks")?.map(Section::Checks));
+    sections.extend(optional::<Vec<RuleView>>(object, "rules")?.map(Section::Rules));
     let texts = optional::<Vec<Headed>>(object, "texts")?.unwrap_or_default();
     sections.extend(texts.into_iter().map(|it| Section::Text { title: it.title, body: it.body }));
     sections.extend(optional(object, "error")?.map(Section::Error));
@@ -143,6 +144,7 @@ fn says_no(section: &Section) -> bool {
         | Section::Audit(_)
         | Section::Sync(_)
         | Section::Checks(_)
+        | Section::Rules(_)
         | Section::Text { .. }
         | Section::Raw(_) => false,
     }

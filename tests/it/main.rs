@@ -33,6 +33,7 @@ mod bad_input;
 mod crash;
 mod fixes;
 mod lint;
+mod lsp;
 mod neon;
 mod neon_fake;
 mod neon_kills;

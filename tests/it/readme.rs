@@ -73,7 +73,9 @@ fn the_rules_table_is_the_rules() {
             Waivable::WithReasonOrHotfix => "with a reason, or by a hotfix",
         };
         let title = rule.docs().title.replace('|', "\\|");
-        table += &format!("| `{}` | {about} | {severity} | {waivable} | {title} |\n", rule.name);
+        let page = format!("src/lint/rules/{}.rs", rule.name.replace('-', "_"));
+        assert!(Utf8Path::new(env!("CARGO_MANIFEST_DIR")).join(&page).is_file(), "{page}");
+        table += &format!("| [`{}`]({page}) | {about} | {severity} | {waivable} | {title} |\n", rule.name);
     }
     check("rules", &table, &str::to_owned);
 }

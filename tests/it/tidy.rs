@@ -103,6 +103,7 @@ const TOP: &[&str] = &[
     "Cargo.lock",
     "LICENSE",
     ".gitignore",
+    ".pre-commit-hooks.yaml",
     ".ci",
     "benches",
     "rustfmt.toml",

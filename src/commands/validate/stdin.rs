@@ -52,8 +52,18 @@ pub async fn folder(path: Option<&Utf8Path>, configured: Option<&Utf8Path>, aske
         let judged = [file.id.clone()].into();
         return Ok(Folder::of(discover::alone(Utf8Path::new("."), file, asked), judged));
     };
+    folder_with(path, configured, asked, bytes)
+}
+
+/// The folder that a file lies in, with this text in its place as the one that is judged.
+pub fn folder_with(
+    path: &Utf8Path,
+    configured: Option<&Utf8Path>,
+    asked: Asked,
+    bytes: Vec<u8>,
+) -> Result<Folder, Error> {
     let (root, id) = place(path, configured);
-    let file = discover::of_bytes(shown.to_owned(), id, bytes)?;
+    let file = discover::of_bytes(path.to_owned(), id, bytes)?;
     let judged = [file.id.clone()].into();
     let seen = if !root.is_dir() {
         discover::alone(&root, file.clone(), asked)
