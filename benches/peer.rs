@@ -90,20 +90,39 @@ fn median(mut runs: Vec<(f64, f64)>) -> (f64, f64) {
 fn write(folder: &Path, index: usize) -> String {
     const NAMES: [&str; 10] =
         ["orders", "customers", "invoices", "payments", "events", "users", "teams", "projects", "files", "audits"];
-    let (t, u) = (format!("{}{}", NAMES[index % 10], index / 97), format!("{}{}", NAMES[(index * 7 + 3) % 10], index / 97));
+    let (t, u) =
+        (format!("{}{}", NAMES[index % 10], index / 97), format!("{}{}", NAMES[(index * 7 + 3) % 10], index / 97));
     let sql = match index % 12 {
-        0 => format!("create table {t} (id bigint generated always as identity primary key, name text not null, created_at timestamptz not null default now(), total numeric(10,2) check (total >= 0));\n"),
-        1 => format!("alter table {t} add column note{index} text;\nalter table {t} add column flag{index} boolean not null default false;\n"),
+        0 => format!(
+            "create table {t} (id bigint generated always as identity primary key, name text not null, created_at timestamptz not null default now(), total numeric(10,2) check (total >= 0));\n"
+        ),
+        1 => format!(
+            "alter table {t} add column note{index} text;\nalter table {t} add column flag{index} boolean not null default false;\n"
+        ),
         2 => format!("create index concurrently {t}_name_{index}_idx on {t} (name);\n"),
         3 => format!("create index {t}_x_{index} on {t} (name, created_at);\n"),
-        4 => format!("alter table {t} add constraint {t}_fk{index} foreign key (owner_id) references {u} (id) not valid;\n"),
+        4 => format!(
+            "alter table {t} add constraint {t}_fk{index} foreign key (owner_id) references {u} (id) not valid;\n"
+        ),
         5 => format!("alter table {t} validate constraint {t}_fk{};\n", index - 1),
-        6 => format!("insert into {t} (name) values ('a'), ('b'), ('c') on conflict do nothing;\nupdate {t} set name = 'x' where id = {index};\n"),
-        7 => format!("create or replace function f{index}() returns trigger language plpgsql as $$ begin new.updated_at := now(); update {u} set n = n + 1 where id = new.id; return new; end $$;\ncreate trigger tr{index} before update on {t} for each row execute function f{index}();\n"),
-        8 => format!("begin;\nset local lock_timeout = '2s';\nalter table {t} alter column total type numeric(12,2);\nalter table {t} drop column old{index};\ncommit;\n"),
-        9 => format!("create view v{index} as select id, name, count(*) over (partition by name) from {t} join {u} using (id) where total > 10 order by 1;\ngrant select on v{index} to app;\n"),
-        10 => format!("do $$ begin if not exists (select 1 from pg_type where typname = 'e{index}') then create type e{index} as enum ('a','b'); end if; end $$;\ncomment on table {t} is 'x';\n"),
-        _ => format!("create table if not exists {t}_h (like {t} including all);\nalter table {t}_h enable row level security;\ncreate policy p{index} on {t}_h for select using (true);\n"),
+        6 => format!(
+            "insert into {t} (name) values ('a'), ('b'), ('c') on conflict do nothing;\nupdate {t} set name = 'x' where id = {index};\n"
+        ),
+        7 => format!(
+            "create or replace function f{index}() returns trigger language plpgsql as $$ begin new.updated_at := now(); update {u} set n = n + 1 where id = new.id; return new; end $$;\ncreate trigger tr{index} before update on {t} for each row execute function f{index}();\n"
+        ),
+        8 => format!(
+            "begin;\nset local lock_timeout = '2s';\nalter table {t} alter column total type numeric(12,2);\nalter table {t} drop column old{index};\ncommit;\n"
+        ),
+        9 => format!(
+            "create view v{index} as select id, name, count(*) over (partition by name) from {t} join {u} using (id) where total > 10 order by 1;\ngrant select on v{index} to app;\n"
+        ),
+        10 => format!(
+            "do $$ begin if not exists (select 1 from pg_type where typname = 'e{index}') then create type e{index} as enum ('a','b'); end if; end $$;\ncomment on table {t} is 'x';\n"
+        ),
+        _ => format!(
+            "create table if not exists {t}_h (like {t} including all);\nalter table {t}_h enable row level security;\ncreate policy p{index} on {t}_h for select using (true);\n"
+        ),
     };
     let name = format!("{}_m{index}_safe.sql", 20_200_101_000_000_u64 + index as u64);
     fs::write(folder.join(&name), format!("-- Description: step {index}\n-- Created: 2026-01-01\n-- Type: schema_safe\n-- Rollback: restore {t}\n\n{sql}"))

@@ -11,7 +11,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::{
     error::Error,
-    migration::{MigrationId, SourceFile, amend},
+    lint::fixes::amend,
+    migration::{MigrationId, SourceFile},
     report::{Finding, Fix, Harm, Section, Severity, Validation, difference},
 };
 

@@ -1,6 +1,5 @@
 //! A migration: its id, bytes, order; and which of them a database still lacks.
 
-pub mod amend;
 pub mod discover;
 pub mod layout;
 pub mod script;

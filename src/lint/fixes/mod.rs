@@ -4,6 +4,7 @@
 //! the statement's first word. Where a part of the statement is not understood well enough to be written again,
 //! there is no fix: a person does it. `tests/it/fixes.rs` runs original and fix on Postgres and compares the catalogs.
 
+pub mod amend;
 mod backfill;
 mod concurrently;
 mod constraint;

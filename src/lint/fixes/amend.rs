@@ -3,14 +3,15 @@
 
 use std::collections::BTreeSet;
 
+use camino::Utf8PathBuf;
+
 use crate::{
+    migration::{
+        self, MigrationId, SourceFile,
+        script::{self, Script},
+    },
     report::{Fix, FixStep, Run},
     sql::{self, Change, Span, Statement, change::Transaction},
-};
-
-use super::{
-    MigrationId, SourceFile,
-    script::{self, Script},
 };
 
 /// Why a fix cannot be written by itself: what a person has to do first, or instead.
@@ -39,7 +40,7 @@ pub fn amend(
     let refused = |why: &str| Err(Refused(why.to_owned()));
     let Some(index) = files.iter().position(|it| it.id == *at) else { return refused("its file is gone") };
     let file = &files[index];
-    let migration = super::read(file.clone());
+    let migration = migration::read(file.clone());
     let text = migration.text.as_str();
     let Some(position) = migration.statements.iter().position(|it| it.span == fix.replaces) else {
         return refused("its statement is gone");
@@ -204,9 +205,9 @@ fn told(step: &FixStep, header: Option<Header>) -> String {
     )
 }
 
-fn beside(file: &SourceFile, id: &MigrationId) -> camino::Utf8PathBuf {
+fn beside(file: &SourceFile, id: &MigrationId) -> Utf8PathBuf {
     let root = file.path.as_str().strip_suffix(file.id.0.as_str()).unwrap_or_default();
-    camino::Utf8PathBuf::from(format!("{root}{id}"))
+    Utf8PathBuf::from(format!("{root}{id}"))
 }
 
 /// Ids for new migrations right behind one, in the form of its own; `None` where there is no room. A file that holds
