@@ -12,13 +12,14 @@ use camino::{Utf8Path, Utf8PathBuf};
 use crate::{
     error::Error,
     lint::fixes::amend,
-    migration::{MigrationId, SourceFile},
+    migration::{MigrationId, SourceFile, layout::Layout},
     report::{Finding, Fix, Harm, Section, Severity, Validation, difference},
 };
 
 /// Migrations of one folder, in order, and which of them are judged.
 #[derive(Debug, Clone)]
 pub struct Files {
+    pub layout: Layout,
     pub all: Vec<SourceFile>,
     pub judged: BTreeSet<MigrationId>,
 }
@@ -103,7 +104,7 @@ fn fresh(original: &[SourceFile], files: &Files) -> BTreeSet<MigrationId> {
 
 fn amended(files: &Files, fresh: &BTreeSet<MigrationId>, finding: &Finding, fix: &Fix) -> Result<Files, String> {
     let at = files.all.iter().position(|it| it.path == finding.file).ok_or("its file is gone")?;
-    let amended = amend::amend(&files.all, &files.all[at].id, fresh, fix).map_err(|refused| refused.0)?;
+    let amended = amend::amend(&files.all, &files.all[at].id, fresh, files.layout, fix).map_err(|refused| refused.0)?;
     let mut next = files.clone();
     next.all[at].text = amended.text;
     next.all.retain(|it| !amended.added.iter().any(|added| added.id == it.id));

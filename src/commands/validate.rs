@@ -281,7 +281,10 @@ impl Folder {
             let (files, judged) = (it.all.clone(), it.judged.clone());
             Self { root: self.root.clone(), files, judged, seen: self.seen.clone() }.judge(request)
         };
-        let mended = fix::mend(fix::Files { all: self.files.clone(), judged: self.judged.clone() }, judge);
+        let mended = fix::mend(
+            fix::Files { layout: self.seen.found.layout, all: self.files.clone(), judged: self.judged.clone() },
+            judge,
+        );
         self.files.clone_from(&mended.files.all);
         self.judged.clone_from(&mended.files.judged);
         mended

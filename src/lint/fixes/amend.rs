@@ -7,7 +7,8 @@ use camino::Utf8PathBuf;
 
 use crate::{
     migration::{
-        self, MigrationId, SourceFile,
+        self, Beside, MigrationId, SourceFile,
+        layout::{Layout, Tool},
         script::{self, Script},
     },
     report::{Fix, FixStep, Run},
@@ -35,12 +36,13 @@ pub fn amend(
     files: &[SourceFile],
     at: &MigrationId,
     fresh: &BTreeSet<MigrationId>,
+    layout: Layout,
     fix: &Fix,
 ) -> Result<Amended, Refused> {
     let refused = |why: &str| Err(Refused(why.to_owned()));
     let Some(index) = files.iter().position(|it| it.id == *at) else { return refused("its file is gone") };
     let file = &files[index];
-    let migration = migration::read(file.clone());
+    let migration = migration::read_in(file.clone(), layout, Beside::default());
     let text = migration.text.as_str();
     let Some(position) = migration.statements.iter().position(|it| it.span == fix.replaces) else {
         return refused("its statement is gone");
@@ -54,6 +56,12 @@ pub fn amend(
             None => return refused("its file has transactions or settings of its own: split it first"),
         }
     };
+    if !(parts.others.is_empty() && parts.rest.is_none()) && !is_plain(layout.tool) {
+        return Err(Refused(format!(
+            "a new migration of {} is more than a file of SQL: make it with that tool, `--format json` has the SQL",
+            layout.tool.title()
+        )));
+    }
     let header = header_of(text);
     let steps = parts.others.iter().map(|it| (it.name.clone(), told(it, header), it.sql.as_str()));
     let rest = parts
@@ -68,6 +76,30 @@ pub fn amend(
     };
     let added = new.into_iter().zip(ids).map(|((_, text), id)| SourceFile { path: beside(file, &id), text, id });
     Ok(Amended { added: added.collect(), text: with_ends_of(text, parts.text) })
+}
+
+/// Whether a migration of this tool is a file of SQL and nothing else: no sections, no journal, no checksums.
+fn is_plain(tool: Tool) -> bool {
+    match tool {
+        Tool::Flyway
+        | Tool::GolangMigrate
+        | Tool::Liftlock
+        | Tool::Postgrator
+        | Tool::Prisma
+        | Tool::Refinery
+        | Tool::Sqlx
+        | Tool::Supabase => true,
+        Tool::Atlas
+        | Tool::Dbmate
+        | Tool::Diesel
+        | Tool::Drizzle
+        | Tool::Goose
+        | Tool::GraphileMigrate
+        | Tool::Liquibase
+        | Tool::NodePgMigrate
+        | Tool::Pop
+        | Tool::SqlMigrate => false,
+    }
 }
 
 /// Lines end as they do in the file.
