@@ -235,7 +235,7 @@ pub(super) struct Folder {
     pub files: Vec<SourceFile>,
     pub judged: BTreeSet<MigrationId>,
     /// The rest of what was seen in it.
-    seen: discover::Folder,
+    pub(super) seen: discover::Folder,
 }
 
 impl Folder {

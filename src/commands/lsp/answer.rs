@@ -11,8 +11,7 @@ use super::{
 };
 use crate::{
     commands::formats,
-    lint::{Waivable, rules},
-    migration::amend,
+    lint::{Waivable, fixes::amend, rules},
     report::{Finding, Severity, markdown::escaped},
     sql::scan,
 };
@@ -119,7 +118,7 @@ fn mended(
     client: Client,
 ) -> Option<(String, Value)> {
     let fix = finding.fix.as_ref()?;
-    let amended = amend::amend(&judged.files, judged.id.as_ref()?, &BTreeSet::new(), fix).ok()?;
+    let amended = amend::amend(&judged.files, judged.id.as_ref()?, &BTreeSet::new(), judged.layout, fix).ok()?;
     let added = amended.added.iter().map(|file| {
         let uri = Url::from_file_path(&file.path).ok()?;
         Some((uri.to_string(), file.text.as_str()))

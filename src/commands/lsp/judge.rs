@@ -15,6 +15,7 @@ use crate::{
     error::{Error, explained},
     migration::{
         MigrationId, SourceFile,
+        layout::Layout,
         script::{self, Direction},
     },
     report::{Explanation, Finding},
@@ -30,6 +31,8 @@ pub struct Judged {
     /// All files of its folder as they were judged, in order, and which of them it is.
     pub files: Vec<SourceFile>,
     pub id: Option<MigrationId>,
+    /// Whose files they are.
+    pub layout: Layout,
     /// Why nothing could be judged, and what to do.
     pub trouble: Option<String>,
 }
@@ -74,11 +77,12 @@ fn judged(shell: &Shell, uri: &str, text: &str, texts: &BTreeMap<String, String>
     }
     let arguments = cli::Judged::default();
     let (files, seen) = (folder.files.clone(), Files::of(std::slice::from_ref(&folder)));
+    let layout = folder.seen.found.layout;
     let mut validation = folder.judge(&request(config.as_ref(), &arguments)?);
     baseline::apply(&mut validation, &seen, &baseline::path(&arguments, config.as_ref()))?;
     validation.findings.retain(|it| it.file == path && it.stands());
     let (findings, explanations) = (validation.findings, validation.explanations);
-    Ok(Judged { findings, explanations, files, id: Some(id), ..Judged::default() })
+    Ok(Judged { findings, explanations, files, id: Some(id), layout, ..Judged::default() })
 }
 
 /// `None` for what is no file: a new buffer, a version of the repository.
