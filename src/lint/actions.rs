@@ -7,14 +7,16 @@ use crate::sql::{
 
 use super::Context;
 
-/// The statement's actions on a table that was there before the release and holds its rows here.
+/// The statement's actions on a table that was there before the release and holds its rows here: it was not emptied by
+/// the same transaction either.
 pub fn on_existing_table<'s>(
     context: &Context,
     statement: &'s Statement,
 ) -> Option<(&'s AlterTable, &'s [TableAction])> {
     let Change::AlterTable(alter) = &statement.change else { return None };
     let foreign = alter.foreign || context.catalog.table(&alter.table).is_some_and(|it| it.foreign);
-    (!foreign && !context.is_new(&alter.table)).then_some((alter, alter.actions.as_slice()))
+    (!foreign && !context.is_new(&alter.table) && !context.is_emptied(&alter.table))
+        .then_some((alter, alter.actions.as_slice()))
 }
 
 /// Columns that the statement adds to a table that was there before the release; without those that

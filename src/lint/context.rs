@@ -96,6 +96,27 @@ impl<'a> Context<'a> {
         migrations.iter().enumerate().map(of).chain(std::iter::once((self.migration, self.same_transaction())))
     }
 
+    /// The open transaction has truncated the table, so nobody has added a row since, and has added none itself.
+    pub fn is_emptied(&self, table: &ObjectName) -> bool {
+        let so_far = self.same_transaction();
+        // A file with more statements than this is data.
+        let recent = &so_far[so_far.len().saturating_sub(200)..];
+        let name = self.catalog.resolve(table);
+        let is_it = |other: &ObjectName| self.catalog.resolve(other) == name;
+        let mut emptied = false;
+        for statement in recent {
+            match &statement.change {
+                Change::Truncate(truncate) if truncate.tables.iter().any(is_it) => emptied = true,
+                Change::Insert(insert) if is_it(&insert.table) => emptied = false,
+                Change::Merge { table, .. } if is_it(table) => emptied = false,
+                Change::Copy(copy) if copy.table.as_ref().is_some_and(is_it) => emptied = false,
+                Change::Do { .. } | Change::Call { .. } => emptied = false,
+                _ => {}
+            }
+        }
+        emptied
+    }
+
     /// Does this migration, from here on, create something of this kind and name? Then a drop is half of a
     /// replacement. `on` is the table of a trigger, rule or policy.
     pub fn creates_again(&self, kind: ObjectKind, name: &ObjectName, on: Option<&ObjectName>) -> bool {

@@ -11,13 +11,15 @@ use crate::{
     migration::{Migration, sending::Sent},
     report::{Columns, Explanation, Finding, Validation, fingerprint},
     sql::{
-        self, Change, Directive, DirectiveKind, LineIndex, Place, Span, Statement, Token, change::Transaction,
-        names::ObjectName,
+        Change, Directive, DirectiveKind, LineIndex, Place, Span, Statement, change::Transaction, names::ObjectName,
     },
 };
 
 use super::{
-    Context, Conventions, OpenTransaction, OpenedBy, Problem, Request, Rule, fixes, header, levels,
+    Context, Conventions, OpenTransaction, OpenedBy, Problem, Request, Rule,
+    directives::{all_directives, astray},
+    fixes, header, levels,
+    path::{Around, Path, Way},
     rule::{Check, DirectiveUse, Verdict, Waivable},
     rules,
     timeline::{self, Held, Orders, Step, Timeline},
@@ -63,33 +65,6 @@ struct Visit<'m> {
     steps: Vec<Step>,
     /// How each step came to run.
     ways: Vec<Way>,
-}
-
-/// A [`Path`] that is kept until the end of the transaction.
-struct Way {
-    directives: Vec<Directive>,
-    inside_do: bool,
-    /// The routines that are called at the step's place.
-    routines: Vec<ObjectName>,
-}
-
-/// How a statement came to run.
-#[derive(Clone, Copy)]
-struct Path<'p> {
-    /// Directives on it and on the statements around it.
-    directives: &'p [&'p Directive],
-    around: Around<'p>,
-}
-
-#[derive(Clone, Copy)]
-enum Around<'p> {
-    Nothing,
-    Do,
-    /// In a routine that is called at this place; innermost last.
-    Call {
-        at: Span,
-        routines: &'p [ObjectName],
-    },
 }
 
 impl<'a> Engine<'a> {
@@ -423,6 +398,7 @@ impl<'a> Engine<'a> {
             if problem.conceal {
                 visit.concealed.push(span);
             }
+            let severity = problem.at_most.map_or(severity, |it| it.min(severity));
             let weighed = problem.weighs.as_ref().map(|it| weight::weigh(&self.catalog, it, severity));
             let (severity, size) = weighed.unwrap_or((severity, None));
             let message = size.map_or(message.clone(), |it| format!("{message}; {it}"));
@@ -506,26 +482,6 @@ impl Visit<'_> {
 
 fn rolls_back(statement: &Statement) -> bool {
     matches!(statement.change, Change::Transaction(Transaction::Rollback | Transaction::RollbackTo))
-}
-
-/// Directives on all statements but those in routines, which run elsewhere.
-fn all_directives(statements: &[Statement]) -> Vec<&Directive> {
-    let here = statements.iter().filter(|it| !matches!(it.place, Place::Routine(_)));
-    here.flat_map(|it| it.directives.iter().chain(all_directives(&it.inner))).collect()
-}
-
-/// Directives behind the last statement, which are nobody's. Behind it there may also be a section that undoes the
-/// migration, which is not judged.
-fn astray(migration: &Migration) -> Vec<Directive> {
-    let end = migration.statements.last().map_or(0, |it| it.span.end);
-    let behind = &migration.text[end..];
-    let is_end = |token: &Token| behind[token.span.start..token.span.end] == *";";
-    if !behind.to_ascii_lowercase().contains("liftlock") || !sql::tokens(behind).iter().all(is_end) {
-        return Vec::new();
-    }
-    let known = migration.statements.iter().flat_map(|it| &it.directives).map(|it| it.span).collect::<Vec<_>>();
-    let all = sql::directives(&migration.text).into_iter();
-    all.filter(|it| it.span.start >= end && !known.contains(&it.span)).collect()
 }
 
 /// The text with the given parts masked, byte for byte, so that all places stay.

@@ -7,15 +7,18 @@
 mod actions;
 pub mod baseline;
 mod context;
+mod directives;
 pub mod effects;
 mod engine;
 pub mod fixes;
 mod header;
 mod levels;
+mod path;
 mod profile;
 mod rule;
 pub mod rules;
 pub mod timeline;
+pub mod timeouts;
 pub mod types;
 pub mod volatility;
 mod weight;

@@ -105,6 +105,8 @@ pub struct Problem {
     /// The table whose rows decide how bad it is: severity follows its size where that is known.
     pub weighs: Option<ObjectName>,
     pub fix: Option<Fix>,
+    /// It is a guess, because no file says: no more severe than this.
+    pub at_most: Option<Severity>,
     pub verdict: Verdict,
 }
 
@@ -125,6 +127,7 @@ impl Problem {
             conceal: false,
             weighs: None,
             fix: None,
+            at_most: None,
             verdict: Verdict::Wrong,
         }
     }
@@ -155,6 +158,12 @@ impl Problem {
     /// The safe way to the same end.
     pub fn fixed_by(mut self, fix: Fix) -> Self {
         self.fix = Some(fix);
+        self
+    }
+
+    /// A guess, because no file says what is needed to know: no more severe than this.
+    pub fn at_most(mut self, severity: Severity) -> Self {
+        self.at_most = Some(severity);
         self
     }
 

@@ -15,6 +15,7 @@ use crate::sql::{
 use super::{
     Context,
     effects::{self, Effects, LockMode, Waits},
+    timeouts::{self, Timeout},
 };
 
 /// One transaction that is judged, in the order in which its statements run.
@@ -36,6 +37,8 @@ pub struct Step {
     pub line: usize,
     pub effects: Effects,
     pub work: Option<Work>,
+    /// When it starts.
+    pub lock_timeout: Timeout,
     /// Relations that are gone afterwards: nobody waits for them, everybody fails.
     gone: Vec<ObjectName>,
 }
@@ -112,7 +115,8 @@ impl Step {
             }
             _ => Vec::new(),
         };
-        Some(Self { span, line, effects, work, gone })
+        let lock_timeout = timeouts::in_force(context, "lock_timeout");
+        Some(Self { span, line, effects, work, lock_timeout, gone })
     }
 
     /// Locks that it takes and that others wait for, of what is still there afterwards.

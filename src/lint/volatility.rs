@@ -38,6 +38,12 @@ static BUILT_IN: LazyLock<HashMap<&str, Volatility>> = LazyLock::new(|| {
     known
 });
 
+/// Whether one of Postgres's own functions gives each row its own value; `None`: not in the list. Of overloads the worst
+/// counts: there is one name, `ts_rewrite`, whose overloads differ.
+pub fn is_volatile(name: &str) -> Option<bool> {
+    BUILT_IN.get(name).map(|it| *it == Volatility::Volatile)
+}
+
 /// Judges every call of an expression.
 pub fn calls(catalog: &Catalog, expression: &Expression) -> Calls {
     worst(catalog, &expression.calls, DEEPEST)

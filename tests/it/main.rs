@@ -30,6 +30,7 @@ mod apply;
 mod approvals;
 mod audit;
 mod bad_input;
+mod casts;
 mod crash;
 mod fixes;
 mod lint;

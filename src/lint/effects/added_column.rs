@@ -68,6 +68,16 @@ pub fn filling(context: &Context, column: &Column) -> Filling {
     }
 }
 
+/// `NOT NULL`, and nothing gives it a value in the rows that are there.
+pub fn is_unfilled(context: &Context, column: &Column) -> bool {
+    let default = column.default.as_ref().is_some_and(|it| !it.text.trim().eq_ignore_ascii_case("null"));
+    let filled = default
+        || column.generated.is_some()
+        || column.is_serial()
+        || types::own_default(context.catalog, &types::read(&column.data_type)).is_some();
+    (column.not_null || column.primary_key) && !filled
+}
+
 /// Enums, composite and most extension types take no plain number.
 fn is_number(text: &str) -> bool {
     let text = text.trim().trim_start_matches(['-', '+']);

@@ -3,7 +3,7 @@
 use crate::{
     catalog::{Constraint as KnownConstraint, Table},
     sql::{
-        change::{ActionKind, AlterTable, Constraint, ConstraintKind},
+        change::{ActionKind, AlterTable, Constraint, ConstraintKind, Generated},
         names::{Ident, ObjectName},
     },
 };
@@ -122,7 +122,6 @@ fn action(draft: &mut Draft, alter: &AlterTable, action: &ActionKind) {
 
 /// A stored column is computed again in every row; a virtual one (Postgres 18) only when it is read.
 fn set_expression(draft: &mut Draft, name: &ObjectName, column: &Ident) {
-    use crate::sql::change::Generated;
     let known = draft.table(name).and_then(|it| it.column(column));
     match known.and_then(|it| it.generated) {
         Some(Generated::Virtual) => {}

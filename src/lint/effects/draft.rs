@@ -1,5 +1,7 @@
 //! Effects while they are gathered.
 
+use std::collections::BTreeSet;
+
 use crate::{
     catalog::Table,
     sql::{Change, Statement, names::ObjectName},
@@ -52,6 +54,10 @@ impl<'c> Draft<'c> {
 
     /// A lock on a table, its partitions and the tables that inherit from it.
     pub fn lock_family(&mut self, name: &ObjectName, mode: LockMode) {
+        // Most tables of a release are its own, and have nothing below them.
+        if self.is_new_alone(name) {
+            return;
+        }
         for member in self.context.catalog.family(name) {
             self.lock(&member, mode);
         }
@@ -89,8 +95,15 @@ impl<'c> Draft<'c> {
         }
     }
 
+    fn is_new_alone(&self, name: &ObjectName) -> bool {
+        self.context.is_new(name) && self.table(name).is_some_and(|it| it.partitions.is_empty())
+    }
+
     /// Members of the family that have rows of their own.
     fn holding_rows(&self, name: &ObjectName) -> Vec<ObjectName> {
+        if self.is_new_alone(name) || self.context.is_emptied(name) {
+            return Vec::new();
+        }
         let family = self.context.catalog.family(name).into_iter();
         family.filter(|it| self.table(it).is_none_or(|it| !it.partitioned && !it.foreign)).collect()
     }
@@ -101,12 +114,7 @@ impl<'c> Draft<'c> {
             return None;
         }
         let name = self.context.catalog.resolve(name);
-        let unknown = || Relation {
-            lock: mode,
-            scanned: Chance::No,
-            rewritten: Chance::No,
-            rebuilt: std::collections::BTreeSet::new(),
-        };
+        let unknown = || Relation { lock: mode, scanned: Chance::No, rewritten: Chance::No, rebuilt: BTreeSet::new() };
         Some(self.effects.relations.entry(name).or_insert_with(unknown))
     }
 }

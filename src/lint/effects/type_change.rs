@@ -106,7 +106,7 @@ pub fn outcome(context: &Context, table: &ObjectName, change: &NewType) -> Outco
     let column = context.catalog.table(table).and_then(|it| Some((it, it.column(change.column)?)));
     let Some((table, column)) = column else {
         // Who writes `USING` needs a cast, and a cast that is needed is rarely free.
-        let free = change.using.is_none() && is_mostly_free(&new);
+        let free = change.using.is_none() && !change.collate && is_mostly_free(&new);
         return Outcome::Unknown(if free { Chance::Unlikely } else { Chance::Likely });
     };
     let old = types::read(&column.data_type);
@@ -197,6 +197,9 @@ fn time_zone(context: &Context) -> Option<Zone> {
         Change::Set(set) if set.name == "timezone" => Some(set.value.clone()),
         _ => None,
     });
-    let utc = ["utc", "gmt", "etc/utc", "etc/gmt", "zulu", "0"];
-    set.flatten().map(|it| if utc.contains(&it.to_lowercase().as_str()) { Zone::Utc } else { Zone::Other })
+    let measured = || context.catalog.measures.as_ref()?.settings.get("TimeZone").cloned();
+    let utc = ["utc", "gmt", "etc/utc", "etc/gmt", "etc/zulu", "etc/universal", "zulu", "universal", "uct", "0"];
+    set.flatten()
+        .or_else(measured)
+        .map(|it| if utc.contains(&it.to_lowercase().as_str()) { Zone::Utc } else { Zone::Other })
 }

@@ -23,8 +23,12 @@
 //! ```
 
 use crate::{
-    lint::{Check, Context, Problem, Rule, Severities, Waivable, actions::added_columns, types},
-    report::Harm,
+    lint::{
+        Check, Context, Problem, Rule, Severities, Waivable,
+        actions::added_columns,
+        effects::{Filling, filling},
+    },
+    report::{Harm, Severity},
     sql::Statement,
 };
 
@@ -38,12 +42,15 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
-    let constrained = |written: &str| types::is_constrained_domain(context.catalog, &types::read(written));
     let added = added_columns(context, statement).into_iter();
-    let rewriting = added.filter(|(_, _, column)| constrained(&column.data_type));
-    let problem = rewriting.map(|(alter, action, column)| {
+    let rewriting = added.filter_map(|(alter, action, column)| match filling(context, column) {
+        Filling::Domain => Some((alter, action, column, Severity::Error)),
+        Filling::UnknownDomain => Some((alter, action, column, Severity::Warning)),
+        _ => None,
+    });
+    let problem = rewriting.map(|(alter, action, column, severity)| {
         let (table, domain) = (&alter.table, &column.data_type);
-        Problem::at(action.span).weighing(table)
+        Problem::at(action.span).at_most(severity).weighing(table)
             .says(format!("reads and writes of `{table}` wait while every row is written again to check domain `{domain}`"))
             .help(format!(
                 "give `{}` the domain's base type and a `check (…) not valid` of its own, and validate it in a later migration",

@@ -32,12 +32,11 @@
 //! ```
 
 use crate::{
-    lint::{Check, Context, Problem, Rule, Severities, Waivable, types},
+    lint::{Check, Context, Problem, Rule, Severities, Waivable, effects::users_of_domain},
     report::Harm,
     sql::{
         Change, Statement,
-        change::{AlterObject, ObjectAction, ObjectKind, TypeKind},
-        names::ObjectName,
+        change::{AlterObject, ObjectAction, ObjectKind},
     },
 };
 
@@ -63,9 +62,9 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     };
     let whose = match context.catalog.data_type(domain) {
         _ if !scans => return Vec::new(),
-        Some(_) => match users(context, domain).as_slice() {
+        Some(_) => match users_of_domain(context, domain).as_slice() {
             [] => return Vec::new(),
-            tables => tables.join(", "),
+            tables => tables.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", "),
         },
         None => "every table that uses it".to_owned(),
     };
@@ -74,22 +73,4 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
             .says(format!("writes to {whose} wait while every value of `{domain}` is checked"))
             .help("put a `check (…) not valid` on the columns that need it instead, and validate it in the next migration"),
     ]
-}
-
-/// Tables that were there before the release and have a column of the domain, or of a domain made of it.
-fn users(context: &Context, domain: &ObjectName) -> Vec<String> {
-    let tables = context.catalog.tables.values().filter(|it| !it.origin.is_new());
-    let using = tables.filter(|it| it.columns.iter().any(|column| is_made_of(context, &column.data_type, domain)));
-    using.map(|it| format!("`{}`", it.name)).collect()
-}
-
-fn is_made_of(context: &Context, written: &str, domain: &ObjectName) -> bool {
-    let data_type = types::read(written);
-    if data_type.name.rsplit('.').next() == Some(domain.last()) {
-        return true;
-    }
-    match types::created(context.catalog, &data_type) {
-        Some(TypeKind::Domain { data_type, .. }) => is_made_of(context, data_type, domain),
-        _ => false,
-    }
 }

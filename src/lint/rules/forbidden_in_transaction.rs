@@ -26,13 +26,10 @@
 //! ```
 
 use crate::{
-    lint::{Check, Context, OpenTransaction, OpenedBy, Problem, Rule, Severities, Waivable},
+    lint::{Check, Context, OpenTransaction, OpenedBy, Problem, Rule, Severities, Waivable, effects::commits_itself},
     migration::layout::{Layout, Tool, Transactions},
     report::Harm,
-    sql::{
-        Change, Place, Statement,
-        change::{ActionKind, ReindexTarget, Transaction},
-    },
+    sql::{Change, Place, Statement, change::Transaction},
 };
 
 pub static RULE: Rule = Rule {
@@ -45,7 +42,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
-    let Some(what) = forbidden(context, &statement.change) else { return Vec::new() };
+    let Some(what) = commits_itself(context, &statement.change) else { return Vec::new() };
     let problem = Problem::at(statement.span);
     vec![match &statement.place {
         Place::Do | Place::Within => problem
@@ -93,27 +90,4 @@ fn is_mixed(context: &Context) -> bool {
     };
     let alone = |it: &Statement| it.change.forbids_transaction() || matches!(it.change, Change::Set(_));
     !context.migration.statements.iter().all(alone)
-}
-
-fn forbidden(context: &Context, change: &Change) -> Option<&'static str> {
-    let what = match change {
-        Change::CreateIndex(index) if index.concurrently => "create index concurrently",
-        Change::Drop(drop) if drop.concurrently => "drop index concurrently",
-        Change::Reindex { concurrently: true, .. } => "reindex concurrently",
-        Change::Reindex { target: ReindexTarget::Schema, .. } => "reindex schema",
-        Change::Reindex { target: ReindexTarget::Database | ReindexTarget::System, .. } => "reindex database",
-        Change::Reindex { target: ReindexTarget::Table, name: Some(table), .. } => {
-            context.catalog.table(table).filter(|it| it.partitioned)?;
-            "reindex table` of a partitioned `table"
-        }
-        Change::Vacuum { .. } => "vacuum",
-        Change::Cluster { table: None } => "cluster",
-        Change::AlterTable(alter) => {
-            let concurrent = |kind: &ActionKind| matches!(kind, ActionKind::DetachPartition { concurrently: true, .. });
-            alter.actions.iter().find(|it| concurrent(&it.kind))?;
-            "detach partition concurrently"
-        }
-        _ => return None,
-    };
-    Some(what)
 }

@@ -65,7 +65,9 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     let partitioned = context.catalog.table(table).is_some_and(|it| it.partitioned);
     let problem = Problem::at(statement.span).weighing(table);
     vec![match (partitioned, index.only) {
+        // `ON ONLY` is for partitioned tables, and a table without rows of its own has nothing to read.
         (true, true) => return Vec::new(),
+        (false, true) if context.catalog.table(table).is_none_or(|it| it.partial) => return Vec::new(),
         (true, false) => problem
             .says(format!("writes to every partition of `{table}` wait until this index is built on all of them"))
             .help(format!(

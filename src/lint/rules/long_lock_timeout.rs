@@ -24,18 +24,23 @@
 //! alter table orders add column note text;
 //! ```
 //!
+//! ```sql bad locks=orders:AccessExclusiveLock
+//! select set_config('lock_timeout', '10min', true);
+//! alter table orders add column note text;
+//! ```
+//!
 //! ```sql good commits
 //! set lock_timeout = '5min';
 //! create index concurrently orders_customer_id_idx on orders (customer_id);
 //! ```
 
 use crate::{
-    lint::{Check, Context, Problem, Rule, Severities, Waivable, effects, running},
-    report::Harm,
-    sql::{
-        Change, Statement,
-        change::{Set, SetScope},
+    lint::{
+        Check, Context, Problem, Rule, Severities, Waivable, effects, running,
+        timeouts::{self, Timeout},
     },
+    report::Harm,
+    sql::{Statement, change::SetScope},
 };
 
 pub static RULE: Rule = Rule {
@@ -51,71 +56,34 @@ pub static RULE: Rule = Rule {
 const BEARABLE: f64 = 30_000.0;
 
 fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
-    let Change::Set(set) = &statement.change else { return Vec::new() };
-    if set.name != "lock_timeout" {
+    let Some((value, scope)) = timeouts::setting(context, statement, "lock_timeout") else { return Vec::new() };
+    let is_local = scope == SetScope::Local;
+    // Outside a transaction it sets nothing: another rule says so.
+    if is_local && context.transaction.is_none() {
         return Vec::new();
     }
-    let Some(how_long) = too_long(set) else { return Vec::new() };
-    let reset = |it: &&Statement| !matches!(&it.change, Change::Set(next) if next.name == "lock_timeout");
-    let until_the_next = context.later().iter().take_while(reset).flat_map(running);
-    let Some((table, _)) = until_the_next.flat_map(|it| effects::held_by(context, it)).next() else {
+    let Some(how_long) = too_long(value.as_deref(), scope) else { return Vec::new() };
+    let holds = |it: &&Statement| {
+        timeouts::setting(context, it, "lock_timeout").is_none() && !(is_local && timeouts::ends_transaction(it))
+    };
+    let mut until_the_next = context.later().iter().take_while(holds).flat_map(running);
+    let Some((table, waits)) = until_the_next.find_map(|it| effects::held_by(context, it).into_iter().next()) else {
         return Vec::new();
     };
     vec![
         Problem::at(statement.span)
-            .says(format!(
-                "reads and writes of `{table}` queue behind this migration {how_long} while it waits for its lock"
-            ))
+            .says(format!("{} queue behind this migration {how_long} while it waits for its lock", waits.of(&table)))
             .help("leave it out: the runner sets a timeout and tries again; or set a few seconds at most"),
     ]
 }
 
-fn too_long(set: &Set) -> Option<&'static str> {
-    if set.scope == SetScope::Reset || set.value.is_none() {
+fn too_long(value: Option<&str>, scope: SetScope) -> Option<&'static str> {
+    let Some(value) = value.filter(|_| scope != SetScope::Reset) else {
         return Some("for as long as the server's default says");
-    }
-    let milliseconds = milliseconds(set.value.as_deref()?)?;
-    match milliseconds {
-        it if it <= 0.0 => Some("for ever"),
-        it if it > BEARABLE => Some("for more than half a minute"),
-        _ => None,
-    }
-}
-
-/// A duration as Postgres reads it; a bare number is milliseconds. `None` for what Postgres would refuse.
-fn milliseconds(value: &str) -> Option<f64> {
-    let value = value.trim().trim_matches('\'').trim();
-    let unit = value.find(|it: char| it.is_ascii_alphabetic()).unwrap_or(value.len());
-    let number = value[..unit].trim().parse::<f64>().ok()?;
-    let factor = match &value[unit..] {
-        "us" => 0.001,
-        "" | "ms" => 1.0,
-        "s" => 1_000.0,
-        "min" => 60_000.0,
-        "h" => 3_600_000.0,
-        "d" => 86_400_000.0,
-        _ => return None,
     };
-    Some(number * factor)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::milliseconds;
-
-    #[test]
-    fn durations_are_read_as_postgres_reads_them() {
-        let cases = [
-            ("0", Some(0.0)),
-            ("2000", Some(2_000.0)),
-            ("2s", Some(2_000.0)),
-            ("'1.5 min'", Some(90_000.0)),
-            ("1h", Some(3_600_000.0)),
-            ("500us", Some(0.5)),
-            ("soon", None),
-        ];
-        for (value, expected) in cases {
-            assert_eq!(milliseconds(value), expected, "{value}");
-        }
+    match timeouts::read(value)? {
+        Timeout::Never => Some("for ever"),
+        Timeout::Milliseconds(it) if it > BEARABLE => Some("for more than half a minute"),
+        Timeout::Milliseconds(_) | Timeout::Unset => None,
     }
 }

@@ -42,13 +42,16 @@ pub mod full_table_rewrite;
 pub mod index_of_constraint;
 pub mod index_without_concurrently;
 pub mod insert_without_on_conflict;
+pub mod lock_order;
 pub mod lock_table;
 pub mod long_lock_timeout;
 pub mod missing_down;
 pub mod missing_header;
+pub mod missing_lock_timeout;
 pub mod name_without_safe;
 pub mod narrowed_check;
 pub mod narrowed_type;
+pub mod newer_postgres;
 pub mod not_null_column_without_default;
 pub mod not_valid_on_partitioned_table;
 pub mod outside_config_only;
@@ -68,6 +71,7 @@ pub mod schema_change_in_data_migration;
 pub mod security_definer_without_search_path;
 pub mod server_change;
 pub mod set_not_null;
+pub mod short_statement_timeout;
 pub mod stored_generated_column;
 pub mod time_zone_type_change;
 pub mod truncate_table;
@@ -133,13 +137,16 @@ pub static ALL: &[&Rule] = &[
     &index_of_constraint::RULE,
     &index_without_concurrently::RULE,
     &insert_without_on_conflict::RULE,
+    &lock_order::RULE,
     &lock_table::RULE,
     &long_lock_timeout::RULE,
     &missing_down::RULE,
     &missing_header::RULE,
+    &missing_lock_timeout::RULE,
     &name_without_safe::RULE,
     &narrowed_check::RULE,
     &narrowed_type::RULE,
+    &newer_postgres::RULE,
     &not_null_column_without_default::RULE,
     &not_valid_on_partitioned_table::RULE,
     &outside_config_only::RULE,
@@ -159,6 +166,7 @@ pub static ALL: &[&Rule] = &[
     &security_definer_without_search_path::RULE,
     &server_change::RULE,
     &set_not_null::RULE,
+    &short_statement_timeout::RULE,
     &stored_generated_column::RULE,
     &time_zone_type_change::RULE,
     &truncate_table::RULE,

@@ -22,7 +22,7 @@
 //! ```
 
 use crate::{
-    lint::{Check, Context, Problem, Rule, Severities, Waivable, actions::added_columns, types},
+    lint::{Check, Context, Problem, Rule, Severities, Waivable, actions::added_columns, effects::is_unfilled},
     report::Harm,
     sql::{
         Statement,
@@ -41,8 +41,7 @@ pub static RULE: Rule = Rule {
 
 fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     let added = added_columns(context, statement).into_iter();
-    let unfilled =
-        added.filter(|(_, _, column)| (column.not_null || column.primary_key) && !is_filled(context, column));
+    let unfilled = added.filter(|(_, _, column)| is_unfilled(context, column));
     let problem = |(alter, action, column): (&AlterTable, &TableAction, &Column)| {
         let (table, name) = (&alter.table, &column.name);
         Problem::at(action.span)
@@ -53,13 +52,4 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
             ))
     };
     unfilled.map(problem).collect()
-}
-
-/// Something gives the column a value in the rows that are there.
-fn is_filled(context: &Context, column: &Column) -> bool {
-    let default = column.default.as_ref().is_some_and(|it| !it.text.trim().eq_ignore_ascii_case("null"));
-    default
-        || column.generated.is_some()
-        || column.is_serial()
-        || types::own_default(context.catalog, &types::read(&column.data_type)).is_some()
 }

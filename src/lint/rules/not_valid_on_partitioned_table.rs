@@ -37,7 +37,7 @@ pub static RULE: Rule = Rule {
 
 fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     let Change::AlterTable(alter) = &statement.change else { return Vec::new() };
-    if !context.catalog.table(&alter.table).is_some_and(|it| it.partitioned) {
+    if context.postgres.number() >= 18 || !context.catalog.table(&alter.table).is_some_and(|it| it.partitioned) {
         return Vec::new();
     }
     let refused = alter.actions.iter().filter(|action| match &action.kind {

@@ -31,14 +31,12 @@
 //! ```
 
 use crate::{
-    catalog::Table,
-    lint::{Check, Context, Problem, Rule, Severities, Waivable},
-    report::Harm,
-    sql::{
-        Change, Statement,
-        change::{ActionKind, ConstraintKind},
-        names::ObjectName,
+    lint::{
+        Check, Context, Problem, Rule, Severities, Waivable,
+        effects::{PartitionScan, scanned_partitions},
     },
+    report::{Harm, Severity},
+    sql::{Change, Span, Statement, change::ActionKind, names::ObjectName},
 };
 
 pub static RULE: Rule = Rule {
@@ -51,43 +49,56 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
-    let scans = |parent: &ObjectName, table: Option<&ObjectName>| {
-        let attached = table.filter(|it| !context.is_new(it) && !is_checked(context.catalog.table(it)));
-        let rest = context.catalog.table(parent).and_then(|it| it.default_partition.as_ref());
-        let rest = rest.filter(|it| !context.is_new(it) && !is_checked(context.catalog.table(it)));
-        attached.into_iter().chain(rest).cloned().collect::<Vec<_>>()
-    };
-    let scanned: Vec<_> = match &statement.change {
+    let mut problems = Vec::new();
+    match &statement.change {
         Change::CreateTable(table) => {
-            let of = table.partition_of.as_ref().filter(|it| !it.default);
-            of.map(|it| scans(&it.parent, None))
-                .unwrap_or_default()
-                .into_iter()
-                .map(|it| (statement.span, it))
-                .collect()
+            let Some(of) = &table.partition_of else { return Vec::new() };
+            let scans = scanned_partitions(context, &of.parent, None, of.default);
+            problems.extend(scans.into_iter().map(|scan| problem(statement.span, scan)));
+            let known = context.catalog.table(&of.parent).is_some_and(|it| it.partitioned);
+            if !known && !of.default && !context.is_new(&of.parent) {
+                problems.push(unknown(statement.span, &of.parent));
+            }
         }
         Change::AlterTable(alter) => {
-            let attach = alter.actions.iter().filter_map(|action| match &action.kind {
-                ActionKind::AttachPartition { partition, .. } => Some((action.span, partition)),
-                _ => None,
-            });
-            attach.flat_map(|(span, it)| scans(&alter.table, Some(it)).into_iter().map(move |it| (span, it))).collect()
+            for action in &alter.actions {
+                let ActionKind::AttachPartition { partition, default, .. } = &action.kind else { continue };
+                let scans = scanned_partitions(context, &alter.table, Some(partition), *default);
+                problems.extend(scans.into_iter().map(|scan| problem(action.span, scan)));
+            }
         }
-        _ => return Vec::new(),
-    };
-    let problem = |(span, table)| {
-        Problem::at(span).weighing(&table)
-            .says(format!("reads and writes of `{table}` wait until every row of it is read, to see where it belongs"))
-            .help(format!(
-                "first give `{table}` a `check (…) not valid` that says which rows it may hold, and validate it in a migration \
-                 of its own; afterwards the check may go"
-            ))
-    };
-    scanned.into_iter().map(problem).collect()
+        _ => {}
+    }
+    problems
 }
 
-/// A validated check is there. Whether it says the right thing only Postgres can tell.
-fn is_checked(table: Option<&Table>) -> bool {
-    let check = |kind: &ConstraintKind| matches!(kind, ConstraintKind::Check { .. });
-    table.is_some_and(|it| it.constraints.iter().any(|it| it.validated && check(&it.kind)))
+fn problem(span: Span, PartitionScan { table, proof }: PartitionScan) -> Problem {
+    if let Some(check) = proof {
+        return Problem::safe(
+            span,
+            format!("check `{check}` says which rows `{table}` holds: they are not read when it implies the bounds"),
+        );
+    }
+    Problem::at(span)
+        .says(format!("reads and writes of `{table}` wait until every row of it is read, to see where it belongs"))
+        .help(format!(
+            "first give `{table}` a `check (…) not valid` that says which rows it may hold, and validate it in a migration \
+             of its own; afterwards the check may go"
+        ))
+        .weighing(&table)
+}
+
+/// Many partitioned tables have a default partition, and no file says whether this one has.
+fn unknown(span: Span, parent: &ObjectName) -> Problem {
+    Problem::at(span)
+        .says(format!(
+            "if `{parent}` has a default partition, reads and writes of it wait until every row of it is read, to see where it \
+             belongs"
+        ))
+        .help(format!(
+            "when `{parent}` has one, give that a `check (…) not valid` which excludes these bounds and validate it in a \
+             migration before; otherwise waive this"
+        ))
+        .at_most(Severity::Warning)
+        .weighing(parent)
 }

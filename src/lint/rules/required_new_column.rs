@@ -13,7 +13,7 @@
 //! alter table orders add constraint orders_state_set check (state is not null) not valid;
 //! ```
 //!
-//! ```sql bad also=set-not-null config=orders locks=orders:AccessExclusiveLock
+//! ```sql bad also=set-not-null,lock-order config=orders locks=orders:AccessExclusiveLock
 //! alter table orders add column state text;
 //! update orders set state = 'new' where id < 1000 and state is null;
 //! alter table orders alter column state set not null;

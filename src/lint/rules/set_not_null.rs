@@ -33,13 +33,15 @@
 //! ```
 
 use crate::{
-    catalog::Table,
-    lint::{Check, Context, Problem, Rule, Severities, Waivable, actions},
+    lint::{
+        Check, Context, Problem, Rule, Severities, Waivable, actions,
+        effects::{NotNull, made_not_null, not_null},
+    },
     report::Harm,
     sql::{
         Statement,
         change::{ActionKind, ConstraintKind, TableAction},
-        names::Ident,
+        names::{Ident, ObjectName},
     },
 };
 
@@ -54,52 +56,41 @@ pub static RULE: Rule = Rule {
 
 fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     let Some((alter, actions)) = actions::on_existing_table(context, statement) else { return Vec::new() };
-    let table = context.catalog.table(&alter.table);
+    let name = &alter.table;
     let mut problems = Vec::new();
     for action in actions {
-        for column in made_not_null(context, table, action) {
-            if table.is_some_and(|it| is_proved(it, &column, actions)) {
-                continue;
-            }
-            let name = &alter.table;
-            problems.push(
-                Problem::at(action.span).weighing(name)
+        for column in columns(context, name, action) {
+            let problem = match not_null(context, name, &column, actions) {
+                NotNull::Already => Problem::safe(action.span, format!("`{column}` is `not null` already")),
+                NotNull::Proved(proof) => {
+                    let check = &proof.name;
+                    let place = context.catalog.validated_in(proof).map(|it| format!(", validated in {it}"));
+                    let place = place.unwrap_or_default();
+                    Problem::safe(action.span, format!("proved by check `{check}`{place}: no row is read"))
+                }
+                NotNull::Unproved => Problem::at(action.span)
+                    .weighing(name)
                     .says(format!("reads and writes of `{name}` wait while every row is read to see that `{column}` is set"))
                     .help(format!(
                         "first `alter table {name} add constraint {column}_is_set check ({column} is not null) not valid`, in \
                          the next migration `validate constraint {column}_is_set`, and then this"
                     )),
-            );
+            };
+            problems.push(problem);
         }
     }
     problems
 }
 
-/// The columns that an action makes `NOT NULL` by looking at all rows.
-fn made_not_null(context: &Context, table: Option<&Table>, action: &TableAction) -> Vec<Ident> {
+/// The columns that an action makes `NOT NULL` and that were there before.
+fn columns(context: &Context, table: &ObjectName, action: &TableAction) -> Vec<Ident> {
     match &action.kind {
         ActionKind::SetNotNull { column } => vec![column.clone()],
         ActionKind::AddConstraint(constraint) => match &constraint.kind {
             ConstraintKind::NotNull { column } if !constraint.not_valid => vec![column.clone()],
-            ConstraintKind::PrimaryKey { using_index: Some(index), .. } => {
-                let Some(table) = table else { return Vec::new() };
-                let mut indexes = context.catalog.indexes_of(&table.name);
-                let keys = indexes.find(|it| it.name.last() == index.name).map(|it| it.keys.clone());
-                let known = |name: &String| table.columns.iter().any(|it| it.name == *name);
-                let keys = keys.unwrap_or_default().into_iter().filter(known);
-                keys.map(|name| Ident { name, span: index.span }).collect()
-            }
+            ConstraintKind::PrimaryKey { using_index: Some(_), .. } => made_not_null(context, table, constraint),
             _ => Vec::new(),
         },
         _ => Vec::new(),
     }
-}
-
-/// `NOT NULL` already, or a validated check says so that the same statement does not drop.
-fn is_proved(table: &Table, column: &Ident, actions: &[TableAction]) -> bool {
-    if table.column(column).is_some_and(|it| it.not_null) {
-        return true;
-    }
-    let Some(proof) = table.proof_of_not_null(column) else { return false };
-    !actions.iter().any(|it| matches!(&it.kind, ActionKind::DropConstraint { name, .. } if name.name == proof.name))
 }

@@ -28,7 +28,7 @@ use crate::{
 pub static RULE: Rule = Rule {
     name: "time-zone-type-change",
     harm: Harm::Blocks,
-    severity: Severities::WARNING,
+    severity: Severities::NOTICE,
     waivable: Waivable::WithReasonOrHotfix,
     source: include_str!("time_zone_type_change.rs"),
     check: Check::Statement(check),

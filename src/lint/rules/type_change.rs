@@ -53,7 +53,7 @@ use crate::{
         Check, Context, Problem, Rule, Severities, Waivable, actions,
         effects::type_change::{Outcome, new_type, outcome},
     },
-    report::Harm,
+    report::{Harm, Severity},
     sql::Statement,
 };
 
@@ -73,7 +73,9 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     for action in actions {
         let Some(change) = new_type(&action.kind) else { continue };
         let column = change.column;
-        let says = match outcome(context, table, &change) {
+        let outcome = outcome(context, table, &change);
+        let severity = if matches!(outcome, Outcome::Unknown(_)) { Severity::Warning } else { Severity::Error };
+        let says = match outcome {
             Outcome::Nothing(reason) => {
                 problems.push(Problem::safe(action.span, reason));
                 continue;
@@ -106,7 +108,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
                  and writes wait"
             ),
         };
-        problems.push(Problem::at(action.span).weighing(table).says(says).help(format!(
+        problems.push(Problem::at(action.span).at_most(severity).weighing(table).says(says).help(format!(
             "add a column of type `{}` beside `{column}`, keep it up to date with a trigger, fill it in batches, and move \
              readers over to it",
             change.data_type

@@ -46,10 +46,9 @@ use crate::{
     lint::{
         Check, Context, Problem, Rule, Severities, Waivable,
         actions::added_columns,
-        types,
-        volatility::{Calls, calls},
+        effects::{Filling, filling},
     },
-    report::Harm,
+    report::{Harm, Severity},
     sql::{
         Statement,
         change::{Column, Generated},
@@ -68,11 +67,19 @@ pub static RULE: Rule = Rule {
 fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (alter, action, column) in added_columns(context, statement) {
-        let Some(why) = why(context, column) else { continue };
+        let (why, severity) = match why(&filling(context, column), column) {
+            Some(why) => why,
+            None => {
+                problems.extend(steady(column).map(|it| Problem::safe(action.span, it)));
+                continue;
+            }
+        };
         let (table, name) = (&alter.table, &column.name);
         let default = if numbers(column) { "`nextval()` of a new sequence" } else { "the default" };
         problems.push(
-            Problem::at(action.span).weighing(table)
+            Problem::at(action.span)
+                .at_most(severity)
+                .weighing(table)
                 .says(format!("reads and writes of `{table}` wait while every row is written again: {why}"))
                 .help(format!(
                     "add `{name}` without a default, then `alter column {name} set default` to {default} (neither takes \
@@ -87,16 +94,22 @@ fn numbers(column: &Column) -> bool {
     column.is_serial() || column.generated == Some(Generated::Identity)
 }
 
-fn why(context: &Context, column: &Column) -> Option<String> {
-    if numbers(column) {
-        return Some(format!("`{}` gives each its own number", column.name));
-    }
-    let own = || types::own_default(context.catalog, &types::read(&column.data_type));
-    match calls(context.catalog, column.default.as_ref().or_else(own)?) {
-        Calls::Steady => None,
-        Calls::Volatile(function) => Some(format!("`{function}()` is volatile, so each gets its own value")),
-        Calls::Unknown(function) => {
-            Some(format!("no file says whether `{function}()` is volatile, so each may get its own value"))
+fn why(filling: &Filling, column: &Column) -> Option<(String, Severity)> {
+    match filling {
+        Filling::Numbered => Some((format!("`{}` gives each its own number", column.name), Severity::Error)),
+        Filling::Volatile(function) => {
+            Some((format!("`{function}()` is volatile, so each gets its own value"), Severity::Error))
         }
+        Filling::Unknown(function) => Some((
+            format!("no file says whether `{function}()` is volatile, so each may get its own value"),
+            Severity::Warning,
+        )),
+        Filling::Instant | Filling::Stored | Filling::Domain | Filling::UnknownDomain => None,
     }
+}
+
+/// Why a default that calls something costs nothing.
+fn steady(column: &Column) -> Option<String> {
+    let function = column.default.as_ref()?.calls.first()?;
+    Some(format!("`{function}` is not volatile: its value is computed once and kept beside the table"))
 }
