@@ -31,12 +31,14 @@
 //!   `run`: a journalled loop over the plan's steps. [`promote::outbox`] keeps the audit events.
 //! * [`sync`] source and ledger walked side by side, differences to the mirror, both sides compared. What receives
 //!   them inside Convex is TypeScript in `sync/functions/`, which [`sync::functions`] embeds.
-//! * [`commands`] the shell: one file per command. [`error`] gathers all modules' errors for it.
+//! * [`commands`] the shell: one file per command; `validate/` holds its ways in (stdin, what changed in Git, watching),
+//!   [`commands::lsp`] serves editors with the same judge, `formats.rs` chooses the renderer. [`error`] gathers all modules' errors for it.
 //!
 //! # Where to add
 //!
 //! * A rule: `lint/rules/<name>.rs`, and its line in `lint/rules/mod.rs`. Tests over the list do the rest.
 //! * A statement: `sql/change.rs`, `sql/recognise/`, `sql/shape.rs`; `catalog/replay/` when it builds something.
+//! * A format of findings: `report/<name>.rs`, and its line in `commands/formats.rs`.
 //! * A command: `cli.rs`, `commands/<name>.rs`. A gate: `promote/gates.rs`. A step: `promote/plan.rs` and
 //!   `promote/perform.rs`, where it must recognise its own work after a kill.
 //! * An input of the Action: `action.yml`, `.github/action/run.sh`, the README's table. `tests/it/action_scripts.rs`
