@@ -1,15 +1,17 @@
 //! Sections as blocks: the one place that words and orders what people read. Text and Markdown only set it.
 
 mod findings;
+mod layout;
 mod rules;
 
 use self::{
     findings::{by_rule, of_explanations},
+    layout::of_layout,
     rules::of_rules,
 };
 use super::{
-    AuditView, BackupView, Check, CheckState, ErrorView, Finding, GateView, LayoutView, MigrationState, PlanView,
-    PromotionView, Report, Section, Severity, StatusView, SyncReport, TableSync, Validation, Verdict,
+    AuditView, BackupView, Check, CheckState, ErrorView, Finding, GateView, MigrationState, PlanView, PromotionView,
+    Report, Section, Severity, StatusView, SyncReport, TableSync, Validation, Verdict,
 };
 use camino::Utf8PathBuf;
 
@@ -150,20 +152,6 @@ fn of_validation(validation: &Validation) -> Vec<Block<'_>> {
     );
     blocks.push(Block::Verdict(verdict, answer));
     blocks
-}
-
-/// One line, and one for each thing that its tool would stumble over.
-fn of_layout<'a>(layout: &LayoutView) -> Vec<Block<'a>> {
-    let mut line = format!("layout: {} ({}), {}", layout.title, layout.by, layout.said);
-    const SHOWN: usize = 3;
-    if !layout.left_out.is_empty() {
-        let more = layout.left_out.len().saturating_sub(SHOWN);
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        let shown = &layout.left_out[..layout.left_out.len().min(SHOWN)];
-        line.push_str(&format!("; left out: {}{more}", shown.join(", ")));
-    }
-    let notes = layout.notes.iter().map(|note| Block::Paragraph(format!("note: {note}")));
-    std::iter::once(Block::Paragraph(line)).chain(notes).collect()
 }
 
 fn of_gate(gate: &GateView) -> Item {
