@@ -13,11 +13,13 @@ use thiserror::Error as ThisError;
 use super::Shell;
 use crate::{
     cli,
+    config::Config,
     error::Error,
     exit::Exit,
     migration::{
         MigrationId,
         discover::{self, DiscoverError},
+        layout::{Layout, Tool},
         template::{self, TemplateFile, Wanted},
     },
     report::{Report, Section},
@@ -34,6 +36,12 @@ pub enum NewError {
         #[help]
         help: String,
     },
+    #[error("Drizzle runs only what its journal lists, and writes that itself")]
+    #[diagnostic(code(new::journal))]
+    Journal {
+        #[help]
+        help: String,
+    },
     #[error("`{path}` is there already, and stays as it is")]
     #[diagnostic(code(new::exists), help("wait a second and try again, or choose another name"))]
     Exists { path: Utf8PathBuf },
@@ -43,7 +51,7 @@ impl NewError {
     /// The number that the process leaves with.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::BadName { .. } | Self::Exists { .. } => Exit::Usage,
+            Self::BadName { .. } | Self::Journal { .. } | Self::Exists { .. } => Exit::Usage,
         }
     }
 }
@@ -56,11 +64,18 @@ pub async fn new(shell: &Shell, arguments: &cli::New) -> Result<Report, Error> {
         help: bad.help,
     })?;
     let config = shell.config()?;
+    let (layout, existing) = existing(&config)?;
+    if layout.tool == Tool::Drizzle {
+        let help =
+            format!("`npx drizzle-kit generate --custom --name={name}` makes an empty one: write the statements there");
+        return Err(NewError::Journal { help }.into());
+    }
     let files = template::files(&Wanted {
         name: &name,
         kind: arguments.kind.into(),
         now: shell.now().to_zoned(TimeZone::UTC).datetime(),
-        existing: &existing(&config.migrations)?,
+        existing: &existing,
+        layout,
         config_table: config.config_tables.first().map(String::as_str),
     });
     let paths = write(&config.migrations, &files)?;
@@ -88,9 +103,19 @@ fn said(path: &Utf8Path, file: &TemplateFile) -> String {
     format!("{path}\n  put your own in the place of {}", file.fill_in.join(", "))
 }
 
-/// What is there; nothing when there is no folder yet.
-fn existing(folder: &Utf8Path) -> Result<Vec<MigrationId>, DiscoverError> {
-    if folder.symlink_metadata().is_err() { Ok(Vec::new()) } else { discover::ids(folder) }
+/// Whose layout the folder has and what is there; nothing when there is no folder yet.
+fn existing(config: &Config) -> Result<(Layout, Vec<MigrationId>), DiscoverError> {
+    let none = || (config.layout.tool.map(Layout::of).unwrap_or_default(), Vec::new());
+    if config.migrations.symlink_metadata().is_err() {
+        return Ok(none());
+    }
+    let ids = discover::ids(&config.migrations)?;
+    match discover::whole(&config.migrations, config.layout) {
+        Ok(folder) => Ok((folder.found.layout, ids)),
+        Err(DiscoverError::None { .. }) => Ok(none()),
+        // A folder with a bad file in it can still get another one.
+        Err(_) => Ok((none().0, ids)),
+    }
 }
 
 /// Writes all files or none, and never over one that is there.
@@ -100,6 +125,9 @@ fn write(folder: &Utf8Path, files: &[TemplateFile]) -> Result<Vec<Utf8PathBuf>, 
     let mut written: Vec<Utf8PathBuf> = Vec::new();
     for file in files {
         let path = folder.join(&file.name);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).map_err(|source| failed("make the folder", parent, source))?;
+        }
         let opened = OpenOptions::new().write(true).create_new(true).open(&path);
         let outcome = match opened {
             Ok(mut opened) => {

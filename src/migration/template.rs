@@ -3,12 +3,16 @@
 //! Work that Postgres only does without stopping traffic in several transactions becomes several files: each
 //! is a migration of its own, so that each holds its locks for an instant.
 
+mod placed;
 mod skeletons;
 #[cfg(test)]
 mod tests;
 
-use self::skeletons::{Part, parts};
-use super::script;
+use self::{
+    placed::{New, placed},
+    skeletons::{Part, parts},
+};
+use super::{layout::Layout, script};
 
 /// Which statement skeleton to start from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +52,7 @@ impl Kind {
 /// A file to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TemplateFile {
-    /// `20260131120000_add_pole_owner_safe.sql`.
+    /// Its path below the migrations folder: `20260131120000_add_pole_owner_safe.sql`.
     pub name: String,
     pub text: String,
     /// Words in it that stand for names only the author knows.
@@ -65,6 +69,8 @@ pub struct Wanted<'a> {
     pub now: jiff::civil::DateTime,
     /// The ids that are there: the new ones are ordered behind those that carry a time, too.
     pub existing: &'a [super::MigrationId],
+    /// Whose folder it goes into.
+    pub layout: Layout,
     /// The first of the configuration's `config_tables`.
     pub config_table: Option<&'a str>,
 }
@@ -128,12 +134,14 @@ pub fn files(wanted: &Wanted) -> Vec<TemplateFile> {
     for (index, part) in parts.into_iter().enumerate() {
         let at = first.saturating_add(jiff::Span::new().seconds(i64::try_from(index).unwrap_or_default()));
         let text = text(&part, wanted, &names);
-        let fill_in = FILL_INS.iter().filter(|word| text.contains(**word)).map(|word| (*word).to_owned()).collect();
-        files.push(TemplateFile {
-            name: format!("{}_{}_safe.sql", at.strftime("%Y%m%d%H%M%S"), part.name),
-            text,
-            fill_in,
-        });
+        let name = format!("{}_safe", part.name);
+        let rollback = part.rollback.replace("{table}", &names.table).replace("{column}", &names.column) + "\n";
+        let in_transaction = part.in_transaction;
+        let new = New { name: &name, at, index, text, rollback, in_transaction };
+        for (name, text) in placed(wanted.layout, wanted.existing, new) {
+            let fill_in = FILL_INS.iter().filter(|word| text.contains(**word)).map(|word| (*word).to_owned()).collect();
+            files.push(TemplateFile { name, text, fill_in });
+        }
     }
     files
 }

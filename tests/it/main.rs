@@ -33,6 +33,7 @@ mod bad_input;
 mod casts;
 mod crash;
 mod fixes;
+mod layouts;
 mod lint;
 mod lsp;
 mod neon;

@@ -4,7 +4,9 @@ use liftlock::{
     config::{ProfileName, PromotionType},
     lint::{Request, lint},
     migration::{
-        Migration, MigrationId, SourceFile, TransactionMode, read,
+        Migration, MigrationId, SourceFile, TransactionMode,
+        layout::Layout,
+        read,
         template::{Kind, Wanted, files},
     },
 };
@@ -31,7 +33,8 @@ const CASES: [(Kind, &str, PromotionType); 8] = [
 
 fn made(kind: Kind, name: &str) -> Vec<Migration> {
     let now = jiff::civil::date(2026, 1, 31).at(12, 0, 0, 0);
-    let wanted = Wanted { name, kind, now, existing: &[], config_table: Some("site_settings") };
+    let wanted =
+        Wanted { name, kind, now, existing: &[], layout: Layout::default(), config_table: Some("site_settings") };
     files(&wanted).into_iter().map(|file| migration(&file.name, file.text)).collect()
 }
 

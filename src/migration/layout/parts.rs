@@ -62,6 +62,30 @@ fn outside(tool: Tool) -> Sent {
     }
 }
 
+/// The first line with which a new file leaves the tool's transaction; nothing where the tool knows none.
+pub fn way_out_line(tool: Tool) -> &'static str {
+    match tool {
+        Tool::Atlas => "-- atlas:txmode none\n\n",
+        Tool::Goose => "-- +goose NO TRANSACTION\n",
+        Tool::GraphileMigrate => "--! no-transaction\n",
+        Tool::Refinery => "-- +refinery NO TRANSACTION\n",
+        Tool::Sqlx => "-- no-transaction\n",
+        Tool::Dbmate
+        | Tool::Diesel
+        | Tool::Drizzle
+        | Tool::Flyway
+        | Tool::GolangMigrate
+        | Tool::Liftlock
+        | Tool::Liquibase
+        | Tool::NodePgMigrate
+        | Tool::Pop
+        | Tool::Postgrator
+        | Tool::Prisma
+        | Tool::SqlMigrate
+        | Tool::Supabase => "",
+    }
+}
+
 /// Whether the file's own marker says that it runs outside the tool's transaction.
 fn leaves_transaction(tool: Tool, text: &str) -> bool {
     let on_top = |wanted: &str| marker::on_top(text).any(|it| marker::is(it, wanted));

@@ -1,12 +1,19 @@
 //! What `new` writes, whole.
 
 use super::{Kind, TemplateFile, Wanted, files, snake_name};
-use crate::migration::MigrationId;
+use crate::migration::{MigrationId, layout::Layout};
 
 fn made(name: &str, kind: Kind, existing: &[&str]) -> Vec<TemplateFile> {
     let existing: Vec<MigrationId> = existing.iter().map(|id| MigrationId((*id).to_owned())).collect();
     let now = jiff::civil::date(2026, 1, 31).at(12, 0, 0, 0);
-    files(&Wanted { name, kind, now, existing: &existing, config_table: Some("site_settings") })
+    files(&Wanted {
+        name,
+        kind,
+        now,
+        existing: &existing,
+        layout: Layout::default(),
+        config_table: Some("site_settings"),
+    })
 }
 
 #[test]
