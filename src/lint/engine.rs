@@ -16,7 +16,7 @@ use crate::{
 };
 
 use super::{
-    Context, Conventions, OpenTransaction, OpenedBy, Problem, Request, Rule,
+    Context, Conventions, OpenTransaction, OpenedBy, Problem, Remedy, Request, Rule,
     directives::{all_directives, astray},
     fixes, header, levels,
     path::{Around, Path, Way},
@@ -46,6 +46,8 @@ pub struct Engine<'a> {
     carried: Vec<Held>,
     orders: Orders,
     validation: Validation,
+    /// Findings, by their place in the list, that what follows may settle.
+    outstanding: Vec<(usize, Remedy)>,
 }
 
 /// Where in a migration the walk is.
@@ -87,6 +89,7 @@ impl<'a> Engine<'a> {
             carried: Vec::new(),
             orders: Orders::default(),
             validation,
+            outstanding: Vec::new(),
         }
     }
 
@@ -122,6 +125,11 @@ impl<'a> Engine<'a> {
     }
 
     pub fn finish(mut self) -> Validation {
+        let latest = self.count.saturating_sub(1);
+        let settled = self.outstanding.iter().filter(|(_, remedy)| remedy.is_there(&self.catalog, latest));
+        let settled = settled.map(|(at, _)| *at).collect::<BTreeSet<_>>();
+        let mut at = 0..;
+        self.validation.findings.retain(|_| at.next().is_some_and(|at| !settled.contains(&at)));
         self.validation.findings.sort_by(|a, b| {
             (&a.file, a.span.start, &a.rule, &a.message).cmp(&(&b.file, b.span.start, &b.rule, &b.message))
         });
@@ -403,6 +411,8 @@ impl<'a> Engine<'a> {
             let (severity, size) = weighed.unwrap_or((severity, None));
             let message = size.map_or(message.clone(), |it| format!("{message}; {it}"));
             let waived = visit.waive(rule, path.directives);
+            let at = self.validation.findings.len();
+            self.outstanding.extend(problem.remedy.map(|it| (at, it)));
             let lifted = || self.profile.lifts(rule, self.promotion, self.emergency);
             self.validation.findings.push(Finding {
                 rule: rule.name.to_owned(),

@@ -6,6 +6,7 @@
 
 mod actions;
 pub mod baseline;
+mod added;
 mod context;
 mod directives;
 pub mod effects;
@@ -15,6 +16,7 @@ mod header;
 mod levels;
 mod path;
 mod profile;
+mod remedy;
 mod rule;
 pub mod rules;
 pub mod timeline;
@@ -26,6 +28,7 @@ mod weight;
 pub use context::{Context, OpenTransaction, OpenedBy, running};
 pub use fixes::{Fix, FixStep, Run};
 pub use levels::{refuse, severity};
+pub use remedy::Remedy;
 pub use rule::{Check, DirectiveUse, Docs, Example, ExampleKind, Problem, Rule, Severities, Verdict, Waivable};
 
 use crate::{

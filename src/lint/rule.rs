@@ -9,7 +9,7 @@ use crate::{
     sql::{Directive, Span, Statement, names::ObjectName},
 };
 
-use super::{Context, Fix, timeline::Timeline};
+use super::{Context, Fix, Remedy, timeline::Timeline};
 
 /// One hazard.
 #[derive(Debug)]
@@ -107,6 +107,8 @@ pub struct Problem {
     pub fix: Option<Fix>,
     /// It is a guess, because no file says: no more severe than this.
     pub at_most: Option<Severity>,
+    /// What may still follow in these files, so that nothing is wrong in the end.
+    pub remedy: Option<Remedy>,
     pub verdict: Verdict,
 }
 
@@ -128,6 +130,7 @@ impl Problem {
             weighs: None,
             fix: None,
             at_most: None,
+            remedy: None,
             verdict: Verdict::Wrong,
         }
     }
@@ -167,6 +170,12 @@ impl Problem {
         self
     }
 
+    /// No problem when a later statement, in whichever file, makes it good.
+    pub fn unless(mut self, remedy: Remedy) -> Self {
+        self.remedy = Some(remedy);
+        self
+    }
+
     /// Masks the place in every excerpt.
     pub fn concealed(mut self) -> Self {
         self.conceal = true;
@@ -189,7 +198,9 @@ pub struct Docs {
 /// One ` ```sql bad ` or ` ```sql good ` block.
 ///
 /// Words after it, all optional: `name=…` the migration's name, `type=…` the promotion type, `config=…` the
-/// configuration's tables, `layout=…` the tool that applies it, `whole` when the block is the whole file (otherwise tests put a header above it);
+/// configuration's tables, `layout=…` the tool that applies it, `followed` when another migration comes after it,
+/// `also=…` rules that have something to say, too, `whole` when the block is the whole file (otherwise tests put a
+/// header above it);
 /// what real Postgres must say: `locks=table:ShareLock,…` the strongest lock on relations of the setup,
 /// `fails=23502` the SQLSTATE, `commits` when it cannot run inside a transaction block, `unrun=REASON` when it
 /// is nothing that a server can run.

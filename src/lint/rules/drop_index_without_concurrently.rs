@@ -25,9 +25,9 @@
 //! ```
 //!
 //! ```sql good
-//! create table imports (id bigint);
-//! create index imports_id_idx on imports (id);
-//! drop index imports_id_idx;
+//! create table imports (id bigint primary key, at date);
+//! create index imports_at_idx on imports (at);
+//! drop index imports_at_idx;
 //! ```
 
 use crate::{

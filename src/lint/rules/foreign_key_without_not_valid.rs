@@ -8,6 +8,7 @@
 //! ```sql setup
 //! create table customers (id bigint primary key);
 //! create table orders (id bigint primary key, customer_id bigint);
+//! create index orders_customer_id_idx on orders (customer_id);
 //! alter table orders add constraint orders_old_fk foreign key (customer_id) references customers (id) not valid;
 //! ```
 //!
@@ -15,7 +16,7 @@
 //! alter table orders add constraint orders_customer_id_fkey foreign key (customer_id) references customers (id);
 //! ```
 //!
-//! ```sql bad locks=orders:AccessExclusiveLock,customers:ShareRowExclusiveLock
+//! ```sql bad locks=orders:AccessExclusiveLock,customers:ShareRowExclusiveLock also=foreign-key-without-index
 //! alter table orders add column seller_id bigint default 1 references customers (id);
 //! ```
 //!
@@ -27,7 +28,7 @@
 //! alter table orders validate constraint orders_old_fk;
 //! ```
 //!
-//! ```sql good locks=customers:ShareRowExclusiveLock,orders:AccessExclusiveLock
+//! ```sql good locks=customers:ShareRowExclusiveLock,orders:AccessExclusiveLock also=foreign-key-without-index
 //! alter table orders add column seller_id bigint references customers (id);
 //! ```
 

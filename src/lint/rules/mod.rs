@@ -2,6 +2,7 @@
 
 pub mod bounded_delete;
 pub mod check_without_not_valid;
+pub mod column_twice;
 pub mod concurrently_if_not_exists;
 pub mod constrained_domain_column;
 pub mod constraint_building_index;
@@ -37,6 +38,7 @@ pub mod enum_value_in_same_transaction;
 pub mod explicit_ids;
 pub mod filled_in_placeholder;
 pub mod forbidden_in_transaction;
+pub mod foreign_key_without_index;
 pub mod foreign_key_without_not_valid;
 pub mod full_table_rewrite;
 pub mod index_of_constraint;
@@ -51,6 +53,7 @@ pub mod missing_lock_timeout;
 pub mod name_without_safe;
 pub mod narrowed_check;
 pub mod narrowed_type;
+pub mod never_validated;
 pub mod newer_postgres;
 pub mod not_null_column_without_default;
 pub mod not_valid_on_partitioned_table;
@@ -73,6 +76,7 @@ pub mod server_change;
 pub mod set_not_null;
 pub mod short_statement_timeout;
 pub mod stored_generated_column;
+pub mod table_without_primary_key;
 pub mod time_zone_type_change;
 pub mod truncate_table;
 pub mod type_change;
@@ -97,6 +101,7 @@ pub static HOUSE: &[&Rule] = &[&empty_rollback::RULE, &missing_header::RULE, &na
 pub static ALL: &[&Rule] = &[
     &bounded_delete::RULE,
     &check_without_not_valid::RULE,
+    &column_twice::RULE,
     &concurrently_if_not_exists::RULE,
     &constrained_domain_column::RULE,
     &constraint_building_index::RULE,
@@ -132,6 +137,7 @@ pub static ALL: &[&Rule] = &[
     &explicit_ids::RULE,
     &filled_in_placeholder::RULE,
     &forbidden_in_transaction::RULE,
+    &foreign_key_without_index::RULE,
     &foreign_key_without_not_valid::RULE,
     &full_table_rewrite::RULE,
     &index_of_constraint::RULE,
@@ -146,6 +152,7 @@ pub static ALL: &[&Rule] = &[
     &name_without_safe::RULE,
     &narrowed_check::RULE,
     &narrowed_type::RULE,
+    &never_validated::RULE,
     &newer_postgres::RULE,
     &not_null_column_without_default::RULE,
     &not_valid_on_partitioned_table::RULE,
@@ -168,6 +175,7 @@ pub static ALL: &[&Rule] = &[
     &set_not_null::RULE,
     &short_statement_timeout::RULE,
     &stored_generated_column::RULE,
+    &table_without_primary_key::RULE,
     &time_zone_type_change::RULE,
     &truncate_table::RULE,
     &type_change::RULE,

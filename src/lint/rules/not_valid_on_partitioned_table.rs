@@ -6,6 +6,7 @@
 //! ```sql setup
 //! create table customers (id bigint primary key);
 //! create table events (id bigint, customer_id bigint, at int not null) partition by range (at);
+//! create index events_customer_id_idx on events (customer_id);
 //! create table events_1 partition of events for values from (0) to (100);
 //! ```
 //!
@@ -13,7 +14,7 @@
 //! alter table events add constraint events_customer_id_fkey foreign key (customer_id) references customers (id) not valid;
 //! ```
 //!
-//! ```sql good locks=customers:ShareRowExclusiveLock,events_1:ShareRowExclusiveLock
+//! ```sql good also=foreign-key-without-index locks=customers:ShareRowExclusiveLock,events_1:ShareRowExclusiveLock
 //! alter table events_1 add constraint events_1_customer_id_fkey foreign key (customer_id) references customers (id) not valid;
 //! ```
 

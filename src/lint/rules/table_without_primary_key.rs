@@ -1,0 +1,59 @@
+//! A table without a primary key has no way to name one of its rows.
+//!
+//! Logical replication publishes no update or delete of it, tools that copy or compare rows leave it out, and a row
+//! that came in twice cannot be told from its twin. A primary key that a later migration adds counts; temporary tables,
+//! partitions, heirs and copies (`AS SELECT`, `LIKE`) are exempt.
+//!
+//! ```sql bad
+//! create table visits (page text not null, visited_at timestamptz not null);
+//! ```
+//!
+//! ```sql good
+//! create table visits (id bigint generated always as identity primary key, page text not null);
+//! ```
+//!
+//! ```sql good
+//! create table visits (id bigint not null, page text not null);
+//! alter table visits add constraint visits_pkey primary key (id);
+//! ```
+
+use crate::{
+    lint::{Check, Context, Problem, Remedy, Rule, Severities, Waivable},
+    report::Harm,
+    sql::{Change, Statement, change::CreateTable},
+};
+
+pub static RULE: Rule = Rule {
+    name: "table-without-primary-key",
+    harm: Harm::Breaks,
+    severity: Severities::NOTICE,
+    waivable: Waivable::WithReasonOrHotfix,
+    source: include_str!("table_without_primary_key.rs"),
+    check: Check::Statement(check),
+};
+
+fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
+    let Change::CreateTable(table) = &statement.change else { return Vec::new() };
+    let is_there = table.if_not_exists && context.catalog.table(&table.name).is_some();
+    if is_there || is_exempt(table) {
+        return Vec::new();
+    }
+    vec![
+        Problem::at(table.name.span)
+            .says(format!("`{}` has no primary key, so nothing names one of its rows", table.name))
+            .help(
+                "add one: `id bigint generated always as identity primary key`, or a key of the columns it is found by",
+            )
+            .unless(Remedy::PrimaryKey(context.catalog.resolve(&table.name))),
+    ]
+}
+
+/// What has its columns from elsewhere, and what does not last.
+fn is_exempt(table: &CreateTable) -> bool {
+    table.temporary
+        || table.foreign
+        || table.from_query
+        || table.partition_of.is_some()
+        || !table.inherits.is_empty()
+        || !table.like.is_empty()
+}
