@@ -15,6 +15,7 @@ pub mod fixes;
 mod header;
 mod levels;
 mod path;
+mod named;
 mod profile;
 mod remedy;
 mod rule;

@@ -12,7 +12,7 @@
 //! ```
 //!
 //! ```sql good locks=regions:RowExclusiveLock
-//! insert into regions values ('lawley') on conflict do nothing;
+//! insert into regions (name) values ('lawley') on conflict do nothing;
 //! ```
 
 use crate::{

@@ -14,7 +14,7 @@
 //! ```
 //!
 //! ```sql bad
-//! create table ports (id serial primary key, name text);
+//! create table ports (id bigserial primary key, name text);
 //! insert into ports (id, name) values (1, 'Lawley');
 //! ```
 //!

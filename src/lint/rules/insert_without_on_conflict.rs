@@ -7,7 +7,7 @@
 //! ```sql setup
 //! create table feature_flags (name text primary key, enabled boolean);
 //! create table old_flags (name text primary key, enabled boolean);
-//! insert into feature_flags values ('maps', true);
+//! insert into feature_flags (name, enabled) values ('maps', true);
 //! ```
 //!
 //! ```sql bad fails=23505
@@ -15,7 +15,7 @@
 //! ```
 //!
 //! ```sql bad locks=feature_flags:RowExclusiveLock,old_flags:AccessShareLock
-//! insert into feature_flags select name, enabled from old_flags;
+//! insert into feature_flags (name, enabled) select name, enabled from old_flags;
 //! ```
 //!
 //! ```sql good locks=feature_flags:RowExclusiveLock

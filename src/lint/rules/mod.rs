@@ -1,6 +1,8 @@
 //! All rules, one file each.
 
+pub mod awkward_type;
 pub mod bounded_delete;
+pub mod changed_inheritance;
 pub mod check_without_not_valid;
 pub mod column_twice;
 pub mod concurrently_if_not_exists;
@@ -18,6 +20,7 @@ pub mod drop_column;
 pub mod drop_database;
 pub mod drop_extension;
 pub mod drop_index_without_concurrently;
+pub mod drop_locks_referenced_table;
 pub mod drop_object;
 pub mod drop_owned;
 pub mod drop_policy;
@@ -28,8 +31,10 @@ pub mod drop_table;
 pub mod drop_trigger;
 pub mod drop_type;
 pub mod drop_view;
+pub mod drop_with_dependents;
 pub mod dropped_constraint;
 pub mod dropped_default;
+pub mod dropped_not_null;
 pub mod dropped_unique_index;
 pub mod dynamic_sql;
 pub mod empty_migration;
@@ -41,15 +46,20 @@ pub mod forbidden_in_transaction;
 pub mod foreign_key_without_index;
 pub mod foreign_key_without_not_valid;
 pub mod full_table_rewrite;
+pub mod if_not_exists_hides_difference;
 pub mod index_of_constraint;
 pub mod index_without_concurrently;
+pub mod insert_without_columns;
 pub mod insert_without_on_conflict;
+pub mod integer_key;
 pub mod lock_order;
 pub mod lock_table;
 pub mod long_lock_timeout;
+pub mod long_name;
 pub mod missing_down;
 pub mod missing_header;
 pub mod missing_lock_timeout;
+pub mod mixed_case_name;
 pub mod name_without_safe;
 pub mod narrowed_check;
 pub mod narrowed_type;
@@ -83,13 +93,18 @@ pub mod type_change;
 pub mod unbounded_write;
 pub mod unfit_identity;
 pub mod unknown_directive;
+pub mod unlogged_table;
+pub mod unnamed_index;
+pub mod unqualified_name;
 pub mod unread_statement;
 pub mod unsupported_concurrently;
 pub mod update_outside_config_tables;
 pub mod useless_waiver;
+pub mod volatile_check;
 pub mod volatile_default;
 pub mod waiver_of_unknown_rule;
 pub mod waiver_without_reason;
+pub mod wide_index;
 
 use super::Rule;
 use crate::config::nearest;
@@ -99,7 +114,9 @@ pub static HOUSE: &[&Rule] = &[&empty_rollback::RULE, &missing_header::RULE, &na
 
 /// The one list, by name.
 pub static ALL: &[&Rule] = &[
+    &awkward_type::RULE,
     &bounded_delete::RULE,
+    &changed_inheritance::RULE,
     &check_without_not_valid::RULE,
     &column_twice::RULE,
     &concurrently_if_not_exists::RULE,
@@ -117,6 +134,7 @@ pub static ALL: &[&Rule] = &[
     &drop_database::RULE,
     &drop_extension::RULE,
     &drop_index_without_concurrently::RULE,
+    &drop_locks_referenced_table::RULE,
     &drop_object::RULE,
     &drop_owned::RULE,
     &drop_policy::RULE,
@@ -127,8 +145,10 @@ pub static ALL: &[&Rule] = &[
     &drop_trigger::RULE,
     &drop_type::RULE,
     &drop_view::RULE,
+    &drop_with_dependents::RULE,
     &dropped_constraint::RULE,
     &dropped_default::RULE,
+    &dropped_not_null::RULE,
     &dropped_unique_index::RULE,
     &dynamic_sql::RULE,
     &empty_migration::RULE,
@@ -140,15 +160,20 @@ pub static ALL: &[&Rule] = &[
     &foreign_key_without_index::RULE,
     &foreign_key_without_not_valid::RULE,
     &full_table_rewrite::RULE,
+    &if_not_exists_hides_difference::RULE,
     &index_of_constraint::RULE,
     &index_without_concurrently::RULE,
+    &insert_without_columns::RULE,
     &insert_without_on_conflict::RULE,
+    &integer_key::RULE,
     &lock_order::RULE,
     &lock_table::RULE,
     &long_lock_timeout::RULE,
+    &long_name::RULE,
     &missing_down::RULE,
     &missing_header::RULE,
     &missing_lock_timeout::RULE,
+    &mixed_case_name::RULE,
     &name_without_safe::RULE,
     &narrowed_check::RULE,
     &narrowed_type::RULE,
@@ -182,13 +207,18 @@ pub static ALL: &[&Rule] = &[
     &unbounded_write::RULE,
     &unfit_identity::RULE,
     &unknown_directive::RULE,
+    &unlogged_table::RULE,
+    &unnamed_index::RULE,
+    &unqualified_name::RULE,
     &unread_statement::RULE,
     &unsupported_concurrently::RULE,
     &update_outside_config_tables::RULE,
     &useless_waiver::RULE,
+    &volatile_check::RULE,
     &volatile_default::RULE,
     &waiver_of_unknown_rule::RULE,
     &waiver_without_reason::RULE,
+    &wide_index::RULE,
 ];
 
 /// The rule whose name somebody may have meant.

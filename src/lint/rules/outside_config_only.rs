@@ -18,7 +18,7 @@
 //!
 //! ```sql good type=config_only config=site_settings locks=site_settings:RowExclusiveLock
 //! set local lock_timeout = '2s';
-//! insert into site_settings values ('theme', 'blue') on conflict do nothing;
+//! insert into site_settings (name, value) values ('theme', 'blue') on conflict do nothing;
 //! update site_settings set value = 'green' where name = 'theme';
 //! ```
 

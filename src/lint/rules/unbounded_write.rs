@@ -24,7 +24,7 @@
 //! ```
 //!
 //! ```sql bad type=schema_safe locks=site_settings:RowExclusiveLock,old_settings:AccessShareLock
-//! insert into site_settings select name, value from old_settings on conflict do nothing;
+//! insert into site_settings (name, value) select name, value from old_settings on conflict do nothing;
 //! ```
 //!
 //! ```sql good config=site_settings locks=site_settings:RowExclusiveLock

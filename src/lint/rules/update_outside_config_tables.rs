@@ -14,7 +14,7 @@
 //! ```
 //!
 //! ```sql bad config=site_settings locks=orders:RowExclusiveLock
-//! insert into orders values (1, 'open') on conflict (id) do update set state = excluded.state;
+//! insert into orders (id, state) values (1, 'open') on conflict (id) do update set state = excluded.state;
 //! ```
 //!
 //! ```sql bad config=site_settings locks=orders:RowExclusiveLock,incoming:AccessShareLock
