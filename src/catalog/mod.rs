@@ -36,6 +36,8 @@ const TEMPORARY: &str = "pg_temp";
 pub struct Catalog {
     pub tables: BTreeMap<ObjectName, Table>,
     pub indexes: BTreeMap<ObjectName, Index>,
+    /// Those that a statement has dropped, not what went with its table, and which one.
+    pub dropped_indexes: Vec<(Index, Origin)>,
     pub types: BTreeMap<ObjectName, Type>,
     pub views: BTreeMap<ObjectName, View>,
     pub routines: BTreeMap<ObjectName, Vec<Routine>>,

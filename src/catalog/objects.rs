@@ -142,6 +142,8 @@ pub struct Index {
     pub predicate: Option<String>,
     /// `btree` when `None`.
     pub method: Option<String>,
+    /// Its keys are sorted as their types sort by themselves: no operator class, no collation, ascending.
+    pub plain: bool,
     /// Columns that its keys, expressions and condition name, and those that it includes.
     pub columns: Vec<String>,
     pub nulls_not_distinct: bool,

@@ -2,7 +2,7 @@
 
 use crate::sql::{
     Change, Span, Statement,
-    change::{ActionKind, Column, Constraint, ConstraintKind},
+    change::{ActionKind, Column, Constraint, ConstraintKind, ReferentialAction},
     names::{Ident, ObjectName},
 };
 
@@ -10,15 +10,23 @@ use crate::sql::{
 #[derive(Debug, Clone)]
 pub struct ForeignKey<'s> {
     pub table: &'s ObjectName,
-    pub columns: Vec<&'s Ident>,
+    pub columns: &'s [Ident],
     pub references: &'s ObjectName,
+    /// Empty: the primary key over there.
+    pub referenced: &'s [Ident],
+    pub on_delete: ReferentialAction,
+    pub on_update: ReferentialAction,
+    /// What `SET NULL` and `SET DEFAULT` set; empty: all of its columns.
+    pub set_columns: &'s [Ident],
     pub span: Span,
 }
 
 /// A primary key or unique constraint by its columns.
 #[derive(Debug, Clone)]
 pub struct Key<'s> {
+    pub table: &'s ObjectName,
     pub columns: Vec<&'s Ident>,
+    pub span: Span,
 }
 
 /// The columns of `CREATE TABLE`, those of `ADD COLUMN`.
@@ -52,30 +60,39 @@ pub fn constraints(statement: &Statement) -> Vec<(&ObjectName, &Constraint)> {
 }
 
 pub fn foreign_keys(statement: &Statement) -> Vec<ForeignKey<'_>> {
-    let inline = columns(statement).into_iter().filter_map(|(table, column)| {
-        let references = column.references.as_ref()?;
-        Some(ForeignKey { table, columns: vec![&column.name], references, span: column.span })
-    });
-    let beside = constraints(statement).into_iter().filter_map(|(table, constraint)| match &constraint.kind {
-        ConstraintKind::ForeignKey { columns, references } => {
-            Some(ForeignKey { table, columns: columns.iter().collect(), references, span: constraint.span })
+    let columns = columns(statement);
+    let inline = columns.iter().flat_map(|(table, column)| column.constraints.iter().map(move |it| (*table, it)));
+    let all = inline.chain(constraints(statement));
+    let keys = all.filter_map(|(table, constraint)| match &constraint.kind {
+        ConstraintKind::ForeignKey { columns, references, referenced, on_delete, on_update, set_columns, .. } => {
+            Some(ForeignKey {
+                table,
+                columns,
+                references,
+                referenced,
+                on_delete: *on_delete,
+                on_update: *on_update,
+                set_columns,
+                span: constraint.span,
+            })
         }
         _ => None,
     });
-    inline.chain(beside).collect()
+    keys.collect()
 }
 
 /// Without those that take an index over: its columns are the index's.
 pub fn keys(statement: &Statement) -> Vec<Key<'_>> {
     let mut found = Vec::new();
-    for (_, column) in columns(statement) {
-        found.extend((column.primary_key || column.unique).then(|| Key { columns: vec![&column.name] }));
+    for (table, column) in columns(statement) {
+        let key = || Key { table, columns: vec![&column.name], span: column.span };
+        found.extend((column.primary_key || column.unique).then(key));
     }
-    for (_, constraint) in constraints(statement) {
+    for (table, constraint) in constraints(statement) {
         match &constraint.kind {
             ConstraintKind::PrimaryKey { columns, using_index: None }
             | ConstraintKind::Unique { columns, using_index: None } => {
-                found.push(Key { columns: columns.iter().collect() });
+                found.push(Key { table, columns: columns.iter().collect(), span: constraint.span });
             }
             _ => {}
         }

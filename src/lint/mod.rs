@@ -5,8 +5,8 @@
 //! are added by the engine.
 
 mod actions;
-pub mod baseline;
 mod added;
+pub mod baseline;
 mod context;
 mod directives;
 pub mod effects;

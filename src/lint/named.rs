@@ -14,7 +14,7 @@ pub fn given(statement: &Statement) -> Vec<&Ident> {
         Change::CreateIndex(index) => index.name.iter().collect(),
         Change::AlterObject(alter) => match &alter.action {
             ObjectAction::Rename { to } | ObjectAction::RenamePart { to, .. } => vec![to],
-            ObjectAction::AddAttribute { name } => vec![name],
+            ObjectAction::AddAttribute { name, .. } => vec![name],
             _ => Vec::new(),
         },
         Change::CreateView(view) => last(&view.name),

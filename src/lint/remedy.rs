@@ -15,6 +15,8 @@ pub enum Remedy {
     PrimaryKey(ObjectName),
     /// An index whose first keys are these columns, in any order.
     Index { table: ObjectName, columns: Vec<String> },
+    /// The other index goes.
+    Dropped(ObjectName),
     /// The constraint is validated. Nobody asks before a migration follows the one that added it.
     Validation { table: ObjectName, constraint: String },
 }
@@ -28,6 +30,7 @@ impl Remedy {
                 .get(table)
                 .is_none_or(|it| it.constraints.iter().any(|it| matches!(it.kind, ConstraintKind::PrimaryKey { .. }))),
             Self::Index { table, columns } => !catalog.tables.contains_key(table) || has_index(catalog, table, columns),
+            Self::Dropped(index) => !catalog.indexes.contains_key(index),
             Self::Validation { table, constraint } => {
                 let constraints = catalog.tables.get(table).map_or(&[][..], |it| &it.constraints);
                 let open = constraints.iter().find(|it| it.name == *constraint && !it.validated && it.enforced);

@@ -91,6 +91,7 @@ pub fn constraint_index(table: &Table, name: &str, columns: &[Ident], origin: Or
         partial: false,
         predicate: None,
         method: None,
+        plain: true,
         columns: columns.iter().map(|it| it.name.clone()).collect(),
         nulls_not_distinct: false,
         validity: Validity::Valid,

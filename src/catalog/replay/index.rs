@@ -25,10 +25,11 @@ pub fn create_index(catalog: &mut Catalog, new: &CreateIndex, origin: Origin) {
         table,
         unique: new.unique,
         keys: new.keys.clone(),
-        include: Vec::new(),
+        include: new.include.iter().map(|it| it.name.clone()).collect(),
         partial: new.partial,
         predicate: None,
         method: new.method.clone(),
+        plain: new.parts.iter().all(|it| it.class.is_none() && it.collation.is_none() && !it.descending),
         columns,
         nulls_not_distinct: false,
         validity: if new.only {

@@ -1,7 +1,22 @@
 //! Partitions.
 
-use super::super::Catalog;
-use crate::sql::names::ObjectName;
+use super::super::{Catalog, PartitionKey, Strategy};
+use crate::sql::{
+    change::{IndexKey, PartitionBy},
+    names::ObjectName,
+};
+
+/// `None` for a strategy that Postgres does not have.
+pub fn key(by: &PartitionBy) -> Option<PartitionKey> {
+    let strategy = match by.strategy.as_str() {
+        "list" => Strategy::List,
+        "range" => Strategy::Range,
+        "hash" => Strategy::Hash,
+        _ => return None,
+    };
+    let text = |it: &IndexKey| it.column.as_ref().map_or_else(|| it.expression.text.clone(), |it| it.name.clone());
+    Some(PartitionKey { strategy, keys: by.keys.iter().map(text).collect() })
+}
 
 pub fn attach(catalog: &mut Catalog, parent: &ObjectName, partition: &ObjectName, default: bool) {
     let parent = catalog.resolve(parent);

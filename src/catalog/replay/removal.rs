@@ -21,7 +21,10 @@ pub fn drop_objects(catalog: &mut Catalog, drop: &Drop, origin: Origin) {
         let name = catalog.resolve(name);
         match drop.kind {
             ObjectKind::Table | ObjectKind::ForeignTable => drop_table(catalog, &name),
-            ObjectKind::Index => drop_entry(&mut catalog.indexes, &name),
+            ObjectKind::Index => {
+                let dropped = catalog.indexes.remove(&name);
+                catalog.dropped_indexes.extend(dropped.map(|it| (it, origin)));
+            }
             ObjectKind::View | ObjectKind::MaterializedView => drop_entry(&mut catalog.views, &name),
             ObjectKind::Type | ObjectKind::Domain => drop_entry(&mut catalog.types, &name),
             ObjectKind::Sequence => drop_entry(&mut catalog.sequences, &name),

@@ -25,6 +25,7 @@ pub fn create_table(catalog: &mut Catalog, new: &CreateTable, origin: Origin) {
         foreign: new.foreign,
         unlogged: new.unlogged,
         partitioned: new.partitioned,
+        partition_key: new.partition_by.as_ref().and_then(partition::key),
         partition_of: new.partition_of.as_ref().map(|it| catalog.resolve(&it.parent)),
         inherits: new.inherits.iter().map(|it| catalog.resolve(it)).collect(),
         partial: new.from_query || !new.like.is_empty(),

@@ -69,7 +69,11 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
 
 fn consequence(table: &ObjectName, name: &Ident, constraint: Option<&Constraint>) -> String {
     match constraint.map(|it| &it.kind) {
-        Some(ConstraintKind::Unique { .. } | ConstraintKind::PrimaryKey { .. }) => {
+        Some(ConstraintKind::PrimaryKey { .. }) => format!(
+            "`on conflict` on `{table}` fails where it relies on `{name}`, duplicates come in, and logical replication \
+             refuses its updates and deletes"
+        ),
+        Some(ConstraintKind::Unique { .. }) => {
             format!("`on conflict` on `{table}` fails where it relies on `{name}`, and duplicates come in")
         }
         Some(ConstraintKind::ForeignKey { references, .. }) => {

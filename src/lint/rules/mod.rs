@@ -1,5 +1,6 @@
 //! All rules, one file each.
 
+pub mod autovacuum_off;
 pub mod awkward_type;
 pub mod bounded_delete;
 pub mod changed_inheritance;
@@ -47,20 +48,25 @@ pub mod foreign_key_without_index;
 pub mod foreign_key_without_not_valid;
 pub mod full_table_rewrite;
 pub mod if_not_exists_hides_difference;
+pub mod index_dropped_before_replacement;
 pub mod index_of_constraint;
 pub mod index_without_concurrently;
 pub mod insert_without_columns;
 pub mod insert_without_on_conflict;
 pub mod integer_key;
+pub mod key_without_partition_column;
 pub mod lock_order;
 pub mod lock_table;
 pub mod long_lock_timeout;
 pub mod long_name;
+pub mod lost_replica_identity;
 pub mod missing_down;
 pub mod missing_header;
 pub mod missing_lock_timeout;
 pub mod mixed_case_name;
 pub mod name_without_safe;
+pub mod named_tablespace;
+pub mod narrow_foreign_key;
 pub mod narrowed_check;
 pub mod narrowed_type;
 pub mod never_validated;
@@ -73,6 +79,7 @@ pub mod own_transaction;
 pub mod partition_scan;
 pub mod placeholder;
 pub mod psql_command;
+pub mod redundant_index;
 pub mod refresh_without_concurrently;
 pub mod reindex_without_concurrently;
 pub mod renamed_column;
@@ -84,6 +91,7 @@ pub mod schema_change_in_data_migration;
 pub mod security_definer_without_search_path;
 pub mod server_change;
 pub mod set_not_null;
+pub mod set_null_on_not_null_column;
 pub mod short_statement_timeout;
 pub mod stored_generated_column;
 pub mod table_without_primary_key;
@@ -91,7 +99,9 @@ pub mod time_zone_type_change;
 pub mod truncate_table;
 pub mod type_change;
 pub mod unbounded_write;
+pub mod unfit_foreign_key;
 pub mod unfit_identity;
+pub mod unindexable_column;
 pub mod unknown_directive;
 pub mod unlogged_table;
 pub mod unnamed_index;
@@ -114,6 +124,7 @@ pub static HOUSE: &[&Rule] = &[&empty_rollback::RULE, &missing_header::RULE, &na
 
 /// The one list, by name.
 pub static ALL: &[&Rule] = &[
+    &autovacuum_off::RULE,
     &awkward_type::RULE,
     &bounded_delete::RULE,
     &changed_inheritance::RULE,
@@ -161,20 +172,25 @@ pub static ALL: &[&Rule] = &[
     &foreign_key_without_not_valid::RULE,
     &full_table_rewrite::RULE,
     &if_not_exists_hides_difference::RULE,
+    &index_dropped_before_replacement::RULE,
     &index_of_constraint::RULE,
     &index_without_concurrently::RULE,
     &insert_without_columns::RULE,
     &insert_without_on_conflict::RULE,
     &integer_key::RULE,
+    &key_without_partition_column::RULE,
     &lock_order::RULE,
     &lock_table::RULE,
     &long_lock_timeout::RULE,
     &long_name::RULE,
+    &lost_replica_identity::RULE,
     &missing_down::RULE,
     &missing_header::RULE,
     &missing_lock_timeout::RULE,
     &mixed_case_name::RULE,
     &name_without_safe::RULE,
+    &named_tablespace::RULE,
+    &narrow_foreign_key::RULE,
     &narrowed_check::RULE,
     &narrowed_type::RULE,
     &never_validated::RULE,
@@ -187,6 +203,7 @@ pub static ALL: &[&Rule] = &[
     &partition_scan::RULE,
     &placeholder::RULE,
     &psql_command::RULE,
+    &redundant_index::RULE,
     &refresh_without_concurrently::RULE,
     &reindex_without_concurrently::RULE,
     &renamed_column::RULE,
@@ -198,6 +215,7 @@ pub static ALL: &[&Rule] = &[
     &security_definer_without_search_path::RULE,
     &server_change::RULE,
     &set_not_null::RULE,
+    &set_null_on_not_null_column::RULE,
     &short_statement_timeout::RULE,
     &stored_generated_column::RULE,
     &table_without_primary_key::RULE,
@@ -205,7 +223,9 @@ pub static ALL: &[&Rule] = &[
     &truncate_table::RULE,
     &type_change::RULE,
     &unbounded_write::RULE,
+    &unfit_foreign_key::RULE,
     &unfit_identity::RULE,
+    &unindexable_column::RULE,
     &unknown_directive::RULE,
     &unlogged_table::RULE,
     &unnamed_index::RULE,
