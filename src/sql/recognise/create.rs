@@ -7,7 +7,7 @@ use super::{
             BoundKind, Change, Constraint, ConstraintKind, CreateIndex, CreateTable, CreateType, CreateView,
             ObjectKind, PartitionBound, PartitionBy, PartitionOf, TypeKind,
         },
-        names::ObjectName,
+        names::{Ident, ObjectName},
     },
     Reading, create_routine,
     cursor::{Cursor, Result},
@@ -249,7 +249,7 @@ fn create_index(mut cursor: Cursor<'_>, before: Before, whole: Cursor<'_>, index
             }
             () if cursor.eat("INCLUDE") => {
                 let parts = cursor.expect_parentheses()?.split().into_iter();
-                index.include = parts.map(|mut part| part.ident()).collect::<Result<_>>()?;
+                index.include = parts.map(included).collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
             }
             () if cursor.eat("WITH") => index.options = table::options(cursor.expect_parentheses()?)?,
             () if cursor.eat("TABLESPACE") => index.tablespace = Some(cursor.ident()?),
@@ -259,6 +259,11 @@ fn create_index(mut cursor: Cursor<'_>, before: Before, whole: Cursor<'_>, index
         }
     }
     Ok(Change::CreateIndex(index).into())
+}
+
+/// A column of `INCLUDE`; `None` for an expression, which Postgres refuses later.
+fn included(part: Cursor<'_>) -> Result<Option<Ident>> {
+    table::index_key(part).map(|key| key.column)
 }
 
 /// A plain column by its name, anything else as written.

@@ -426,7 +426,7 @@ pub fn index_key(mut part: Cursor<'_>) -> Result<IndexKey> {
     }
     let expression = part.range(start, part.at).expression();
     let collation = if part.eat("COLLATE") { Some(part.name()?) } else { None };
-    let ends = part.done() || part.is_one_of(0, &["ASC", "DESC", "NULLS"]);
+    let ends = part.done() || part.is_one_of(0, &["ASC", "DESC"]) || part.is("NULLS FIRST") || part.is("NULLS LAST");
     let class = if ends { None } else { Some(part.name()?) };
     if class.is_some() {
         part.parentheses();
