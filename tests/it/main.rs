@@ -42,6 +42,7 @@ mod neon_kills;
 mod neon_live;
 mod newcomer;
 mod on_neon;
+mod oracle;
 mod project;
 mod promote;
 mod readme;

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
+    sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
@@ -79,18 +80,24 @@ impl fmt::Display for Measurement {
 pub async fn measure(server: &Sandbox, setup: &str, probes: &[&Probe]) -> Vec<Measurement> {
     let admin = session(server, "postgres").await;
     let mut measured = vec![Measurement::default(); probes.len()];
+    for name in ["group", "single", "probed"] {
+        drop_database(&admin, name).await;
+    }
     copy(&admin, "template1", "probed").await;
     execute(server, "probed", setup).await;
     let mut by_setup: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (at, probe) in probes.iter().enumerate().filter(|(_, it)| it.alone.is_none()) {
-        by_setup.entry(probe.setup).or_default().push(at);
+        by_setup.entry(&probe.setup).or_default().push(at);
     }
     for (own_setup, group) in by_setup {
         copy(&admin, "probed", "group").await;
         execute(server, "group", own_setup).await;
+        let session = session(server, "group").await;
+        let known = relations(&session).await;
         for at in group {
-            measured[at] = in_transaction(server, probes[at]).await;
+            measured[at] = in_transaction(&session, &known, probes[at]).await;
         }
+        session.close().await;
         drop_database(&admin, "group").await;
     }
     for (at, probe) in probes.iter().enumerate() {
@@ -122,21 +129,18 @@ async fn drop_database(admin: &Session, name: &str) {
     admin.batch_execute(&format!("drop database if exists {} with (force)", quote_identifier(name))).await.unwrap();
 }
 
-async fn in_transaction(server: &Sandbox, probe: &Probe) -> Measurement {
-    let session = session(server, "group").await;
-    let known = relations(&session).await;
+async fn in_transaction(session: &Session, known: &BTreeMap<u32, Relation>, probe: &Probe) -> Measurement {
     session.batch_execute("begin").await.unwrap();
-    let measured = match failure(&session, probe.sql).await {
+    let measured = match failure(session, &probe.sql).await {
         Some(state) => Measurement { failed: Some(state), ..Measurement::default() },
         None => {
-            let mut measured = compared(&known, &relations(&session).await, probe);
-            measured.locks = locks(&session, &known, &measured.rebuilt).await;
-            measured.scanned = scanned(&session, &known).await;
+            let mut measured = compared(known, &relations(session).await, probe);
+            measured.locks = locks(session, known, &measured.rebuilt).await;
+            measured.scanned = scanned(session, known).await;
             measured
         }
     };
     session.batch_execute("rollback").await.unwrap();
-    session.close().await;
     measured
 }
 
@@ -212,16 +216,16 @@ async fn scanned(session: &Session, known: &BTreeMap<u32, Relation>) -> BTreeSet
 }
 
 /// On its own. A lock that is given back before anybody could look at it is seen by standing in its way.
-async fn alone(server: &Sandbox, admin: &Session, probe: &Probe, tables: &[&str]) -> Measurement {
+async fn alone(server: &Sandbox, admin: &Session, probe: &Probe, tables: &[String]) -> Measurement {
     let prepared = async || {
         drop_database(admin, "single").await;
         copy(admin, "probed", "single").await;
-        execute(server, "single", probe.setup).await;
+        execute(server, "single", &probe.setup).await;
         session(server, "single").await
     };
     let runner = prepared().await;
     let before = relations(&runner).await;
-    let failed = failure(&runner, probe.sql).await;
+    let failed = failure(&runner, &probe.sql).await;
     let after = relations(&runner).await;
     runner.close().await;
     let mut measured = match failed {
@@ -230,11 +234,12 @@ async fn alone(server: &Sandbox, admin: &Session, probe: &Probe, tables: &[&str]
     };
     if measured.failed.is_none() {
         for table in tables {
+            // In the way of what others notice, and of what keeps even readers away.
             for mode in ["share update exclusive", "access share"] {
                 let runner = prepared().await;
                 let other = session(server, "single").await;
                 if let Some(wanted) = wanted(&runner, &other, probe, table, mode).await {
-                    let strongest = measured.locks.entry((*table).to_owned()).or_insert(wanted);
+                    let strongest = measured.locks.entry(table.clone()).or_insert(wanted);
                     *strongest = wanted.max(*strongest);
                 }
                 other.close().await;
@@ -248,18 +253,28 @@ async fn alone(server: &Sandbox, admin: &Session, probe: &Probe, tables: &[&str]
 
 /// The lock that the probe waits for while the other session holds one on the table.
 async fn wanted(runner: &Session, other: &Session, probe: &Probe, table: &str, mode: &str) -> Option<usize> {
-    other.batch_execute(&format!("begin; lock table {table} in {mode} mode")).await.unwrap();
+    // `LOCK TABLE` takes no materialized view; `ANALYZE` takes the same lock on it.
+    let view = other.query_opt("select from pg_matviews where matviewname = $1", &[&table]).await.unwrap().is_some();
+    let sql = match (view, mode) {
+        (false, _) => format!("begin; lock table {table} in {mode} mode"),
+        (true, "access share") => format!("begin; select from {table} limit 0"),
+        (true, _) => format!("begin; analyze {table}"),
+    };
+    other.batch_execute(&sql).await.unwrap();
+    let ended = AtomicBool::new(false);
+    let run = async {
+        failure(runner, &probe.sql).await;
+        ended.store(true, Ordering::Relaxed);
+    };
     let watch = async {
         let sql = "select locktype, mode, relation = $2::text::regclass from pg_locks where pid = $1 and not granted";
-        let idle = "select state = 'idle' from pg_stat_activity where pid = $1";
-        tokio::time::sleep(Duration::from_millis(20)).await;
         let seen = loop {
             if let Some(row) = other.query_opt(sql, &[&runner.pid(), &table]).await.unwrap() {
                 // Whoever waits for a transaction to end, as CONCURRENTLY does, stands in nobody's way.
                 let here = row.get::<_, &str>(0) == "relation" && row.get::<_, Option<bool>>(2) == Some(true);
                 break here.then(|| rank(row.get(1)));
             }
-            if other.query_one(idle, &[&runner.pid()]).await.unwrap().get(0) {
+            if ended.load(Ordering::Relaxed) {
                 break None;
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -267,5 +282,5 @@ async fn wanted(runner: &Session, other: &Session, probe: &Probe, table: &str, m
         other.batch_execute("commit").await.unwrap();
         seen
     };
-    tokio::join!(failure(runner, probe.sql), watch).1
+    tokio::join!(run, watch).1
 }

@@ -8,27 +8,23 @@
 //! # text                             a heading
 //! ```
 
+use std::fs;
+
+use camino::Utf8Path;
 use liftlock::config::PostgresMajor;
 
-const FILES: [&str; 6] = [
-    include_str!("columns.txt"),
-    include_str!("types.txt"),
-    include_str!("constraints.txt"),
-    include_str!("relations.txt"),
-    include_str!("objects.txt"),
-    include_str!("rows.txt"),
-];
+const FILES: [&str; 6] = ["columns", "types", "constraints", "relations", "objects", "rows"];
 
 #[derive(Debug, Clone)]
 pub struct Probe {
     /// As it stands in the list; it is also its name.
-    pub line: &'static str,
-    pub setup: &'static str,
-    pub sql: &'static str,
+    pub line: String,
+    pub setup: String,
+    pub sql: String,
     oldest: u8,
     newest: u8,
     /// `None`: in a transaction. Else the tables on which its locks are looked for.
-    pub alone: Option<Vec<&'static str>>,
+    pub alone: Option<Vec<String>>,
 }
 
 impl Probe {
@@ -38,27 +34,36 @@ impl Probe {
     }
 }
 
+/// The database that all probes run on.
+pub fn setup() -> String {
+    file("setup.sql")
+}
+
 pub fn all() -> Vec<Probe> {
-    let lines = FILES.iter().flat_map(|it| it.lines()).map(str::trim);
+    let files = FILES.iter().map(|name| file(&format!("{name}.txt"))).collect::<Vec<_>>();
+    let lines = files.iter().flat_map(|it| it.lines()).map(str::trim);
     lines.filter(|it| !it.is_empty() && !it.starts_with('#')).map(probe).collect()
 }
 
-fn probe(line: &'static str) -> Probe {
-    let (oldest, newest) = (PostgresMajor::OLDEST.number(), PostgresMajor::NEWEST.number());
-    let mut probe = Probe { line, setup: "", sql: line, oldest, newest, alone: None };
-    while let Some(rest) = probe.sql.strip_prefix('@') {
+fn file(name: &str) -> String {
+    let path = Utf8Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/oracle").join(name);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn probe(line: &str) -> Probe {
+    let (mut oldest, mut newest) = (PostgresMajor::OLDEST.number(), PostgresMajor::NEWEST.number());
+    let (mut alone, mut sql) = (None, line);
+    while let Some(rest) = sql.strip_prefix('@') {
         let (word, rest) = rest.split_once(' ').unwrap();
-        probe.sql = rest.trim();
+        sql = rest.trim();
         if let Some(tables) = word.strip_prefix("alone(").and_then(|it| it.strip_suffix(')')) {
-            probe.alone = Some(tables.split(',').filter(|it| !it.is_empty()).collect());
-        } else if let Some(newest) = word.strip_prefix('-') {
-            probe.newest = newest.parse().unwrap();
+            alone = Some(tables.split(',').filter(|it| !it.is_empty()).map(str::to_owned).collect());
+        } else if let Some(number) = word.strip_prefix('-') {
+            newest = number.parse().unwrap();
         } else {
-            probe.oldest = word.parse().unwrap_or_else(|_| panic!("no probe is marked `@{word}`: {line}"));
+            oldest = word.parse().unwrap_or_else(|_| panic!("no probe is marked `@{word}`: {line}"));
         }
     }
-    if let Some((setup, sql)) = probe.sql.split_once(" >>> ") {
-        (probe.setup, probe.sql) = (setup, sql);
-    }
-    probe
+    let (setup, sql) = sql.split_once(" >>> ").unwrap_or(("", sql));
+    Probe { line: line.to_owned(), setup: setup.to_owned(), sql: sql.to_owned(), oldest, newest, alone }
 }

@@ -1,0 +1,60 @@
+//! The golden table: one line per probe, majors apart only where they differ.
+
+use std::{collections::BTreeMap, env, fmt::Write, fs};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use similar::TextDiff;
+
+use super::{measure::Measurement, probes::Probe};
+
+pub const GOLDEN: &str = "tests/it/oracle/golden.txt";
+
+/// Every probe's measurements by major.
+pub type Table = Vec<(Probe, BTreeMap<u8, Measurement>)>;
+
+pub fn render(table: &Table) -> String {
+    let mut text = String::from(
+        "# What each probe does, measured on PostgreSQL 14 to 18 by tests/it/oracle.rs; made by LIFTLOCK_UPDATE_ORACLE=1.\n\
+         # Strongest lock by relation: RS ROW SHARE, RX ROW EXCLUSIVE, SUX SHARE UPDATE EXCLUSIVE, S SHARE, SRX SHARE ROW\n\
+         # EXCLUSIVE, X EXCLUSIVE, AX ACCESS EXCLUSIVE. Indexes only from SUX on.\n",
+    );
+    for (probe, measured) in table {
+        writeln!(text, "{} => {}", probe.line, by_major(measured)).unwrap();
+    }
+    text
+}
+
+/// `14-16 fails 42601 | 17-18 orders AX`; without numbers when all say the same.
+pub fn by_major<T: ToString>(measured: &BTreeMap<u8, T>) -> String {
+    let mut runs: Vec<(u8, u8, String)> = Vec::new();
+    for (major, measurement) in measured {
+        let text = measurement.to_string();
+        match runs.last_mut() {
+            Some((_, last, same)) if *same == text => *last = *major,
+            _ => runs.push((*major, *major, text)),
+        }
+    }
+    if let [(_, _, text)] = runs.as_slice() {
+        return text.clone();
+    }
+    let run = |(first, last, text): &(u8, u8, String)| match first == last {
+        true => format!("{first} {text}"),
+        false => format!("{first}-{last} {text}"),
+    };
+    runs.iter().map(run).collect::<Vec<_>>().join(" | ")
+}
+
+/// Compares with the committed file, or writes it when asked to.
+pub fn hold(path: &str, text: &str) -> Result<(), String> {
+    let file: Utf8PathBuf = Utf8Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    if env::var_os("LIFTLOCK_UPDATE_ORACLE").is_some() {
+        fs::write(&file, text).unwrap();
+        return Ok(());
+    }
+    let committed = fs::read_to_string(&file).unwrap_or_default();
+    if committed == text {
+        return Ok(());
+    }
+    let diff = TextDiff::from_lines(committed.as_str(), text).unified_diff().context_radius(0).to_string();
+    Err(format!("{path} has drifted; `LIFTLOCK_UPDATE_ORACLE=1 cargo test --test it oracle` writes it anew:\n{diff}"))
+}
