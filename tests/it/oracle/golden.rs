@@ -3,9 +3,10 @@
 use std::{collections::BTreeMap, env, fmt::Write, fs};
 
 use camino::{Utf8Path, Utf8PathBuf};
+use liftlock::config::PostgresMajor;
 use similar::TextDiff;
 
-use super::{measure::Measurement, probes::Probe};
+use super::{measure::Measurement, probes::Probe, servers::majors};
 
 pub const GOLDEN: &str = "tests/it/oracle/golden.txt";
 
@@ -42,6 +43,37 @@ pub fn by_major<T: ToString>(measured: &BTreeMap<u8, T>) -> String {
         false => format!("{first}-{last} {text}"),
     };
     runs.iter().map(run).collect::<Vec<_>>().join(" | ")
+}
+
+/// The committed table. What servers do is known from it without running any.
+pub fn read(probes: &[Probe]) -> Table {
+    let path = Utf8Path::new(env!("CARGO_MANIFEST_DIR")).join(GOLDEN);
+    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let lines = text.lines().filter(|it| !it.starts_with('#')).filter_map(|it| it.rsplit_once(" => "));
+    let by_line = lines.collect::<BTreeMap<_, _>>();
+    let measured = |probe: &Probe| {
+        let text = by_line.get(probe.line.as_str()).copied();
+        let text =
+            text.unwrap_or_else(|| panic!("{GOLDEN} lacks `{}`; LIFTLOCK_UPDATE_ORACLE=1 measures it", probe.line));
+        let of = |major: PostgresMajor| Some((major.number(), Measurement::read(of_major(text, major)?)));
+        majors().into_iter().filter(|it| probe.runs_on(*it)).filter_map(of).collect()
+    };
+    probes.iter().map(|probe| (probe.clone(), measured(probe))).collect()
+}
+
+/// The part of a line's text that is about a major.
+fn of_major(text: &str, major: PostgresMajor) -> Option<&str> {
+    let part = |part: &'_ str| -> Option<(u8, u8)> {
+        let (range, _) = part.split_once(' ')?;
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        Some((first.parse().ok()?, last.parse().ok()?))
+    };
+    let parts = text.split(" | ").collect::<Vec<_>>();
+    if parts.iter().any(|it| part(it).is_none()) {
+        return Some(text);
+    }
+    let fits = |it: &&str| part(it).is_some_and(|(first, last)| (first..=last).contains(&major.number()));
+    parts.into_iter().find(fits).and_then(|it| Some(it.split_once(' ')?.1))
 }
 
 /// Compares with the committed file, or writes it when asked to.

@@ -51,10 +51,31 @@ impl Measurement {
     /// Whether it hurts: it fails, writes again, or reads all rows while writers wait.
     pub fn is_heavy(&self) -> bool {
         let waits = |table: &String| self.locks.get(table).is_some_and(|mode| *mode >= SHARE);
-        self.failed.is_some()
-            || !self.rewritten.is_empty()
-            || !self.rebuilt.is_empty()
-            || self.scanned.iter().any(waits)
+        // REINDEX CONCURRENTLY builds again and keeps nobody away.
+        let rebuilt = !self.rebuilt.is_empty() && self.locks.keys().any(waits);
+        self.failed.is_some() || !self.rewritten.is_empty() || rebuilt || self.scanned.iter().any(waits)
+    }
+
+    /// From what [`fmt::Display`] writes.
+    pub fn read(text: &str) -> Self {
+        let mut measured = Self::default();
+        for part in text.split("; ") {
+            let (first, rest) = part.split_once(' ').unwrap_or((part, ""));
+            let names = rest.split(' ').map(str::to_owned).collect();
+            match first {
+                "nothing" => {}
+                "fails" => measured.failed = Some(rest.to_owned()),
+                "rewrites" => measured.rewritten = names,
+                "rebuilds" => measured.rebuilt = names,
+                "scans" => measured.scanned = names,
+                _ => {
+                    let locks = part.split(", ").map(|it| it.rsplit_once(' ').unwrap());
+                    let mode = |short: &str| MODES.iter().position(|it| it.1 == short).unwrap();
+                    measured.locks = locks.map(|(name, short)| (name.to_owned(), mode(short))).collect();
+                }
+            }
+        }
+        measured
     }
 }
 
@@ -190,7 +211,11 @@ fn is_index(relation: &Relation) -> bool {
     [b'i', b'I'].contains(&(relation.kind as u8))
 }
 
-async fn locks(session: &Session, known: &BTreeMap<u32, Relation>, rebuilt: &BTreeSet<String>) -> BTreeMap<String, usize> {
+async fn locks(
+    session: &Session,
+    known: &BTreeMap<u32, Relation>,
+    rebuilt: &BTreeSet<String>,
+) -> BTreeMap<String, usize> {
     let sql = "select relation, mode from pg_locks where locktype = 'relation' and pid = pg_backend_pid()";
     let mut locks = BTreeMap::new();
     for row in session.query(sql, &[]).await.unwrap() {

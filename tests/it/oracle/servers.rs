@@ -37,7 +37,8 @@ fn start(major: PostgresMajor) -> Sandbox {
     ];
     let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
     let options = SandboxOptions { binaries: Some(binaries(major)), settings, ..SandboxOptions::default() };
-    Sandbox::start(&options).unwrap_or_else(|error| panic!("PostgreSQL {major} does not start: {:?}", Report::new(error)))
+    Sandbox::start(&options)
+        .unwrap_or_else(|error| panic!("PostgreSQL {major} does not start: {:?}", Report::new(error)))
 }
 
 /// What `tests/tools/servers` has put there, or what a person names.

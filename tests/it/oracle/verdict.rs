@@ -34,12 +34,8 @@ pub fn findings(
         history.push(migration("20260102000000_setup", &format!("{};\n", probe.setup)));
     }
     let judged = migration("20260103000000_probe", &judged(probe, measured));
-    let request = Request {
-        history: &history,
-        judged: &[judged],
-        postgres: major,
-        ..Request::of(ProfileName::Production)
-    };
+    let request =
+        Request { history: &history, judged: &[judged], postgres: major, ..Request::of(ProfileName::Production) };
     let hurts = |it: &Finding| {
         it.waived.is_none()
             && matches!(it.kind, Harm::Blocks | Harm::Fails | Harm::Unread)
