@@ -167,6 +167,8 @@ pub fn stale(path: Utf8PathBuf, gone: &BTreeMap<Known, usize>) -> Option<Finding
         utf16: crate::report::Columns { start: 1, end: 1 },
         fingerprint: String::new(),
         fix: None,
+        evidence: None,
+        form: None,
         span: crate::sql::Span::default(),
     })
 }

@@ -9,7 +9,7 @@ use crate::{
     catalog::{self, Catalog, Origin, Release},
     config::{PostgresMajor, ProfileName, PromotionType, RuleLevels},
     migration::{Migration, sending::Sent},
-    report::{Columns, Explanation, Finding, Validation, fingerprint},
+    report::{Columns, Explanation, Finding, Harm, Validation, fingerprint},
     sql::{
         Change, Directive, DirectiveKind, LineIndex, Place, Span, Statement, change::Transaction, names::ObjectName,
     },
@@ -18,7 +18,7 @@ use crate::{
 use super::{
     Context, Conventions, OpenTransaction, OpenedBy, Problem, Remedy, Request, Rule,
     directives::{all_directives, astray},
-    fixes, header, levels,
+    evidence, fixes, header, levels,
     path::{Around, Path, Way},
     rule::{Check, DirectiveUse, Verdict, Waivable},
     rules,
@@ -290,6 +290,9 @@ impl<'a> Engine<'a> {
             if let Check::Statement(check) = rule.check {
                 let context = self.context(visit);
                 let mut problems = check(&context, statement);
+                if matches!(rule.harm, Harm::Blocks | Harm::Fails) {
+                    problems.iter_mut().for_each(|it| it.form = evidence::form(&context, statement, it.span));
+                }
                 if matches!(path.around, Around::Nothing) {
                     for problem in problems.iter_mut().filter(|it| it.fix.is_none() && it.verdict == Verdict::Wrong) {
                         problem.fix = fixes::of(rule, &context, statement, problem);
@@ -430,6 +433,8 @@ impl<'a> Engine<'a> {
                 utf16: Columns::default(),
                 fingerprint: String::new(),
                 fix: problem.fix,
+                evidence: problem.form.as_ref().and_then(|it| evidence::of(rule.name, it, self.postgres)),
+                form: problem.form,
                 span,
             });
         }

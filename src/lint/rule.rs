@@ -109,6 +109,8 @@ pub struct Problem {
     pub at_most: Option<Severity>,
     /// What may still follow in these files, so that nothing is wrong in the end.
     pub remedy: Option<Remedy>,
+    /// Of the statement, for looking up what was measured; the engine's business.
+    pub form: Option<String>,
     pub verdict: Verdict,
 }
 
@@ -131,6 +133,7 @@ impl Problem {
             fix: None,
             at_most: None,
             remedy: None,
+            form: None,
             verdict: Verdict::Wrong,
         }
     }

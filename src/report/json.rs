@@ -41,6 +41,9 @@ pub(super) struct FindingV1<'a> {
     /// The safe way to the same end, where it can be written down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     fix: Option<Cow<'a, Fix>>,
+    /// What servers were measured to do with such a statement.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    evidence: Option<Cow<'a, str>>,
 }
 
 /// A layout as programs read it.
@@ -155,6 +158,7 @@ fn of_finding(finding: &Finding) -> FindingV1<'_> {
         end_column_utf16: finding.utf16.end,
         fingerprint: Cow::from(&finding.fingerprint),
         fix: finding.fix.as_ref().map(Cow::Borrowed),
+        evidence: finding.evidence.as_deref().map(Cow::from),
     }
 }
 
@@ -192,6 +196,8 @@ impl FindingV1<'_> {
             },
             fingerprint: self.fingerprint.into_owned(),
             fix: self.fix.map(Cow::into_owned),
+            evidence: self.evidence.map(Cow::into_owned),
+            form: None,
             span: Span::default(),
         }
     }

@@ -211,6 +211,12 @@ pub struct Finding {
     /// The safe way to the same end, where there is one that can be written down.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fix: Option<Fix>,
+    /// What servers were measured to do with such a statement: `measured on 17: ACCESS EXCLUSIVE, full scan`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<String>,
+    /// The form of the statement, by which measurements are looked up.
+    #[serde(skip)]
+    pub form: Option<String>,
     /// Bytes of the place in the file, for excerpts.
     #[serde(skip)]
     pub span: crate::sql::Span,

@@ -33,6 +33,8 @@ pub(super) fn finding(rule: &str) -> Finding {
         utf16: Columns { start: 1, end: 11 },
         fingerprint: "00".to_owned(),
         fix: None,
+        evidence: None,
+        form: None,
         span: Span::default(),
     }
 }

@@ -187,6 +187,9 @@ fn set_findings(text: &mut String, findings: &[Finding], sources: &[(Utf8PathBuf
             rendered = format!("{}:{}:{}: {}", finding.file, finding.line, finding.column, clean(&finding.message));
         }
         line(text, &rendered);
+        if let Some(evidence) = &finding.evidence {
+            line(text, &look.paint(DIM, &format!("  {}", clean(evidence))));
+        }
         text.push('\n');
     }
     if open.len() > MOST_EXCERPTS {
@@ -322,6 +325,8 @@ mod tests {
             utf16: Columns::default(),
             fingerprint: String::new(),
             fix: None,
+            evidence: None,
+            form: None,
             span,
         }
     }

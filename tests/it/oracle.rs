@@ -6,19 +6,39 @@ pub mod probes;
 pub mod servers;
 pub mod verdict;
 
-use std::{collections::BTreeMap, fmt::Write};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+};
 
 use futures_util::future::join_all;
-use liftlock::report::Finding;
+use liftlock::report::{Finding, Harm};
 
 use self::{
-    golden::{GOLDEN, Table},
+    golden::{EVIDENCE, GOLDEN, Table},
+    measure::Measurement,
+    probes::Probe,
     servers::majors,
     verdict::Knowledge,
 };
 
-/// Probes that the linter judges otherwise, on purpose. The line as in the list, and why.
-const EXCEPTIONS: &[(&str, &str)] = &[];
+/// Failures about which the linter keeps silent, and why.
+const UNSAID_FAILURES: &[(&str, &str)] = &[
+    ("42703 42704 42P01 42883 3F000 3D000 42P13 42723", "a name that no file creates may be there all the same"),
+    ("42P07 42701 42710 42P06 42P17", "a name that a file creates may be gone: files are not the database"),
+    ("22023 58P01 22P02 42601 42P10 42P16 42804 42809", "the server's own check of words, columns or kinds"),
+    ("23502 23503 23505 23514 428C9", "whether rows fit is known when they are there"),
+];
+
+/// Probes that the linter judges otherwise, on purpose: a part of the line as in the list, and why.
+const EXCEPTIONS: &[(&str, &str)] = &[
+    ("vacant", "no file says that a table is empty"),
+    ("delete from events_rest >>>", "no file says that a table is empty"),
+    ("animals add constraint above check (id >= 0) no inherit", "no file says that a table is empty"),
+    ("refresh materialized view concurrently", "EXCLUSIVE on the view keeps only other refreshes away"),
+    ("pg_backend_pid()", "PostgreSQL calls it stable only because it is asked once; nobody has it as a default"),
+    ("if false then", "what a block decides is known when it runs"),
+];
 
 async fn measured() -> Table {
     let probes = probes::all();
@@ -67,7 +87,7 @@ impl Score {
 fn the_linter_says_what_servers_do() {
     let table = golden::read(&probes::all());
     let mut wrong = String::new();
-    for (knowledge, recall, precision) in [(Knowledge::Catalog, 0.78, 0.88), (Knowledge::Alone, 0.69, 0.75)] {
+    for (knowledge, recall, precision) in [(Knowledge::Catalog, 0.86, 0.95), (Knowledge::Alone, 0.75, 0.79)] {
         let (score, disagreements) = judged(&table, knowledge);
         eprintln!(
             "{knowledge:?}: recall {:.3}, precision {:.3} (caught {}, missed {}, false alarms {}, rightly quiet {})",
@@ -81,19 +101,26 @@ fn the_linter_says_what_servers_do() {
         if score.recall() < recall || score.precision() < precision {
             writeln!(wrong, "{knowledge:?}: recall and precision must be {recall} and {precision}").unwrap();
         }
-        eprintln!("{disagreements}");
+        if knowledge == Knowledge::Catalog {
+            wrong.push_str(&disagreements);
+        } else {
+            eprintln!("{disagreements}");
+        }
     }
     assert!(wrong.is_empty(), "{wrong}");
 }
 
 fn judged(table: &Table, knowledge: Knowledge) -> (Score, String) {
-    let setup = probes::setup();
+    let setup = verdict::everything();
     let mut score = Score::default();
     let mut wrong = String::new();
     for (probe, measured) in table {
         let mut off = BTreeMap::new();
         for major in majors().into_iter().filter(|it| measured.contains_key(&it.number())) {
             let measurement = &measured[&major.number()];
+            if is_exempt(probe, measurement) {
+                continue;
+            }
             let found = verdict::findings(probe, measurement, &setup, major, knowledge);
             let count = match (measurement.is_heavy(), found.is_empty()) {
                 (true, false) => &mut score.caught,
@@ -106,11 +133,48 @@ fn judged(table: &Table, knowledge: Knowledge) -> (Score, String) {
                 off.insert(major.number(), format!("{} but {}", measurement, said(&found)));
             }
         }
-        if !off.is_empty() && !EXCEPTIONS.iter().any(|(line, _)| *line == probe.line) {
+        if !off.is_empty() && !is_known(probe) {
             writeln!(wrong, "{knowledge:?}: {}\n    {}", probe.line, golden::by_major(&off)).unwrap();
         }
     }
     (score, wrong)
+}
+
+/// Disagreements that are known and not mended yet: the list may only become shorter.
+fn is_known(probe: &Probe) -> bool {
+    probes::not_mended().lines().any(|it| it == probe.line)
+}
+
+fn is_exempt(probe: &Probe, measured: &Measurement) -> bool {
+    let failed = measured.failed.as_deref();
+    EXCEPTIONS.iter().any(|(part, _)| probe.line.contains(part))
+        || failed.is_some_and(|state| UNSAID_FAILURES.iter().any(|(states, _)| states.contains(state)))
+}
+
+#[test]
+fn findings_print_only_what_was_measured() {
+    let setup = verdict::everything();
+    let mut said = BTreeMap::<_, BTreeMap<u8, BTreeSet<String>>>::new();
+    for (probe, measured) in &golden::read(&probes::all()) {
+        for major in majors().into_iter().filter(|it| measured.contains_key(&it.number())) {
+            let measurement = &measured[&major.number()];
+            let found = verdict::about_traffic(probe, measurement, &setup, major, Knowledge::Catalog);
+            // With several statements or actions, which of them it was is not measured.
+            if probe.sql.contains(';') || found.iter().map(|it| &it.rule).collect::<BTreeSet<_>>().len() > 1 {
+                continue;
+            }
+            for finding in found {
+                let Some(form) = finding.form else { continue };
+                // How a statement fails says nothing of how it blocks.
+                if is_exempt(probe, measurement) || (finding.kind == Harm::Blocks && measurement.failed.is_some()) {
+                    continue;
+                }
+                let by_major = said.entry((finding.rule, form)).or_default();
+                by_major.entry(major.number()).or_default().insert(measurement.said());
+            }
+        }
+    }
+    golden::hold(EVIDENCE, &golden::evidence(&said)).unwrap_or_else(|drift| panic!("{drift}"));
 }
 
 fn said(findings: &[Finding]) -> String {

@@ -103,6 +103,9 @@ fn action(draft: &mut Draft, alter: &AlterTable, action: &ActionKind) {
             let changes = draft.table(name).map(|it| it.unlogged == *logged);
             draft.rewrite(name, changes.map_or(Chance::Sure, |it| if it { Chance::Sure } else { Chance::No }));
         }
+        // Where nearly every table is already, so that nothing moves.
+        ActionKind::SetTablespace { tablespace: to } if to.name == "pg_default" => {}
+        ActionKind::SetAccessMethod { method: to } if ["heap", "default"].contains(&to.name.as_str()) => {}
         // A partitioned table has no rows of its own to move, and hands nothing down.
         ActionKind::SetTablespace { .. } | ActionKind::SetAccessMethod { .. }
             if draft.table(name).is_none_or(|it| !it.partitioned) =>

@@ -36,7 +36,7 @@ use crate::{
 pub static RULE: Rule = Rule {
     name: "detach-without-concurrently",
     harm: Harm::Blocks,
-    severity: Severities::WARNING,
+    severity: Severities::NOTICE,
     waivable: Waivable::WithReasonOrHotfix,
     source: include_str!("detach_without_concurrently.rs"),
     check: Check::Statement(check),

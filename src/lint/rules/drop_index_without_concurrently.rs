@@ -39,7 +39,7 @@ use crate::{
 pub static RULE: Rule = Rule {
     name: "drop-index-without-concurrently",
     harm: Harm::Blocks,
-    severity: Severities::WARNING,
+    severity: Severities::NOTICE,
     waivable: Waivable::WithReasonOrHotfix,
     source: include_str!("drop_index_without_concurrently.rs"),
     check: Check::Statement(check),

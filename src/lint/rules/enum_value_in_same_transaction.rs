@@ -44,7 +44,14 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     else {
         return Vec::new();
     };
-    if context.transaction.is_none() {
+    // From Postgres 17 on the values of a type that this transaction itself made may be used at once.
+    let same = |made: &ObjectName| context.catalog.resolve(made) == context.catalog.resolve(name);
+    let made_here = context.postgres.number() >= 17
+        && context
+            .same_transaction()
+            .iter()
+            .any(|it| matches!(&it.change, Change::CreateType(made) if same(&made.name)));
+    if context.transaction.is_none() || made_here {
         return Vec::new();
     }
     let literal = format!("'{}'", value.replace('\'', "''"));

@@ -78,7 +78,9 @@ fn moves(context: &Context, table: &ObjectName, action: &ActionKind) -> bool {
     let stored = known.is_none_or(|it| !it.partitioned);
     match action {
         ActionKind::SetLogged { logged } => known.is_none_or(|it| it.unlogged == *logged),
-        ActionKind::SetTablespace { .. } | ActionKind::SetAccessMethod { .. } => stored,
+        // Where nearly every table is already.
+        ActionKind::SetTablespace { tablespace } => stored && tablespace.name != "pg_default",
+        ActionKind::SetAccessMethod { method } => stored && !["heap", "default"].contains(&method.name.as_str()),
         _ => false,
     }
 }

@@ -28,7 +28,7 @@ use crate::{
 pub static RULE: Rule = Rule {
     name: "lock-table",
     harm: Harm::Blocks,
-    severity: Severities::ERROR,
+    severity: Severities::NOTICE,
     waivable: Waivable::WithReasonOrHotfix,
     source: include_str!("lock_table.rs"),
     check: Check::Statement(check),

@@ -49,6 +49,11 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     for action in actions {
         if let ActionKind::SetExpression { column, .. } = &action.kind {
             let table = &alter.table;
+            // A virtual column (Postgres 18) is computed when it is read.
+            let known = context.catalog.table(table).and_then(|it| it.column(column));
+            if known.is_some_and(|it| it.generated == Some(Generated::Virtual)) {
+                continue;
+            }
             problems.push(
                 Problem::at(action.span)
                     .weighing(table)

@@ -184,6 +184,8 @@ fn finding(waived: Option<&str>) -> Finding {
         utf16: Columns::default(),
         fingerprint: String::new(),
         fix: None,
+        evidence: None,
+        form: None,
         span: Span::default(),
     }
 }

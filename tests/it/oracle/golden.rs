@@ -1,6 +1,11 @@
 //! The golden table: one line per probe, majors apart only where they differ.
 
-use std::{collections::BTreeMap, env, fmt::Write, fs};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env,
+    fmt::Write,
+    fs,
+};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use liftlock::config::PostgresMajor;
@@ -9,6 +14,7 @@ use similar::TextDiff;
 use super::{measure::Measurement, probes::Probe, servers::majors};
 
 pub const GOLDEN: &str = "tests/it/oracle/golden.txt";
+pub const EVIDENCE: &str = "src/lint/evidence.txt";
 
 /// Every probe's measurements by major.
 pub type Table = Vec<(Probe, BTreeMap<u8, Measurement>)>;
@@ -38,11 +44,32 @@ pub fn by_major<T: ToString>(measured: &BTreeMap<u8, T>) -> String {
     if let [(_, _, text)] = runs.as_slice() {
         return text.clone();
     }
-    let run = |(first, last, text): &(u8, u8, String)| match first == last {
-        true => format!("{first} {text}"),
-        false => format!("{first}-{last} {text}"),
-    };
-    runs.iter().map(run).collect::<Vec<_>>().join(" | ")
+    runs.iter().map(|(first, last, text)| format!("{} {text}", range(*first, *last))).collect::<Vec<_>>().join(" | ")
+}
+
+fn range(first: u8, last: u8) -> String {
+    if first == last { first.to_string() } else { format!("{first}-{last}") }
+}
+
+/// What findings print, by rule and form of the statement: `rule | form => 14-17: measured | 18: measured`. Only where
+/// every probe of the form on which the rule speaks was measured alike.
+pub fn evidence(said: &BTreeMap<(String, String), BTreeMap<u8, BTreeSet<String>>>) -> String {
+    let mut text = String::new();
+    for ((rule, form), by_major) in said {
+        let mut runs: Vec<(u8, u8, &String)> = Vec::new();
+        for (major, measured) in by_major {
+            let [only] = measured.iter().collect::<Vec<_>>()[..] else { continue };
+            match runs.last_mut() {
+                Some((_, last, same)) if *same == only && *last + 1 == *major => *last = *major,
+                _ => runs.push((*major, *major, only)),
+            }
+        }
+        if !runs.is_empty() {
+            let runs = runs.iter().map(|(first, last, text)| format!("{}: {text}", range(*first, *last)));
+            writeln!(text, "{rule} | {form} => {}", runs.collect::<Vec<_>>().join(" | ")).unwrap();
+        }
+    }
+    text
 }
 
 /// The committed table. What servers do is known from it without running any.

@@ -16,15 +16,15 @@ use super::probes::Probe;
 use crate::support;
 
 /// Lock modes, weakest first.
-pub const MODES: [(&str, &str); 8] = [
-    ("AccessShareLock", "AS"),
-    ("RowShareLock", "RS"),
-    ("RowExclusiveLock", "RX"),
-    ("ShareUpdateExclusiveLock", "SUX"),
-    ("ShareLock", "S"),
-    ("ShareRowExclusiveLock", "SRX"),
-    ("ExclusiveLock", "X"),
-    ("AccessExclusiveLock", "AX"),
+pub const MODES: [(&str, &str, &str); 8] = [
+    ("AccessShareLock", "AS", "ACCESS SHARE"),
+    ("RowShareLock", "RS", "ROW SHARE"),
+    ("RowExclusiveLock", "RX", "ROW EXCLUSIVE"),
+    ("ShareUpdateExclusiveLock", "SUX", "SHARE UPDATE EXCLUSIVE"),
+    ("ShareLock", "S", "SHARE"),
+    ("ShareRowExclusiveLock", "SRX", "SHARE ROW EXCLUSIVE"),
+    ("ExclusiveLock", "X", "EXCLUSIVE"),
+    ("AccessExclusiveLock", "AX", "ACCESS EXCLUSIVE"),
 ];
 
 /// The first mode that others notice.
@@ -54,6 +54,25 @@ impl Measurement {
         // REINDEX CONCURRENTLY builds again and keeps nobody away.
         let rebuilt = !self.rebuilt.is_empty() && self.locks.keys().any(waits);
         self.failed.is_some() || !self.rewritten.is_empty() || rebuilt || self.scanned.iter().any(waits)
+    }
+
+    /// What a finding prints: `ACCESS EXCLUSIVE, full scan`. Of the relation that suffers most.
+    pub fn said(&self) -> String {
+        if let Some(state) = &self.failed {
+            return format!("fails with {state}");
+        }
+        let suffers = |table: &&String| self.rewritten.contains(*table) || self.scanned.contains(*table);
+        let worst = |names: Vec<&String>| names.into_iter().filter_map(|it| self.locks.get(it)).max().copied();
+        let mode = worst(self.locks.keys().filter(suffers).collect()).or(self.locks.values().max().copied());
+        let mut said = mode.map(|it| MODES[it].2.to_owned()).into_iter().collect::<Vec<_>>();
+        let how = match (self.rewritten.is_empty(), self.rebuilt.is_empty(), self.scanned.is_empty()) {
+            (false, _, _) => Some("rewrite"),
+            (_, false, _) => Some("indexes built again"),
+            (_, _, false) => Some("full scan"),
+            _ => None,
+        };
+        said.extend(how.map(str::to_owned));
+        if said.is_empty() { "no lock that others notice".to_owned() } else { said.join(", ") }
     }
 
     /// From what [`fmt::Display`] writes.

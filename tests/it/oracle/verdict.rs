@@ -1,13 +1,22 @@
 //! What the linter says of a probe.
 
 use liftlock::{
+    catalog::Release,
     config::{PostgresMajor, ProfileName},
-    lint::{Request, lint},
+    lint::{Request, lint_in_order},
     migration::{self, Migration, MigrationId, SourceFile},
     report::{Finding, Harm, Severity},
 };
 
-use super::{measure::Measurement, probes::Probe};
+use super::{
+    measure::Measurement,
+    probes::{self, Probe},
+};
+
+/// The setup of all probes, read.
+pub fn everything() -> Migration {
+    migration("20260101000000_everything", &probes::setup())
+}
 
 /// What the linter knows besides the statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,30 +27,42 @@ pub enum Knowledge {
     Alone,
 }
 
+/// Rules about which rows there are and for how long they stay locked, which no lock on a table tells.
+const ABOUT_ROWS: [&str; 3] = ["unbounded-write", "insert-without-on-conflict", "bounded-delete"];
+
 /// Findings that say that it hurts.
 pub fn findings(
     probe: &Probe,
     measured: &Measurement,
-    setup: &str,
+    setup: &Migration,
     major: PostgresMajor,
     knowledge: Knowledge,
 ) -> Vec<Finding> {
-    let mut history = Vec::new();
-    if knowledge == Knowledge::Catalog {
-        history.push(migration("20260101000000_everything", setup));
-    }
-    if !probe.setup.is_empty() {
-        history.push(migration("20260102000000_setup", &format!("{};\n", probe.setup)));
-    }
+    let mut all = about_traffic(probe, measured, setup, major, knowledge);
+    all.retain(|it| it.severity >= Severity::Warning);
+    all
+}
+
+/// All findings that are about locks, failures or what was not read.
+pub fn about_traffic(
+    probe: &Probe,
+    measured: &Measurement,
+    setup: &Migration,
+    major: PostgresMajor,
+    knowledge: Knowledge,
+) -> Vec<Finding> {
+    let own = (!probe.setup.is_empty()).then(|| migration("20260102000000_setup", &format!("{};\n", probe.setup)));
     let judged = migration("20260103000000_probe", &judged(probe, measured));
-    let request =
-        Request { history: &history, judged: &[judged], postgres: major, ..Request::of(ProfileName::Production) };
+    let everything = (knowledge == Knowledge::Catalog).then_some(setup);
+    let history = everything.into_iter().chain(&own).map(|it| (Release::History, it));
+    let request = Request { postgres: major, ..Request::of(ProfileName::Production) };
+    let found = lint_in_order(history.chain([(Release::Judged, &judged)]), &request).findings;
     let hurts = |it: &Finding| {
         it.waived.is_none()
             && matches!(it.kind, Harm::Blocks | Harm::Fails | Harm::Unread)
-            && it.severity >= Severity::Warning
+            && !ABOUT_ROWS.contains(&it.rule.as_str())
     };
-    lint(&request).findings.into_iter().filter(hurts).collect()
+    found.into_iter().filter(hurts).collect()
 }
 
 /// The probe as a migration's text: in an explicit transaction when it is measured in one that it cannot be in.
