@@ -1,38 +1,66 @@
 //! Columns of tables.
 
 use super::{
-    super::{Catalog, Column, Index, Origin, Table},
-    constraint,
+    super::{Catalog, Column, Origin, Sequence, Table},
+    constraint, naming, plain_beside, removal,
 };
 use crate::sql::{
-    change::{ActionKind, Column as NewColumn, ConstraintKind, Generated},
+    change::{ActionKind, Column as NewColumn, ConstraintKind, Expression, Generated},
     data_type,
     names::{Ident, ObjectName},
 };
 
 /// Adds a column and what stands behind it: `PRIMARY KEY`, `UNIQUE`, `CHECK`, `REFERENCES`.
-pub fn add_column(
-    catalog: &Catalog,
-    table: &mut Table,
-    new: &NewColumn,
-    origin: Origin,
-    indexes: &mut Vec<(ObjectName, Index)>,
-) {
+pub fn add_column(catalog: &mut Catalog, table: &mut Table, new: &NewColumn, origin: Origin) {
+    let sequence = new.is_serial().then(|| serial(catalog, table, &new.name, origin));
     table.columns.push(Column {
         name: new.name.name.clone(),
         data_type: new.data_type.clone(),
         resolved: data_type::read(&new.data_type),
         not_null: new.not_null || new.primary_key || new.is_serial() || new.generated == Some(Generated::Identity),
-        default: new.default.clone(),
+        default: new.default.clone().filter(is_value).or(sequence),
         generated: new.generated,
         origin,
     });
     for own in new.constraints.iter().filter(|it| !matches!(it.kind, ConstraintKind::NotNull { .. })) {
         let mut new_constraint = own.clone();
-        let name = || Ident { name: constraint::automatic_name(table, &own.kind, Some(&new.name)), span: new.span };
-        new_constraint.name = Some(own.name.clone().unwrap_or_else(name));
-        constraint::add_constraint(catalog, table, &new_constraint, origin, indexes);
+        let name = constraint::automatic_name(catalog, table, &own.kind);
+        new_constraint.name = Some(own.name.clone().unwrap_or(Ident { name, span: new.span }));
+        constraint::add_constraint(catalog, table, &new_constraint, origin);
     }
+}
+
+/// `DEFAULT NULL` is none: Postgres does not write it down.
+fn is_value(default: &Expression) -> bool {
+    !default.text.eq_ignore_ascii_case("null")
+}
+
+/// A column of a new table: one that its parent has already is only made more precise.
+pub fn define(catalog: &mut Catalog, table: &mut Table, new: &NewColumn, origin: Origin) {
+    let Some(at) = table.columns.iter().position(|it| it.name == new.name.name) else {
+        return add_column(catalog, table, new, origin);
+    };
+    let inherited = table.columns.remove(at);
+    add_column(catalog, table, new, origin);
+    let Some(mut own) = table.columns.pop() else { return };
+    if own.data_type.is_empty() {
+        (own.data_type, own.resolved) = (inherited.data_type, inherited.resolved);
+    }
+    own.not_null |= inherited.not_null;
+    own.default = own.default.or(inherited.default);
+    own.generated = own.generated.or(inherited.generated);
+    table.columns.insert(at, own);
+}
+
+/// The sequence behind a `serial` column, and the default that takes its numbers.
+fn serial(catalog: &mut Catalog, table: &Table, column: &Ident, origin: Origin) -> Expression {
+    let name = naming::of_relation(catalog, table, std::slice::from_ref(&column.name), "seq");
+    let full = plain_beside(&table.name, &Ident { name, span: column.span });
+    let text = format!("nextval('{full}'::regclass)");
+    let owned_by = Some((table.name.clone(), column.name.clone()));
+    catalog.sequences.insert(full, Sequence { owned_by, data_type: None, origin });
+    let nextval = ObjectName::of(Ident { name: "nextval".to_owned(), span: column.span });
+    Expression { span: column.span, text, calls: vec![nextval], ..Expression::default() }
 }
 
 /// A column that no file creates: all that is known is what it becomes.
@@ -50,7 +78,9 @@ pub fn alter_column(table: &mut Table, action: &ActionKind, origin: Origin) {
         // Behind an IF nobody knows; the weaker answer is kept.
         ActionKind::SetNotNull { column } if origin.certain => each(column, &|it| it.not_null = true),
         ActionKind::DropNotNull { column } => each(column, &|it| it.not_null = false),
-        ActionKind::SetDefault { column, default } => each(column, &|it| it.default.clone_from(default)),
+        ActionKind::SetDefault { column, default } => {
+            each(column, &|it| it.default = default.clone().filter(is_value));
+        }
         ActionKind::DropDefault { column } => each(column, &|it| it.default = None),
         ActionKind::SetType { column, data_type, .. } => each(column, &|it| {
             it.data_type.clone_from(data_type);
@@ -66,20 +96,20 @@ pub fn alter_column(table: &mut Table, action: &ActionKind, origin: Origin) {
 
 /// A column goes with the constraints and indexes that name it.
 pub fn drop_column(catalog: &mut Catalog, table: &mut Table, column: &Ident) {
+    let gone = table.constraints.iter().filter(|it| it.columns.contains(&column.name));
+    let keys = gone.filter(|it| is_key(&it.kind)).cloned().collect::<Vec<_>>();
+    keys.iter().for_each(|it| removal::drop_foreign_keys_to(catalog, &table.name, it));
     table.columns.retain(|it| it.name != column.name);
-    table.constraints.retain(|it| !constrains(&it.kind, column));
+    table.constraints.retain(|it| !it.columns.contains(&column.name));
     let own = &table.name;
-    catalog.indexes.retain(|_, it| it.table != *own || !it.keys.contains(&column.name));
+    catalog.indexes.retain(|_, it| it.table != *own || !it.columns.contains(&column.name));
+    let owner = (own.clone(), column.name.clone());
+    catalog.sequences.retain(|_, it| it.owned_by.as_ref() != Some(&owner));
 }
 
-pub fn constrains(kind: &ConstraintKind, column: &Ident) -> bool {
-    match kind {
-        ConstraintKind::ForeignKey { columns, .. }
-        | ConstraintKind::Unique { columns, .. }
-        | ConstraintKind::PrimaryKey { columns, .. } => columns.contains(column),
-        ConstraintKind::NotNull { column: own } => own == column,
-        ConstraintKind::Check { .. } | ConstraintKind::Exclude { .. } => false,
-    }
+/// What a foreign key may point to.
+pub fn is_key(kind: &ConstraintKind) -> bool {
+    matches!(kind, ConstraintKind::PrimaryKey { .. } | ConstraintKind::Unique { .. })
 }
 
 pub fn rename_column(catalog: &mut Catalog, table: &mut Table, from: &Ident, to: &Ident) {
@@ -97,6 +127,11 @@ pub fn rename_column(catalog: &mut Catalog, table: &mut Table, from: &Ident, to:
             ConstraintKind::NotNull { column } if column.name == from.name => column.name.clone_from(&to.name),
             // Its text names the old column now, so it proves nothing about the new one: on the safe side.
             ConstraintKind::Check { .. } | ConstraintKind::NotNull { .. } | ConstraintKind::Exclude { .. } => {}
+        }
+    }
+    for (of, column) in catalog.sequences.values_mut().filter_map(|it| it.owned_by.as_mut()) {
+        if *of == table.name && *column == from.name {
+            column.clone_from(&to.name);
         }
     }
     for index in catalog.indexes.values_mut().filter(|it| it.table == table.name) {

@@ -2,46 +2,74 @@
 
 use super::{
     super::{Catalog, Index, Origin, Validity},
-    constraint::mentioned,
-    plain_beside,
+    constraint::mentioned_in,
+    heirs, naming, plain_beside,
 };
-use crate::sql::{change::CreateIndex, names::Ident};
+use crate::sql::{
+    change::CreateIndex,
+    names::{Ident, ObjectName},
+};
 
 pub fn create_index(catalog: &mut Catalog, new: &CreateIndex, origin: Origin) {
     let table = catalog.resolve(&new.table);
-    let keys = new.keys.join("_");
-    let automatic = || Ident { name: format!("{}_{keys}_idx", table.last()), span: new.span };
-    let name = plain_beside(&table, &new.name.clone().unwrap_or_else(automatic));
-    if new.if_not_exists && catalog.indexes.contains_key(&name) {
-        return;
-    }
+    let include = new.include.iter().map(|it| it.name.clone()).collect::<Vec<_>>();
     let known = catalog.tables.get(&table);
-    let columns = match known {
-        Some(it) => new.keys.iter().flat_map(|key| mentioned(it, key)).collect(),
-        None => new.keys.clone(),
-    };
-    let index = Index {
-        name: name.clone(),
-        table,
+    let texts = new.parts.iter().filter(|it| it.column.is_none()).map(|it| &it.expression);
+    let plain = new.parts.iter().filter_map(|it| Some(it.column.as_ref()?.name.clone()));
+    let within = texts.chain(&new.predicate).filter_map(|it| Some(mentioned_in(known?, &it.text))).flatten();
+    let columns = plain.chain(include.iter().cloned()).chain(within).collect();
+    let mut index = Index {
+        name: table.clone(),
+        table: table.clone(),
         unique: new.unique,
         keys: new.keys.clone(),
-        include: new.include.iter().map(|it| it.name.clone()).collect(),
+        include,
         partial: new.partial,
-        predicate: None,
+        predicate: new.predicate.as_ref().map(|it| it.text.clone()),
         method: new.method.clone(),
         plain: new.parts.iter().all(|it| it.class.is_none() && it.collation.is_none() && !it.descending),
         columns,
-        nulls_not_distinct: false,
-        validity: if new.only {
-            Validity::Invalid
-        } else if new.concurrently {
-            Validity::Unknown
-        } else {
-            Validity::Valid
+        nulls_not_distinct: new.nulls_not_distinct,
+        validity: match (new.only, new.concurrently) {
+            (true, _) if known.is_some_and(|it| it.partitioned) => Validity::Invalid,
+            (_, true) => Validity::Unknown,
+            _ => Validity::Valid,
         },
         parent: None,
         origin: origin.unless(new.if_not_exists),
         constraint: None,
     };
-    catalog.indexes.insert(name, index);
+    let automatic = || Ident {
+        name: match known {
+            Some(table) => naming::of_relation(catalog, table, &naming::key_words(&index), "idx"),
+            None => naming::alone(table.last(), &naming::key_words(&index), "idx"),
+        },
+        span: new.span,
+    };
+    let name = plain_beside(&table, &new.name.clone().unwrap_or_else(automatic));
+    if new.if_not_exists && catalog.indexes.contains_key(&name) {
+        return;
+    }
+    index.name = name.clone();
+    catalog.indexes.insert(name, index.clone());
+    if !new.only {
+        heirs::index_on_partitions(catalog, &index, origin);
+    }
+}
+
+/// A constraint that it carries is renamed along with it.
+pub fn rename(catalog: &mut Catalog, old: &ObjectName, new: &ObjectName) {
+    let Some(mut index) = catalog.indexes.remove(old) else { return };
+    index.name = new.clone();
+    if let Some(constraint) = &mut index.constraint {
+        if let Some(table) = catalog.tables.get_mut(&index.table) {
+            let known = table.constraints.iter_mut().filter(|it| it.name == *constraint);
+            known.for_each(|it| it.name = new.last().to_owned());
+        }
+        *constraint = new.last().to_owned();
+    }
+    for parent in catalog.indexes.values_mut().filter_map(|it| it.parent.as_mut()).filter(|it| *it == old) {
+        *parent = new.clone();
+    }
+    catalog.indexes.insert(new.clone(), index);
 }

@@ -2,14 +2,16 @@
 
 mod column;
 mod constraint;
+mod heirs;
 mod index;
+mod naming;
 mod object;
 mod partition;
 mod privilege;
 mod removal;
 mod table;
 
-use super::{Catalog, Origin, Sequence, Trigger, Type, in_schema};
+use super::{Catalog, Origin, Sequence, Trigger, in_schema};
 use crate::sql::{
     Change, Statement,
     change::{ObjectKind, SetScope},
@@ -23,15 +25,10 @@ pub fn replay(catalog: &mut Catalog, statement: &Statement, origin: Origin) {
         Change::CreateTable(table) => table::create_table(catalog, table, origin),
         Change::AlterTable(alter) => table::alter_table(catalog, alter, origin),
         Change::CreateIndex(index) => index::create_index(catalog, index, origin),
-        Change::AlterObject(alter) => object::alter_object(catalog, alter),
+        Change::AlterObject(alter) => object::alter_object(catalog, alter, origin),
         Change::Drop(drop) => removal::drop_objects(catalog, drop, origin),
         Change::CreateView(view) => object::create_view(catalog, view, origin),
-        Change::CreateType(new) => {
-            let name = catalog.target(&new.name);
-            catalog
-                .types
-                .insert(name, Type { kind: new.kind.clone(), constraints: Vec::new(), not_null: false, origin });
-        }
+        Change::CreateType(new) => object::create_type(catalog, new, origin),
         Change::CreateRoutine(routine) => object::create_routine(catalog, routine, &statement.inner, origin),
         Change::CreateTrigger { name, table, routine, .. } => {
             let table = catalog.resolve(table);

@@ -1,42 +1,75 @@
 //! Partitions.
 
-use super::super::{Catalog, PartitionKey, Strategy};
+use super::{
+    super::{Bound, Catalog, Origin, PartitionKey, Strategy},
+    constraint::key,
+    heirs,
+};
 use crate::sql::{
-    change::{IndexKey, PartitionBy},
+    change::{BoundKind, Expression, PartitionBound, PartitionBy},
     names::ObjectName,
 };
 
-/// `None` for a strategy that Postgres does not have.
-pub fn key(by: &PartitionBy) -> Option<PartitionKey> {
-    let strategy = match by.strategy.as_str() {
+pub fn key_of(new: &PartitionBy) -> Option<PartitionKey> {
+    let strategy = match new.strategy.as_str() {
         "list" => Strategy::List,
         "range" => Strategy::Range,
         "hash" => Strategy::Hash,
         _ => return None,
     };
-    let text = |it: &IndexKey| it.column.as_ref().map_or_else(|| it.expression.text.clone(), |it| it.name.clone());
-    Some(PartitionKey { strategy, keys: by.keys.iter().map(text).collect() })
+    Some(PartitionKey { strategy, keys: new.keys.iter().map(key).collect() })
 }
 
-pub fn attach(catalog: &mut Catalog, parent: &ObjectName, partition: &ObjectName, default: bool) {
+pub fn bound_of(new: &PartitionBound) -> Bound {
+    let texts = |all: &[Expression]| all.iter().map(|it| it.text.clone()).collect();
+    let number = |it: Option<u32>| it.map(|it| it.to_string()).unwrap_or_default();
+    match &new.kind {
+        BoundKind::Default => Bound::Default,
+        BoundKind::In(values) => Bound::In(texts(values)),
+        BoundKind::Range { from, to } => Bound::Range { from: texts(from), to: texts(to) },
+        BoundKind::Hash { modulus, remainder } => {
+            Bound::Hash { modulus: number(*modulus), remainder: number(*remainder) }
+        }
+    }
+}
+
+/// The partition gets what the parent has: foreign keys and indexes, where it has none that fit.
+pub fn attach(
+    catalog: &mut Catalog,
+    parent: &ObjectName,
+    partition: &ObjectName,
+    bound: &PartitionBound,
+    origin: Origin,
+) {
     let parent = catalog.resolve(parent);
     if let Some(table) = catalog.tables.get_mut(&parent) {
         table.partitions.push(partition.clone());
-        if default {
+        if bound.kind == BoundKind::Default {
             table.default_partition = Some(partition.clone());
         }
     }
     if let Some(table) = catalog.tables.get_mut(partition) {
-        table.partition_of = Some(parent);
+        table.partition_of = Some(parent.clone());
+        table.bound = Some(bound_of(bound));
     }
+    let Some(of) = catalog.tables.get(&parent).cloned() else { return };
+    if let Some(table) = catalog.tables.get_mut(partition) {
+        heirs::constraints(table, &of, heirs::From::Parent, origin);
+    }
+    heirs::indexes(catalog, &parent, partition, origin);
 }
 
 pub fn detach(catalog: &mut Catalog, parent: &ObjectName, partition: &ObjectName) {
+    let own = catalog.indexes.values().filter(|it| it.table == *parent).map(|it| it.name.clone()).collect::<Vec<_>>();
+    for index in catalog.indexes.values_mut().filter(|it| it.table == *partition) {
+        index.parent.take_if(|it| own.contains(it));
+    }
     if let Some(table) = catalog.tables.get_mut(parent) {
         table.partitions.retain(|it| it != partition);
         table.default_partition.take_if(|it| it == partition);
     }
     if let Some(table) = catalog.tables.get_mut(partition) {
         table.partition_of = None;
+        table.bound = None;
     }
 }

@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::{
-    super::{Catalog, Column, Index, Origin, Release, ReplicaIdentity, RowSecurity, TEMPORARY, Table, in_schema},
-    column, constraint, partition, plain_beside, privilege,
+    super::{
+        Catalog, Constraint, Index, Origin, Release, ReplicaIdentity, RowSecurity, Sequence, TEMPORARY, Table, Trigger,
+        in_schema,
+    },
+    column, constraint, heirs, partition, plain_beside, privilege,
 };
 use crate::sql::{
-    change::{ActionKind, AlterTable, ConstraintKind, CreateTable, ObjectKind},
+    change::{self, ActionKind, AlterTable, ConstraintKind, CreateTable, ObjectKind},
     names::ObjectName,
 };
 
@@ -25,30 +28,48 @@ pub fn create_table(catalog: &mut Catalog, new: &CreateTable, origin: Origin) {
         foreign: new.foreign,
         unlogged: new.unlogged,
         partitioned: new.partitioned,
-        partition_key: new.partition_by.as_ref().and_then(partition::key),
+        partition_key: new.partition_by.as_ref().and_then(partition::key_of),
         partition_of: new.partition_of.as_ref().map(|it| catalog.resolve(&it.parent)),
         inherits: new.inherits.iter().map(|it| catalog.resolve(it)).collect(),
-        partial: new.from_query || !new.like.is_empty(),
+        options: new.options.iter().map(option).collect(),
+        partial: new.from_query || new.of_type.is_some(),
         ..unknown_table(&name, origin)
     };
-    let parents = new.like.iter().chain(&new.inherits).chain(new.partition_of.iter().map(|it| &it.parent));
-    for parent in parents {
-        let parent = catalog.table(parent);
-        table.columns.extend(parent.into_iter().flat_map(|it| it.columns.clone()).map(|it| Column { origin, ..it }));
-        table.partial |= parent.is_none_or(|it| it.partial);
+    for source in &new.like {
+        let known = catalog.table(source);
+        table.partial |= known.is_none_or(|it| it.partial);
+        let columns = known.into_iter().flat_map(|it| &it.columns);
+        table.columns.extend(columns.map(|it| heirs::liked(it, &new.like_options, origin)));
     }
-    if let Some(partition) = &new.partition_of {
-        partition::attach(catalog, &partition.parent, &name, partition.default);
+    let ancestors = table.inherits.iter().map(|it| (it, heirs::From::Ancestor));
+    let parents = ancestors.chain(table.partition_of.iter().map(|it| (it, heirs::From::Parent)));
+    for (parent, from) in parents.map(|(name, from)| (name.clone(), from)).collect::<Vec<_>>() {
+        let Some(parent) = catalog.tables.get(&parent) else {
+            table.partial = true;
+            continue;
+        };
+        table.partial |= parent.partial;
+        heirs::columns(&mut table, parent, origin);
+        heirs::constraints(&mut table, parent, from, origin);
     }
-    let mut indexes = Vec::new();
-    for column in &new.columns {
-        column::add_column(catalog, &mut table, column, origin, &mut indexes);
+    for column in new.columns.iter().filter(|it| !(new.from_query && it.data_type.is_empty())) {
+        column::define(catalog, &mut table, column, origin);
     }
     for constraint in &new.constraints {
-        constraint::add_constraint(catalog, &mut table, constraint, origin, &mut indexes);
+        constraint::add_constraint(catalog, &mut table, constraint, origin);
     }
-    catalog.tables.insert(name, table);
-    catalog.indexes.extend(indexes);
+    catalog.tables.insert(name.clone(), table);
+    for source in &new.like {
+        let source = catalog.resolve(source);
+        heirs::like(catalog, &source, &name, &new.like_options, origin);
+    }
+    if let Some(of) = &new.partition_of {
+        partition::attach(catalog, &of.parent, &name, &of.bound, origin);
+    }
+}
+
+fn option((name, value): &(String, Option<String>)) -> (String, String) {
+    (name.clone(), value.clone().unwrap_or_else(|| "true".to_owned()).trim_matches('\'').to_ascii_lowercase())
 }
 
 /// A table that no file creates: it is altered, so it is there. Whatever it is called later, it is not new.
@@ -77,84 +98,129 @@ pub fn unknown_table(name: &ObjectName, origin: Origin) -> Table {
 }
 
 pub fn alter_table(catalog: &mut Catalog, alter: &AlterTable, origin: Origin) {
-    let name = catalog.resolve(&alter.table);
+    let mut name = catalog.resolve(&alter.table);
     if !catalog.tables.contains_key(&name) && !catalog.views.contains_key(&name) {
         let found = Origin { release: Release::History, ..origin };
         catalog.tables.insert(name.clone(), unknown_table(&name, found));
     }
     for action in &alter.actions {
         match &action.kind {
-            ActionKind::Toggle { words, .. } if origin.certain => {
-                if let Some(table) = catalog.tables.get_mut(&name) {
-                    privilege::toggle(table, words);
-                }
-            }
             ActionKind::RenameTable { to } => {
                 let new = plain_beside(&name, to);
-                return rename_relation(catalog, &name, &new);
+                rename_relation(catalog, &name, &new);
+                name = new;
             }
             ActionKind::SetSchema { to } => {
                 let new = in_schema(&name, &to.name);
-                return rename_relation(catalog, &name, &new);
+                rename_relation(catalog, &name, &new);
+                name = new;
             }
-            ActionKind::AttachPartition { partition, default, .. } => {
+            ActionKind::AttachPartition { partition, bound, .. } => {
                 let partition = catalog.resolve(partition);
-                partition::attach(catalog, &name, &partition, *default);
+                partition::attach(catalog, &name, &partition, bound, origin);
             }
             ActionKind::DetachPartition { partition, .. } => {
                 let partition = catalog.resolve(partition);
                 partition::detach(catalog, &name, &partition);
             }
             kind => {
-                // Taken out while it changes, so that the catalog can be asked meanwhile.
-                let Some(mut table) = catalog.tables.remove(&name) else { continue };
-                let mut indexes = Vec::new();
-                alter_columns(catalog, &mut table, kind, origin, &mut indexes);
-                catalog.tables.insert(name.clone(), table);
-                catalog.indexes.extend(indexes);
+                let below = if alter.only { Vec::new() } else { heirs::below(catalog, &name) };
+                act(catalog, &name, kind, origin);
+                below.iter().for_each(|it| act_below(catalog, &name, it, kind, origin));
             }
         }
     }
 }
 
-pub fn alter_columns(
-    catalog: &mut Catalog,
-    table: &mut Table,
-    action: &ActionKind,
-    origin: Origin,
-    indexes: &mut Vec<(ObjectName, Index)>,
-) {
+/// What an action does to the table that it names.
+fn act(catalog: &mut Catalog, name: &ObjectName, action: &ActionKind, origin: Origin) {
+    // Taken out while it changes, so that the catalog can be asked meanwhile.
+    let Some(mut table) = catalog.tables.remove(name) else { return };
+    alter_columns(catalog, &mut table, action, origin);
+    catalog.tables.insert(name.clone(), table);
+    if let ActionKind::AddConstraint(_) | ActionKind::AddColumn { .. } = action {
+        let built = catalog.indexes.values().filter(|it| it.table == *name && it.constraint.is_some());
+        for index in built.cloned().collect::<Vec<_>>() {
+            heirs::index_on_partitions(catalog, &index, origin);
+        }
+    }
+    if let ActionKind::Inherit { parent } = action {
+        let parent = catalog.table(parent).cloned();
+        if let (Some(parent), Some(table)) = (parent, catalog.tables.get_mut(name)) {
+            heirs::constraints(table, &parent, heirs::From::Ancestor, origin);
+        }
+    }
+}
+
+/// What it does to a partition or heir of that table.
+fn act_below(catalog: &mut Catalog, top: &ObjectName, name: &ObjectName, action: &ActionKind, origin: Origin) {
+    let Some(parent) = catalog.tables.get(top).cloned() else { return };
+    let Some(table) = catalog.tables.get_mut(name) else { return };
+    let from = if table.partition_of.is_some() { heirs::From::Parent } else { heirs::From::Ancestor };
+    match action {
+        ActionKind::AddColumn { .. } => {
+            heirs::columns(table, &parent, origin);
+            heirs::constraints(table, &parent, from, origin);
+        }
+        ActionKind::AddConstraint(new) if !new.no_inherit => {
+            heirs::columns(table, &parent, origin);
+            heirs::constraints(table, &parent, from, origin);
+        }
+        ActionKind::DropColumn { .. }
+        | ActionKind::RenameColumn { .. }
+        | ActionKind::SetNotNull { .. }
+        | ActionKind::DropNotNull { .. }
+        | ActionKind::SetDefault { .. }
+        | ActionKind::DropDefault { .. }
+        | ActionKind::DropExpression { .. }
+        | ActionKind::SetType { .. }
+        | ActionKind::ValidateConstraint { .. }
+        | ActionKind::RenameConstraint { .. } => act(catalog, name, action, origin),
+        ActionKind::DropConstraint { name: constraint, .. } => {
+            let inherited = |it: &Constraint| !column::is_key(&it.kind) && it.name == constraint.name;
+            table.constraints.retain(|it| !inherited(it));
+            drop_orphans(catalog, name);
+        }
+        _ => {}
+    }
+}
+
+/// Indexes of a partition whose parent is gone go, with their constraints.
+fn drop_orphans(catalog: &mut Catalog, name: &ObjectName) {
+    let lost = |it: &Index| it.parent.as_ref().is_some_and(|parent| !catalog.indexes.contains_key(parent));
+    let gone = catalog.indexes.values().filter(|it| it.table == *name && lost(it)).cloned().collect::<Vec<_>>();
+    for index in gone {
+        catalog.indexes.remove(&index.name);
+        if let (Some(table), Some(constraint)) = (catalog.tables.get_mut(name), &index.constraint) {
+            table.constraints.retain(|it| it.name != *constraint);
+        }
+    }
+}
+
+fn alter_columns(catalog: &mut Catalog, table: &mut Table, action: &ActionKind, origin: Origin) {
     match action {
         ActionKind::AddColumn { column, if_not_exists } => {
             if table.column(&column.name).is_none() {
-                column::add_column(catalog, table, column, origin.unless(*if_not_exists), indexes);
+                column::add_column(catalog, table, column, origin.unless(*if_not_exists));
             }
         }
         ActionKind::DropColumn { column, .. } if origin.certain => column::drop_column(catalog, table, column),
-        ActionKind::AddConstraint(constraint) => {
-            constraint::add_constraint(catalog, table, constraint, origin, indexes)
-        }
-        ActionKind::DropConstraint { name, .. } => {
-            table.constraints.retain(|it| it.name != name.name);
-            let own = &table.name;
-            catalog.indexes.retain(|_, it| it.table != *own || it.constraint.as_ref() != Some(&name.name));
-        }
+        ActionKind::AddConstraint(constraint) => constraint::add_constraint(catalog, table, constraint, origin),
+        ActionKind::DropConstraint { name, .. } => constraint::drop_constraint(catalog, table, &name.name),
         ActionKind::ValidateConstraint { name } if origin.certain => {
             let mut proven = None;
             for it in table.constraints.iter_mut().filter(|it| it.name == name.name && it.enforced) {
-                it.validated = true;
-                it.validated_by = Some(origin.migration);
+                if !it.validated {
+                    it.validated = true;
+                    it.validated_by = Some(origin.migration);
+                }
                 if let ConstraintKind::NotNull { column } = &it.kind {
                     proven = Some(column.clone());
                 }
             }
             column::set_not_null(table, proven.as_slice());
         }
-        ActionKind::RenameConstraint { from, to } => {
-            for it in table.constraints.iter_mut().filter(|it| it.name == from.name) {
-                it.name.clone_from(&to.name);
-            }
-        }
+        ActionKind::RenameConstraint { from, to } => constraint::rename_constraint(catalog, table, from, to),
         ActionKind::SetLogged { logged } => table.unlogged = !logged,
         ActionKind::Inherit { parent } => table.inherits.push(catalog.resolve(parent)),
         ActionKind::NoInherit { parent } => {
@@ -164,6 +230,29 @@ pub fn alter_columns(
         ActionKind::RenameColumn { from, to } => column::rename_column(catalog, table, from, to),
         ActionKind::SetType { column, data_type, .. } if table.partial && table.column(column).is_none() => {
             table.columns.push(column::unknown_column(column, data_type, table.origin));
+        }
+        ActionKind::Toggle { words, name } if origin.certain => {
+            privilege::toggle(table, words);
+            let enabled = !words.starts_with("DISABLE");
+            let all = name.as_ref().is_none_or(|it| matches!(it.name.as_str(), "all" | "user"));
+            let of = |it: &&mut Trigger| {
+                it.table == table.name && (all || name.as_ref().is_some_and(|own| own.name == it.name))
+            };
+            if words.contains("TRIGGER") {
+                catalog.triggers.iter_mut().filter(of).for_each(|it| it.enabled = enabled);
+            }
+        }
+        ActionKind::ReplicaIdentity { identity } => {
+            table.replica_identity = match identity {
+                change::ReplicaIdentity::Default => ReplicaIdentity::Default,
+                change::ReplicaIdentity::Full => ReplicaIdentity::Full,
+                change::ReplicaIdentity::Nothing => ReplicaIdentity::Nothing,
+                change::ReplicaIdentity::Index(index) => ReplicaIdentity::Index(index.name.clone()),
+            };
+        }
+        ActionKind::StorageOptions { options, reset: false } => table.options.extend(options.iter().map(option)),
+        ActionKind::StorageOptions { options, reset: true } => {
+            table.options.retain(|name, _| !options.iter().any(|it| it.0 == *name));
         }
         action => column::alter_column(table, action, origin),
     }
@@ -175,11 +264,20 @@ pub fn rename_relation(catalog: &mut Catalog, old: &ObjectName, new: &ObjectName
     for grant in catalog.grants.iter_mut().filter(|it| it.kind == ObjectKind::Table && it.name == *old) {
         grant.name = new.clone();
     }
+    for read in catalog.views.values_mut().flat_map(|it| &mut it.reads).filter(|it| *it == old) {
+        *read = new.clone();
+    }
+    for index in catalog.indexes.values_mut().filter(|it| it.table == *old) {
+        index.table = new.clone();
+    }
     let Some(mut table) = catalog.tables.remove(old) else { return };
     table.name = new.clone();
     catalog.tables.insert(new.clone(), table);
-    for index in catalog.indexes.values_mut().filter(|it| it.table == *old) {
-        index.table = new.clone();
+    move_schema(catalog, old, new);
+    for (table, _) in catalog.sequences.values_mut().filter_map(|it| it.owned_by.as_mut()) {
+        if table == old {
+            *table = new.clone();
+        }
     }
     for trigger in catalog.triggers.iter_mut().filter(|it| it.table == *old) {
         trigger.table = new.clone();
@@ -204,4 +302,21 @@ pub fn rename_relation(catalog: &mut Catalog, old: &ObjectName, new: &ObjectName
             }
         }
     }
+}
+
+/// Indexes and owned sequences are in the schema of their table.
+fn move_schema(catalog: &mut Catalog, old: &ObjectName, new: &ObjectName) {
+    if old.schema() == new.schema() {
+        return;
+    }
+    let moved = |name: &ObjectName| in_schema(name, new.schema());
+    let indexes = catalog.indexes.extract_if(.., |_, it| it.table == *new).collect::<Vec<_>>();
+    let names = indexes.iter().map(|it| it.0.clone()).collect::<Vec<_>>();
+    catalog.indexes.extend(indexes.into_iter().map(|(name, it)| (moved(&name), Index { name: moved(&name), ..it })));
+    for parent in catalog.indexes.values_mut().filter_map(|it| it.parent.as_mut()).filter(|it| names.contains(it)) {
+        *parent = moved(parent);
+    }
+    let owned = |it: &Sequence| it.owned_by.as_ref().is_some_and(|(table, _)| table == old);
+    let sequences = catalog.sequences.extract_if(.., |_, it| owned(it)).collect::<Vec<_>>();
+    catalog.sequences.extend(sequences.into_iter().map(|(name, it)| (moved(&name), it)));
 }

@@ -14,7 +14,7 @@
 //! alter table events add constraint events_customer_id_fkey foreign key (customer_id) references customers (id) not valid;
 //! ```
 //!
-//! ```sql good also=foreign-key-without-index locks=customers:ShareRowExclusiveLock,events_1:ShareRowExclusiveLock
+//! ```sql good locks=customers:ShareRowExclusiveLock,events_1:ShareRowExclusiveLock
 //! alter table events_1 add constraint events_1_customer_id_fkey foreign key (customer_id) references customers (id) not valid;
 //! ```
 

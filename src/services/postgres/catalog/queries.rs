@@ -89,7 +89,8 @@ pub const SEQUENCES: &str = "
         and d.refclassid = 'pg_class'::regclass and d.refobjsubid > 0
       left join pg_class t on t.oid = d.refobjid left join pg_namespace tn on tn.oid = t.relnamespace
       left join pg_attribute a on a.attrelid = d.refobjid and a.attnum = d.refobjsubid
-    where c.relpersistence <> 't' and OWN and not EXTENSION(pg_class, c.oid) order by 1, 2";
+    where c.relpersistence <> 't' and d.deptype is distinct from 'i' and OWN and not EXTENSION(pg_class, c.oid)
+    order by 1, 2";
 
 pub const ROUTINES: &str = "
     select n.nspname::text, p.proname::text,
