@@ -17,11 +17,19 @@ use crate::sql::{
 
 pub fn create_view(catalog: &mut Catalog, new: &CreateView, origin: Origin) {
     let name = if new.temporary { in_schema(&new.name, TEMPORARY) } else { catalog.target(&new.name) };
-    if catalog.views.contains_key(&name) && (new.if_not_exists || new.or_replace) {
+    if catalog.views.contains_key(&name) && new.if_not_exists {
+        return;
+    }
+    if new.or_replace && catalog.views.contains_key(&name) {
+        let reads = new.reads.iter().map(|it| catalog.resolve(it)).collect::<Vec<_>>();
+        if let Some(view) = catalog.views.get_mut(&name).filter(|_| origin.certain) {
+            (view.reads, view.mentions) = (reads, new.mentions.clone());
+        }
         return;
     }
     let origin = origin.unless(new.if_not_exists || new.or_replace);
-    catalog.views.insert(name, View { materialized: new.materialized, reads: Vec::new(), mentions: None, origin });
+    let reads = new.reads.iter().map(|it| catalog.resolve(it)).collect();
+    catalog.views.insert(name, View { materialized: new.materialized, reads, mentions: new.mentions.clone(), origin });
 }
 
 /// `OR REPLACE` may replace a definition or add an overload; which one its arguments say, and those are not

@@ -83,6 +83,9 @@ const PATTERNS: &[(&str, &str)] = &[
     ("a Shopify token", r"\bshp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}\b"),
     ("an Azure storage key", r"\bAccountKey=(?<secret>[A-Za-z0-9+/=]{40,})"),
     ("a signed token (JWT)", r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}"),
+    ("a bearer token", r"(?i)\bbearer\s+(?<secret>[A-Za-z0-9_.~+/=-]{20,})"),
+    ("a password", r#"(?i)\bauthorization["']?\s*[:,=]\s*["']?basic\s+(?<secret>[A-Za-z0-9+/]{12,}={0,2})"#),
+    ("a password", r"(?i)\bcrypt\s*\(\s*(?:E|U&)?'(?<secret>(?:[^']|'')+)'"),
     (
         "a secret",
         r#"(?i)\b(?:api[_-]?key|secret[_-]?key|client[_-]?secret|jwt[_-]?secret|access[_-]?token|auth[_-]?token)["']?\s*(?:=>|:=|=|:|,|\bto\b)\s*["'](?<secret>[A-Za-z0-9_+/=.-]{20,})["']"#,
@@ -168,6 +171,9 @@ mod tests {
             glued(&["-- na", "pi_", letters]),
             glued(&["-- prod:", "happy-animal-123|", letters]),
             glued(&["-- -----BEGIN RSA PRIVATE", " KEY-----\n-- abc\n-- -----END RSA PRIVATE", " KEY-----"]),
+            glued(&["select net.http_post(headers := '{\"Authorization\": \"Bea", "rer ", letters, "\"}')"]),
+            glued(&["-- curl -H 'Authorization: Ba", "sic ", letters, "'"]),
+            "insert into users (name, hash) values ('a', crypt('correct-horse', gen_salt('bf')))".to_owned(),
             glued(&["select set_config('app.jwt_secret', '", letters, "', false)"]),
         ];
         for text in found {
@@ -182,6 +188,9 @@ mod tests {
             "create table users (password text not null, password_hash text default '')",
             "update users set password = crypt('x', gen_salt('bf')) where password = $1",
             "alter role r password null",
+            "update users set password = crypt(new_password, gen_salt('bf'))",
+            "-- the bearer of this token",
+            "-- Authorization: Bearer <token>",
             "alter role r password '<password>'",
             "-- napi_xxxxxxxxxxxxxxxxxxxxxxxxxxxx",
             "comment on column users.password is 'hashed'",

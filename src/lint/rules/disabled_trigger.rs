@@ -69,7 +69,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     let Some((alter, actions)) = actions::on_existing_table(context, statement) else { return Vec::new() };
     let mut problems = Vec::new();
     for action in actions {
-        let Some((what, name)) = toggled(context, action, "DISABLE") else { continue };
+        let Some((what, name)) = toggled(action, "DISABLE") else { continue };
         let (table, all) = (&alter.table, name == "all");
         let undone = context.transaction.is_some() && enabled_again(context, table, &name);
         let says = match (all, undone) {
@@ -92,23 +92,22 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     problems
 }
 
-/// What kind of thing the action enables or disables, and its name in lower case.
-fn toggled(context: &Context, action: &TableAction, verb: &str) -> Option<(&'static str, String)> {
-    let ActionKind::Toggle { words, .. } = &action.kind else { return None };
+/// What kind of thing the action enables or disables, and its name.
+fn toggled(action: &TableAction, verb: &str) -> Option<(&'static str, String)> {
+    let ActionKind::Toggle { words, name } = &action.kind else { return None };
     let what = match words.strip_prefix(verb)?.rsplit(' ').next()? {
         "TRIGGER" => "the trigger",
         "RULE" => "the rule",
         _ => return None,
     };
-    let name = context.written(action.span).rsplit(char::is_whitespace).next().unwrap_or_default();
-    Some((what, name.to_lowercase()))
+    Some((what, name.as_ref().map(|it| it.name.clone()).unwrap_or_default()))
 }
 
 fn enabled_again(context: &Context, table: &ObjectName, name: &str) -> bool {
     let table = context.catalog.resolve(table);
     context.later().iter().any(|it| match &it.change {
         Change::AlterTable(alter) if context.catalog.resolve(&alter.table) == table => {
-            let mut enabled = alter.actions.iter().filter_map(|action| toggled(context, action, "ENABLE"));
+            let mut enabled = alter.actions.iter().filter_map(|action| toggled(action, "ENABLE"));
             enabled.any(|(_, it)| it == name || it == "all" || (it == "user" && name != "all"))
         }
         _ => false,

@@ -6,6 +6,7 @@
 //! ```sql setup
 //! create table orders (id bigint primary key, owner text);
 //! create policy own_orders on orders using (owner = current_user);
+//! alter table orders enable row level security;
 //! ```
 //!
 //! ```sql bad locks=orders:AccessExclusiveLock

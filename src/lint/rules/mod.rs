@@ -3,9 +3,12 @@
 pub mod autovacuum_off;
 pub mod awkward_type;
 pub mod bounded_delete;
+pub mod cascading_foreign_key;
 pub mod changed_inheritance;
+pub mod changed_owner;
 pub mod check_without_not_valid;
 pub mod column_twice;
+pub mod column_used_by_view;
 pub mod concurrently_if_not_exists;
 pub mod constrained_domain_column;
 pub mod constraint_building_index;
@@ -61,6 +64,7 @@ pub mod long_lock_timeout;
 pub mod long_name;
 pub mod lost_replica_identity;
 pub mod missing_down;
+pub mod missing_grant;
 pub mod missing_header;
 pub mod missing_lock_timeout;
 pub mod mixed_case_name;
@@ -70,6 +74,7 @@ pub mod narrow_foreign_key;
 pub mod narrowed_check;
 pub mod narrowed_type;
 pub mod never_validated;
+pub mod new_restriction;
 pub mod newer_postgres;
 pub mod not_null_column_without_default;
 pub mod not_valid_on_partitioned_table;
@@ -78,6 +83,8 @@ pub mod outside_transaction;
 pub mod own_transaction;
 pub mod partition_scan;
 pub mod placeholder;
+pub mod policy_without_condition;
+pub mod policy_without_row_security;
 pub mod psql_command;
 pub mod redundant_index;
 pub mod refresh_without_concurrently;
@@ -86,15 +93,21 @@ pub mod renamed_column;
 pub mod renamed_enum_value;
 pub mod renamed_object;
 pub mod required_new_column;
+pub mod revoked_privilege;
+pub mod row_security_without_policy;
+pub mod rule_or_event_trigger;
 pub mod scan_under_lock;
 pub mod schema_change_in_data_migration;
 pub mod security_definer_without_search_path;
+pub mod sequence_values;
 pub mod server_change;
 pub mod set_not_null;
 pub mod set_null_on_not_null_column;
 pub mod short_statement_timeout;
 pub mod stored_generated_column;
+pub mod superuser_statement;
 pub mod table_without_primary_key;
+pub mod table_without_row_security;
 pub mod time_zone_type_change;
 pub mod truncate_table;
 pub mod type_change;
@@ -110,10 +123,12 @@ pub mod unread_statement;
 pub mod unsupported_concurrently;
 pub mod update_outside_config_tables;
 pub mod useless_waiver;
+pub mod view_around_row_security;
 pub mod volatile_check;
 pub mod volatile_default;
 pub mod waiver_of_unknown_rule;
 pub mod waiver_without_reason;
+pub mod wide_grant;
 pub mod wide_index;
 
 use super::Rule;
@@ -127,9 +142,12 @@ pub static ALL: &[&Rule] = &[
     &autovacuum_off::RULE,
     &awkward_type::RULE,
     &bounded_delete::RULE,
+    &cascading_foreign_key::RULE,
     &changed_inheritance::RULE,
+    &changed_owner::RULE,
     &check_without_not_valid::RULE,
     &column_twice::RULE,
+    &column_used_by_view::RULE,
     &concurrently_if_not_exists::RULE,
     &constrained_domain_column::RULE,
     &constraint_building_index::RULE,
@@ -185,6 +203,7 @@ pub static ALL: &[&Rule] = &[
     &long_name::RULE,
     &lost_replica_identity::RULE,
     &missing_down::RULE,
+    &missing_grant::RULE,
     &missing_header::RULE,
     &missing_lock_timeout::RULE,
     &mixed_case_name::RULE,
@@ -194,6 +213,7 @@ pub static ALL: &[&Rule] = &[
     &narrowed_check::RULE,
     &narrowed_type::RULE,
     &never_validated::RULE,
+    &new_restriction::RULE,
     &newer_postgres::RULE,
     &not_null_column_without_default::RULE,
     &not_valid_on_partitioned_table::RULE,
@@ -202,6 +222,8 @@ pub static ALL: &[&Rule] = &[
     &own_transaction::RULE,
     &partition_scan::RULE,
     &placeholder::RULE,
+    &policy_without_condition::RULE,
+    &policy_without_row_security::RULE,
     &psql_command::RULE,
     &redundant_index::RULE,
     &refresh_without_concurrently::RULE,
@@ -210,15 +232,21 @@ pub static ALL: &[&Rule] = &[
     &renamed_enum_value::RULE,
     &renamed_object::RULE,
     &required_new_column::RULE,
+    &revoked_privilege::RULE,
+    &row_security_without_policy::RULE,
+    &rule_or_event_trigger::RULE,
     &scan_under_lock::RULE,
     &schema_change_in_data_migration::RULE,
     &security_definer_without_search_path::RULE,
+    &sequence_values::RULE,
     &server_change::RULE,
     &set_not_null::RULE,
     &set_null_on_not_null_column::RULE,
     &short_statement_timeout::RULE,
     &stored_generated_column::RULE,
+    &superuser_statement::RULE,
     &table_without_primary_key::RULE,
+    &table_without_row_security::RULE,
     &time_zone_type_change::RULE,
     &truncate_table::RULE,
     &type_change::RULE,
@@ -234,10 +262,12 @@ pub static ALL: &[&Rule] = &[
     &unsupported_concurrently::RULE,
     &update_outside_config_tables::RULE,
     &useless_waiver::RULE,
+    &view_around_row_security::RULE,
     &volatile_check::RULE,
     &volatile_default::RULE,
     &waiver_of_unknown_rule::RULE,
     &waiver_without_reason::RULE,
+    &wide_grant::RULE,
     &wide_index::RULE,
 ];
 

@@ -55,7 +55,13 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     };
     let problem = Problem::at(statement.span);
     match statement.place {
-        Place::Top if is_wrapping(context, transaction) || !is_cut(context) => Vec::new(),
+        Place::Top if is_wrapping(context, transaction) => Vec::new(),
+        Place::Top if transaction == Transaction::Begin && !ends(context) => vec![
+            problem
+                .says("nothing ends this transaction: all of it is taken back when the migration is over")
+                .help("leave it out: the runner puts the migration into one transaction"),
+        ],
+        Place::Top if !is_cut(context) => Vec::new(),
         Place::Top => vec![
             problem
                 .says("this cuts the migration in two: when the rest fails, what came before it stays")
@@ -74,6 +80,16 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
 fn is_cut(context: &Context) -> bool {
     let sent = context.migration.sent(context.index).0;
     context.migration.layout.tool == Tool::Liftlock || matches!(sent, Sent::InTransaction | Sent::InSharedTransaction)
+}
+
+/// Does a later statement commit what this one begins, or take it back?
+fn ends(context: &Context) -> bool {
+    context.later().iter().any(|it| {
+        matches!(
+            it.change,
+            Change::Transaction(Transaction::Commit | Transaction::Rollback | Transaction::PrepareTransaction)
+        )
+    })
 }
 
 /// The `BEGIN` of the first line or the `COMMIT` of the last, when the other is there as well.

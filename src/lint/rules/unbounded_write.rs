@@ -1,6 +1,6 @@
-//! A write to every row locks every row until the migration ends.
+//! A write to every row overwrites every row, and keeps them all locked until the migration ends.
 //!
-//! Whoever wants to change one of them waits. The table doubles in size, replicas fall behind, and how long it
+//! What was there is gone. Reads go on, but whoever wants to change a row waits. The table doubles in size, replicas fall behind, and how long it
 //! takes only production knows. Write in batches, each its own transaction, in a promotion of type
 //! `data_migration`. In a `schema_safe` promotion that also goes for configuration tables, and for `INSERT …
 //! SELECT`, whose rows nobody has counted.
@@ -49,7 +49,7 @@ use crate::{
 
 pub static RULE: Rule = Rule {
     name: "unbounded-write",
-    harm: Harm::Blocks,
+    harm: Harm::Loses,
     severity: Severities::ERROR,
     waivable: Waivable::WithReasonOrHotfix,
     source: include_str!("unbounded_write.rs"),
@@ -60,7 +60,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     let schema_safe = context.promotion == Some(PromotionType::SchemaSafe);
     let (table, message) = match &statement.change {
         Change::Update(update) if update.filter == Filter::None => {
-            (&update.table, format!("every row of `{}` is written and stays locked until the end", update.table))
+            (&update.table, format!("every row of `{}` is overwritten, and stays locked until the end", update.table))
         }
         Change::Insert(insert) if insert.source == InsertSource::Query && schema_safe => {
             (&insert.table, format!("writes as many rows to `{}` as the query finds", insert.table))

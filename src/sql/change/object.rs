@@ -114,6 +114,8 @@ pub struct CreateView {
     pub options: Options,
     /// `WITH NO DATA` of a materialized view.
     pub without_data: bool,
+    /// Words of its query that may be columns, folded; `None` where `*` takes them all.
+    pub mentions: Option<Vec<String>>,
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -296,6 +296,7 @@ fn view(mut cursor: Cursor<'_>, before: Before, materialized: bool) -> Result<Re
         return Err(cursor.expected("a query"));
     }
     let Before { or_replace, temporary, .. } = before;
+    let mentions = mentions(cursor);
     let change = Change::CreateView(CreateView {
         name,
         or_replace,
@@ -308,9 +309,28 @@ fn view(mut cursor: Cursor<'_>, before: Before, materialized: bool) -> Result<Re
         names: operand::expression(cursor).names,
         options,
         without_data: materialized && ends_without_data(cursor),
+        mentions,
     });
     // A materialized view calls them now, a view when it is read: nobody waits long for that.
     Ok(Reading { change, inner: query::called_within(cursor).into_iter().collect() })
+}
+
+/// Names in a query, `None` when it takes all columns of something.
+fn mentions(cursor: Cursor<'_>) -> Option<Vec<String>> {
+    let mut found = Vec::new();
+    for at in cursor.at..cursor.end {
+        let mut here = cursor.range(at, cursor.end);
+        let before = cursor.range(at.saturating_sub(1).max(cursor.at), at);
+        if here.is_symbol(0, "*") && (before.is_one_of(0, &["SELECT", "ALL", "DISTINCT"]) || before.is_symbol(0, ".")) {
+            return None;
+        }
+        if let Ok(Some(name)) = here.try_ident()
+            && !found.contains(&name.name)
+        {
+            found.push(name.name);
+        }
+    }
+    Some(found)
 }
 
 fn create_type(mut cursor: Cursor<'_>) -> Result<Reading> {
