@@ -56,7 +56,8 @@ pub fn amend(
             None => return refused("its file has transactions or settings of its own: split it first"),
         }
     };
-    if !(parts.others.is_empty() && parts.rest.is_none()) && !is_plain(layout.tool) {
+    let makes_files = parts.rest.is_some() || !parts.others.is_empty();
+    if makes_files && !is_plain(layout.tool) {
         return Err(Refused(format!(
             "a new migration of {} is more than a file of SQL: make it with that tool, `--format json` has the SQL",
             layout.tool.title()
