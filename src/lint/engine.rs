@@ -1,5 +1,7 @@
 //! The walk over all statements that run, and what becomes of each problem.
 
+mod directives;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -10,17 +12,16 @@ use crate::{
     config::{PostgresMajor, ProfileName, PromotionType, RuleLevels},
     migration::{Migration, sending::Sent},
     report::{Columns, Explanation, Finding, Harm, Validation, fingerprint},
-    sql::{
-        Change, Directive, DirectiveKind, LineIndex, Place, Span, Statement, change::Transaction, names::ObjectName,
-    },
+    sql::{Change, LineIndex, Place, Span, Statement, change::Transaction, names::ObjectName},
 };
 
+use self::directives::concealed;
 use super::{
     Context, Conventions, OpenTransaction, OpenedBy, Problem, Remedy, Request, Rule,
-    directives::{all_directives, astray},
+    directives::all_directives,
     evidence, fixes, header, levels,
     path::{Around, Path, Way},
-    rule::{Check, DirectiveUse, Verdict, Waivable},
+    rule::{Check, Verdict},
     rules,
     timeline::{self, Held, Orders, Step, Timeline},
     weight,
@@ -454,58 +455,8 @@ impl<'a> Engine<'a> {
             reason: problem.message,
         });
     }
-
-    fn judge_directives(&mut self, visit: &mut Visit, directives: &[&Directive]) {
-        let astray = astray(visit.migration);
-        for directive in directives.iter().copied().chain(&astray) {
-            let name = match &directive.kind {
-                DirectiveKind::Allow { rule, .. } => rule.as_str(),
-                DirectiveKind::Safe | DirectiveKind::Unknown { .. } => "",
-            };
-            let used = DirectiveUse {
-                directive,
-                rule: rules::find(name),
-                findings: visit.uses.get(&directive.span).copied().unwrap_or_default(),
-            };
-            for rule in rules::ALL {
-                if let Check::Directive(check) = rule.check {
-                    let problems = check(&used).into_iter().collect();
-                    self.record(visit, rule, problems, Path { directives: &[], around: Around::Nothing });
-                }
-            }
-        }
-    }
-}
-
-impl Visit<'_> {
-    /// The reason of the directive that waives a finding of this rule, when one does. Each directive that names
-    /// the rule counts the finding, also when it cannot waive it: then what is said is why it cannot.
-    fn waive(&mut self, rule: &Rule, directives: &[&Directive]) -> Option<String> {
-        let mut waived = None;
-        for directive in directives {
-            let DirectiveKind::Allow { rule: name, reason } = &directive.kind else { continue };
-            if name == rule.name {
-                *self.uses.entry(directive.span).or_default() += 1;
-                if rule.waivable != Waivable::Never && !reason.is_empty() {
-                    waived = Some(reason.clone());
-                }
-            }
-        }
-        waived
-    }
 }
 
 fn rolls_back(statement: &Statement) -> bool {
     matches!(statement.change, Change::Transaction(Transaction::Rollback | Transaction::RollbackTo))
-}
-
-/// The text with the given parts masked, byte for byte, so that all places stay.
-fn concealed(text: &str, parts: &[Span]) -> String {
-    let hidden = |at: usize| parts.iter().any(|part| part.start <= at && at < part.end);
-    if parts.is_empty() {
-        return text.to_owned();
-    }
-    let masked = text.bytes().enumerate();
-    let bytes = masked.map(|(at, byte)| if hidden(at) && byte != b'\n' { b'*' } else { byte }).collect();
-    String::from_utf8(bytes).unwrap_or_default()
 }
