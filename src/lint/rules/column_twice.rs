@@ -38,17 +38,17 @@ pub static RULE: Rule = Rule {
     check: Check::Statement(check),
 };
 
-fn check(_context: &Context, statement: &Statement) -> Vec<Problem> {
+fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     let problem = |(span, column, place): (Span, &Ident, &str)| {
         Problem::at(span)
             .says(format!("`{column}` stands twice {place}, so this fails when it runs"))
             .help("leave one of them out")
     };
-    lists(statement).into_iter().filter_map(repeated).map(problem).collect()
+    lists(context, statement).into_iter().filter_map(repeated).map(problem).collect()
 }
 
 /// Each list of columns of which none may stand twice, and what it is.
-fn lists(statement: &Statement) -> Vec<(Vec<&Ident>, &'static str)> {
+fn lists<'s>(context: &Context, statement: &'s Statement) -> Vec<(Vec<&'s Ident>, &'static str)> {
     let mut lists = vec![(added::columns(statement).iter().map(|(_, it)| &it.name).collect(), "among the columns")];
     lists.extend(added::keys(statement).into_iter().map(|it| (it.columns, "in the key")));
     if let Change::AlterTable(alter) = &statement.change {
@@ -61,7 +61,10 @@ fn lists(statement: &Statement) -> Vec<(Vec<&Ident>, &'static str)> {
         }
     }
     if let Change::Insert(insert) = &statement.change {
-        lists.push((insert.columns.iter().collect(), "among the columns"));
+        // Of an array and a composite each part may be given: `tags[1], tags[2]`.
+        let behind = |it: &Ident| context.migration.text.get(it.span.end..).unwrap_or_default().trim_start();
+        let whole = insert.columns.iter().filter(|it| !behind(it).starts_with(['[', '.']));
+        lists.push((whole.collect(), "among the columns"));
     }
     lists
 }

@@ -30,7 +30,7 @@ use crate::{
 
 pub static RULE: Rule = Rule {
     name: "foreign-key-without-index",
-    harm: Harm::Blocks,
+    harm: Harm::Breaks,
     severity: Severities::NOTICE,
     waivable: Waivable::WithReasonOrHotfix,
     source: include_str!("foreign_key_without_index.rs"),

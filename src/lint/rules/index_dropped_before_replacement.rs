@@ -26,7 +26,7 @@ use crate::{
 
 pub static RULE: Rule = Rule {
     name: "index-dropped-before-replacement",
-    harm: Harm::Blocks,
+    harm: Harm::Breaks,
     severity: Severities::NOTICE,
     waivable: Waivable::WithReasonOrHotfix,
     source: include_str!("index_dropped_before_replacement.rs"),
