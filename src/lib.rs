@@ -45,6 +45,8 @@
 //!   holds them to the command line, `tests/it/action_*.rs` run the workflows that `liftlock init --github` writes.
 //! * Another restore point provider, mirror or webhook: beside those in `services/`; it must pass the
 //!   contract test in `tests/it/{branches,mirror,webhook}.rs`.
+//! * What must hold for any text: `sql/tests/properties.rs` and `lint/tests.rs` in each build, `cargo fuzz` (`fuzz/`)
+//!   for hours.
 //!
 //! # Invariants
 //!

@@ -3,6 +3,11 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
+use liftlock::{
+    lint::{self, fixes::amend},
+    migration, sql,
+};
+
 /// A source file: its path below the project, with `/`, and its text.
 struct Source {
     path: String,
@@ -106,6 +111,7 @@ const TOP: &[&str] = &[
     ".pre-commit-hooks.yaml",
     ".ci",
     "benches",
+    "fuzz",
     "rustfmt.toml",
     "clippy.toml",
     ".git",
@@ -431,7 +437,7 @@ fn files_say_what_they_are_for_and_stay_readable() {
         complains(ill_formed, path, text, expected);
     }
     let mut all = code();
-    all.extend(sources(&["tests", "benches"]).into_iter().filter(|it| it.path.ends_with(".rs")));
+    all.extend(sources(&["tests", "benches", "fuzz/fuzz_targets"]).into_iter().filter(|it| it.path.ends_with(".rs")));
     check(&ill_formed(&all));
     let gone = LONG_FILES
         .iter()
@@ -448,6 +454,8 @@ fn no_registry_is_named_in_the_sources() {
         "src",
         "tests",
         "benches",
+        "fuzz/fuzz_targets",
+        "fuzz/Cargo.toml",
         "fixtures",
         ".ci",
         ".github",
@@ -470,6 +478,30 @@ fn every_rule_is_in_the_list() {
         .collect();
     assert!(!rules.is_empty());
     check(&unregistered(&rules, &fs::read_to_string(project().join("src/lint/rules/mod.rs")).unwrap()));
+}
+
+/// `cargo fuzz` finds its targets by the manifest, and nothing else builds them: each file is listed, each listed file
+/// is there, and what it calls has that name.
+#[test]
+fn fuzz_targets_are_listed_and_call_what_there_is() {
+    let manifest = fs::read_to_string(project().join("fuzz/Cargo.toml")).unwrap();
+    assert!(manifest.contains("[workspace]") && manifest.contains("cargo-fuzz = true"), "{manifest}");
+    let listed: Vec<&str> =
+        manifest.lines().filter_map(|line| line.strip_prefix("path = \"")?.strip_suffix('"')).collect();
+    let targets = sources(&["fuzz/fuzz_targets"]);
+    let found: Vec<&str> = targets.iter().filter_map(|it| it.path.strip_prefix("fuzz/")).collect();
+    assert_eq!(BTreeSet::from_iter(listed), BTreeSet::from_iter(found));
+    // Named here as they are named there, so that a new name breaks the build.
+    let _ = (sql::read, lint::lint, amend::amend, migration::read);
+    for (target, calls) in
+        [("read", &["sql::read(text)"][..]), ("lint", &["lint(&Request", "amend::amend(&files", "migration::read)"])]
+    {
+        let path = format!("fuzz/fuzz_targets/{target}.rs");
+        let text = &targets.iter().find(|it| it.path == path).expect("it is listed").text;
+        for call in calls.iter().chain(&["fuzz_target!(", "#![no_main]"]) {
+            assert!(text.contains(call), "{path} calls no `{call}`");
+        }
+    }
 }
 
 #[test]
