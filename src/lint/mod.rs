@@ -21,6 +21,8 @@ mod profile;
 mod remedy;
 mod rule;
 pub mod rules;
+#[cfg(test)]
+mod tests;
 pub mod timeline;
 pub mod timeouts;
 pub mod types;
