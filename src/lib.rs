@@ -17,7 +17,8 @@
 //!
 //! * [`sql`] text → [`sql::Statement`]s, each with a [`sql::Change`]. Total: never fails, loses nothing. Two readers
 //!   look at each statement, our recogniser and sqlparser; where they disagree it is [`sql::Change::Unread`].
-//! * [`catalog`] what the history of changes has built, and what the release that is judged adds to it.
+//! * [`catalog`] what the history of changes has built, and what the release that is judged adds to it; or what a
+//!   database holds: [`catalog::snapshot`] is the file of `liftlock snapshot`, and what `validate --live` reads.
 //! * [`migration`] files → ordered migrations with ids and checksums, whatever tool's layout they lie in; which of
 //!   them a database lacks; the template of `new`.
 //! * [`lint`] history + release + profile → findings. One rule is one file; its docs are its tests.
@@ -38,6 +39,8 @@
 //!
 //! * A rule: `lint/rules/<name>.rs`, and its line in `lint/rules/mod.rs`. Tests over the list do the rest.
 //! * A statement: `sql/change.rs`, `sql/recognise/`, `sql/shape.rs`; `catalog/replay/` when it builds something.
+//! * What a database is asked: `services/postgres/catalog.rs` reads it, `catalog/snapshot.rs` is its versioned form
+//!   (new fields have defaults), `catalog/snapshot/base.rs` makes a catalog and measures of it.
 //! * A format of findings: `report/<name>.rs`, and its line in `commands/formats.rs`.
 //! * A command: `cli.rs`, `commands/<name>.rs`. A gate: `promote/gates.rs`. A step: `promote/plan.rs` and
 //!   `promote/perform.rs`, where it must recognise its own work after a kill.

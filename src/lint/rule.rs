@@ -202,6 +202,7 @@ pub struct Docs {
 ///
 /// Words after it, all optional: `name=…` the migration's name, `type=…` the promotion type, `config=…` the
 /// configuration's tables, `layout=…` the tool that applies it, `followed` when another migration comes after it,
+/// `open=application:seconds:table` a transaction that holds a lock in the database that was read,
 /// `also=…` rules that have something to say, too, `whole` when the block is the whole file (otherwise tests put a
 /// header above it);
 /// what real Postgres must say: `locks=table:ShareLock,…` the strongest lock on relations of the setup,

@@ -12,7 +12,7 @@ use crate::sql::{
 
 /// Adds a column and what stands behind it: `PRIMARY KEY`, `UNIQUE`, `CHECK`, `REFERENCES`.
 pub fn add_column(catalog: &mut Catalog, table: &mut Table, new: &NewColumn, origin: Origin) {
-    let sequence = new.is_serial().then(|| serial(catalog, table, &new.name, origin));
+    let sequence = new.is_serial().then(|| serial(catalog, table, new, origin));
     table.columns.push(Column {
         name: new.name.name.clone(),
         data_type: new.data_type.clone(),
@@ -53,12 +53,14 @@ pub fn define(catalog: &mut Catalog, table: &mut Table, new: &NewColumn, origin:
 }
 
 /// The sequence behind a `serial` column, and the default that takes its numbers.
-fn serial(catalog: &mut Catalog, table: &Table, column: &Ident, origin: Origin) -> Expression {
+fn serial(catalog: &mut Catalog, table: &Table, new: &NewColumn, origin: Origin) -> Expression {
+    let column = &new.name;
+    let data_type = Some(data_type::read(&new.data_type).name);
     let name = naming::of_relation(catalog, table, std::slice::from_ref(&column.name), "seq");
     let full = plain_beside(&table.name, &Ident { name, span: column.span });
     let text = format!("nextval('{full}'::regclass)");
     let owned_by = Some((table.name.clone(), column.name.clone()));
-    catalog.sequences.insert(full, Sequence { owned_by, data_type: None, origin });
+    catalog.sequences.insert(full, Sequence { owned_by, data_type, origin });
     let nextval = ObjectName::of(Ident { name: "nextval".to_owned(), span: column.span });
     Expression { span: column.span, text, calls: vec![nextval], ..Expression::default() }
 }

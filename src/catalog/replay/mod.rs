@@ -10,6 +10,7 @@ mod partition;
 mod privilege;
 mod removal;
 mod table;
+mod view;
 
 use super::{Catalog, Origin, Sequence, Trigger, in_schema};
 use crate::sql::{
@@ -27,7 +28,7 @@ pub fn replay(catalog: &mut Catalog, statement: &Statement, origin: Origin) {
         Change::CreateIndex(index) => index::create_index(catalog, index, origin),
         Change::AlterObject(alter) => object::alter_object(catalog, alter, origin),
         Change::Drop(drop) => removal::drop_objects(catalog, drop, origin),
-        Change::CreateView(view) => object::create_view(catalog, view, origin),
+        Change::CreateView(view) => view::create_view(catalog, view, origin),
         Change::CreateType(new) => object::create_type(catalog, new, origin),
         Change::CreateRoutine(routine) => object::create_routine(catalog, routine, &statement.inner, origin),
         Change::CreateTrigger { name, table, routine, .. } => {
@@ -36,12 +37,12 @@ pub fn replay(catalog: &mut Catalog, statement: &Statement, origin: Origin) {
             let routine = routine.as_ref().map(|it| catalog.resolve(it));
             catalog.triggers.push(Trigger { name: name.name.clone(), table, routine, enabled: true, origin });
         }
-        Change::CreateSequence { name, if_not_exists, .. } => {
+        Change::CreateSequence { name, if_not_exists, options, .. } => {
             let name = catalog.target(name);
             if !(*if_not_exists && catalog.sequences.contains_key(&name)) {
-                catalog
-                    .sequences
-                    .insert(name, Sequence { owned_by: None, data_type: None, origin: origin.unless(*if_not_exists) });
+                let new = Sequence { owned_by: None, data_type: None, origin: origin.unless(*if_not_exists) };
+                catalog.sequences.insert(name.clone(), new);
+                object::alter_sequence(catalog, &name, options);
             }
         }
         Change::CreateSchema { name: Some(name), if_not_exists } => {

@@ -1,52 +1,107 @@
-//! Views, types, routines, rules; and `ALTER` of anything but a table.
+//! Types, routines, rules; and `ALTER` of anything but a table.
 
 use std::sync::Arc;
 
 use super::{
-    super::{Catalog, Constraint, Origin, Routine, TEMPORARY, Trigger, Type, View, in_schema},
+    super::{Catalog, Constraint, Origin, Routine, Trigger, Type, in_schema},
     index, plain_beside, table,
 };
 use crate::sql::{
     Place, Statement,
     change::{
-        AlterObject, Constraint as NewConstraint, ConstraintKind, CreateRoutine, CreateType, CreateView, ObjectAction,
-        ObjectKind, TypeKind, Volatility,
+        AlterObject, Constraint as NewConstraint, ConstraintKind, CreateRoutine, CreateType, ObjectAction, ObjectKind,
+        OwnedBy, SequenceOptions, TypeKind, Volatility,
     },
-    names::ObjectName,
+    data_type::{self, DataType},
+    names::{Ident, ObjectName},
 };
 
-pub fn create_view(catalog: &mut Catalog, new: &CreateView, origin: Origin) {
-    let name = if new.temporary { in_schema(&new.name, TEMPORARY) } else { catalog.target(&new.name) };
-    if catalog.views.contains_key(&name) && new.if_not_exists {
-        return;
-    }
-    if new.or_replace && catalog.views.contains_key(&name) {
-        let reads = new.reads.iter().map(|it| catalog.resolve(it)).collect::<Vec<_>>();
-        if let Some(view) = catalog.views.get_mut(&name).filter(|_| origin.certain) {
-            (view.reads, view.mentions) = (reads, new.mentions.clone());
-        }
-        return;
-    }
-    let origin = origin.unless(new.if_not_exists || new.or_replace);
-    let reads = new.reads.iter().map(|it| catalog.resolve(it)).collect();
-    catalog.views.insert(name, View { materialized: new.materialized, reads, mentions: new.mentions.clone(), origin });
-}
-
-/// `OR REPLACE` may replace a definition or add an overload; which one its arguments say, and those are not
-/// kept. All definitions stay until a `DROP`, so that a call never runs something unseen.
+/// `OR REPLACE` replaces the definition with the same types of arguments, where those compare; else it adds an
+/// overload, so that a call never runs something unseen.
 pub fn create_routine(catalog: &mut Catalog, new: &CreateRoutine, inner: &[Statement], origin: Origin) {
     let name = catalog.target(&new.name);
     let body = inner.iter().filter(|it| matches!(it.place, Place::Routine(_))).cloned().collect::<Vec<_>>();
-    let routine = Routine {
+    let counting = new.arguments.iter().filter(|it| it.mode != "OUT");
+    let arguments = counting.map(|it| bare_type(&it.data_type)).collect::<Vec<_>>();
+    let overloads = catalog.routines.entry(name).or_default();
+    let replaced = overloads.iter().position(|it| it.arguments.as_ref() == Some(&arguments) && origin.certain);
+    let replaced = replaced.filter(|_| new.or_replace).map(|at| overloads.remove(at).origin);
+    overloads.push(Routine {
         kind: new.kind,
-        arguments: None,
+        arguments: Some(arguments),
         volatility: new.volatility,
         language: new.body.language.clone(),
         body: Arc::from(body),
         inlined: new.body.expression && new.body.language == "sql" && !new.security_definer && new.sets.is_empty(),
-        origin: origin.unless(new.or_replace),
+        origin: replaced.unwrap_or(origin.unless(new.or_replace)),
+    });
+}
+
+/// A type without its modifiers, which Postgres drops of arguments.
+fn bare_type(written: &str) -> String {
+    DataType { modifiers: None, ..data_type::read(written) }.to_string()
+}
+
+/// The overload that the arguments of a `DROP` name; all of them when it names none. What does not compare stays.
+pub fn drop_routine(catalog: &mut Catalog, name: &ObjectName, arguments: Option<&str>) {
+    let Some(overloads) = catalog.routines.get_mut(name) else { return };
+    match arguments {
+        Some(text) if overloads.len() > 1 => overloads.retain(|it| !takes(it, text)),
+        _ => overloads.clear(),
+    }
+    if overloads.is_empty() {
+        catalog.routines.remove(name);
+    }
+}
+
+/// `integer, text`, or with names and modes: `in a integer, b text`.
+fn takes(routine: &Routine, text: &str) -> bool {
+    let Some(own) = &routine.arguments else { return false };
+    let mut depth = 0_usize;
+    let parts = text.split(|it: char| {
+        match it {
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        it == ',' && depth == 0
+    });
+    let parts = parts.map(str::trim).filter(|it| !it.is_empty() && !starts_with_word(it, "out")).collect::<Vec<_>>();
+    let is_of = |written: &str, own: &String| {
+        let mode = ["inout", "in", "variadic"].into_iter().find(|it| starts_with_word(written, it));
+        let written = mode.map_or(written, |it| written[it.len()..].trim());
+        let unnamed = written.split_once(char::is_whitespace).map(|it| it.1);
+        bare_type(&written.to_lowercase()) == *own || unnamed.is_some_and(|it| bare_type(&it.to_lowercase()) == *own)
     };
-    catalog.routines.entry(name).or_default().push(routine);
+    parts.len() == own.len() && parts.iter().zip(own).all(|(written, own)| is_of(written, own))
+}
+
+fn starts_with_word(text: &str, word: &str) -> bool {
+    let found = text.get(..word.len()).is_some_and(|it| it.eq_ignore_ascii_case(word));
+    found && text[word.len()..].starts_with(char::is_whitespace)
+}
+
+/// What `CREATE SEQUENCE` and `ALTER SEQUENCE` say of its type and its owner.
+pub fn alter_sequence(catalog: &mut Catalog, name: &ObjectName, options: &SequenceOptions) {
+    let owned_by = match &options.owned_by {
+        Some(OwnedBy::Column(path)) => column_at(catalog, path).map(Some),
+        Some(OwnedBy::No) => Some(None),
+        None => None,
+    };
+    let Some(sequence) = catalog.sequences.get_mut(name) else { return };
+    if let Some(owned_by) = owned_by {
+        sequence.owned_by = owned_by;
+    }
+    if options.data_type.is_some() {
+        sequence.data_type.clone_from(&options.data_type);
+    }
+}
+
+/// Table and column of `table.column` or `schema.table.column`.
+fn column_at(catalog: &Catalog, path: &ObjectName) -> Option<(ObjectName, String)> {
+    let (column, table) = path.parts.split_last()?;
+    let table = ObjectName { parts: table.to_vec(), span: path.span };
+    Some((catalog.resolve(&table), column.name.clone()))
 }
 
 /// A rule is a trigger whose routine is its actions; that routine has a name that no other has.
@@ -107,7 +162,13 @@ fn constrain(catalog: &mut Catalog, name: &ObjectName, new: &NewConstraint, orig
 }
 
 pub fn alter_object(catalog: &mut Catalog, alter: &AlterObject, origin: Origin) {
+    if let (Some(on), Some(name)) = (&alter.on, &alter.name) {
+        return alter_part(catalog, &catalog.resolve(on), name.last(), alter);
+    }
     let Some(name) = alter.name.as_ref().map(|it| catalog.resolve(it)) else { return };
+    if let ObjectAction::Other { sequence: Some(options), .. } = &alter.action {
+        alter_sequence(catalog, &name, options);
+    }
     alter_type(catalog, &name, alter, origin);
     let known = catalog.types.get_mut(&name).map(|it| &mut it.kind);
     if let Some(TypeKind::Domain { constrained, default, .. }) = known {
@@ -147,14 +208,34 @@ pub fn alter_object(catalog: &mut Catalog, alter: &AlterObject, origin: Origin) 
     }
 }
 
+/// A trigger, rule or policy of a table that gets another name.
+fn alter_part(catalog: &mut Catalog, table: &ObjectName, name: &str, alter: &AlterObject) {
+    let ObjectAction::Rename { to } = &alter.action else { return };
+    if alter.kind == ObjectKind::Policy {
+        let key = |name: &Ident| (ObjectKind::Policy, ObjectName::of(name.clone()), Some(table.clone()));
+        let old = Ident { name: name.to_owned(), ..Ident::default() };
+        let kept = catalog.others.remove(&key(&old));
+        catalog.others.extend(kept.map(|it| (key(to), it)));
+        let policies = catalog.policies.iter_mut().filter(|it| it.table == *table && it.name == name);
+        policies.for_each(|it| it.name.clone_from(&to.name));
+    } else {
+        let triggers = catalog.triggers.iter_mut().filter(|it| it.table == *table && it.name == name);
+        triggers.for_each(|it| it.name.clone_from(&to.name));
+    }
+}
+
 fn alter_type(catalog: &mut Catalog, name: &ObjectName, alter: &AlterObject, origin: Origin) {
     if let ObjectAction::AddConstraint(new) = &alter.action {
         return constrain(catalog, name, new, origin);
     }
     let Some(known) = catalog.types.get_mut(name) else { return };
     match (&alter.action, &mut known.kind) {
-        (ObjectAction::AddValue { value, .. }, TypeKind::Enum { values }) if !values.contains(value) => {
-            values.push(value.clone());
+        (ObjectAction::AddValue { value, beside, .. }, TypeKind::Enum { values }) if !values.contains(value) => {
+            let at = beside.as_ref().and_then(|(before, other)| {
+                let other = values.iter().position(|it| it == other)?;
+                Some(if *before { other } else { other + 1 })
+            });
+            values.insert(at.unwrap_or(values.len()), value.clone());
         }
         (ObjectAction::RenameValue { from, to }, TypeKind::Enum { values }) => {
             values.iter_mut().filter(|it| *it == from).for_each(|it| it.clone_from(to));
@@ -162,6 +243,10 @@ fn alter_type(catalog: &mut Catalog, name: &ObjectName, alter: &AlterObject, ori
         (ObjectAction::SetNotNull, _) => known.not_null = true,
         (ObjectAction::DropNotNull, _) => known.not_null = false,
         (ObjectAction::DropConstraint { name }, _) => known.constraints.retain(|it| it.name != name.name),
+        (ObjectAction::RenamePart { from, to }, TypeKind::Domain { .. }) => {
+            let named = known.constraints.iter_mut().filter(|it| it.name == from.name);
+            named.for_each(|it| it.name.clone_from(&to.name));
+        }
         (ObjectAction::ValidateConstraint { name }, _) => {
             let named = known.constraints.iter_mut().filter(|it| it.name == name.name);
             for it in named.filter(|it| !it.validated) {
@@ -172,12 +257,16 @@ fn alter_type(catalog: &mut Catalog, name: &ObjectName, alter: &AlterObject, ori
     }
 }
 
-/// Columns whose type has got another name.
-fn columns_of_type(catalog: &mut Catalog, old: &ObjectName, new: &ObjectName) {
-    let shown = |name: &ObjectName| match name.schema() {
+/// A type's name as a resolved column shows it.
+pub fn shown(name: &ObjectName) -> String {
+    match name.schema() {
         "public" => name.last().to_owned(),
         schema => format!("{schema}.{}", name.last()),
-    };
+    }
+}
+
+/// Columns whose type has got another name.
+fn columns_of_type(catalog: &mut Catalog, old: &ObjectName, new: &ObjectName) {
     let (old, new) = (shown(old), shown(new));
     for column in catalog.tables.values_mut().flat_map(|it| &mut it.columns).filter(|it| it.resolved.name == old) {
         column.resolved.name.clone_from(&new);

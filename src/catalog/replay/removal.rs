@@ -4,20 +4,23 @@ use std::collections::BTreeMap;
 
 use super::{
     super::{Catalog, Constraint, Origin},
-    partition,
+    column, object, partition, view,
 };
 use crate::sql::{
-    change::{ConstraintKind, Drop, ObjectKind},
-    names::ObjectName,
+    change::{ConstraintKind, Drop, ObjectKind, TypeKind},
+    data_type,
+    names::{Ident, ObjectName},
 };
 
 pub fn drop_objects(catalog: &mut Catalog, drop: &Drop, origin: Origin) {
-    // What is perhaps dropped is kept: forgetting it would hide what later statements do to it.
+    // What is perhaps dropped is kept: forgetting it would hide what later statements do to it. Views only make later
+    // statements fail, so they stay as what may be there.
     if !origin.certain {
+        drop.names.iter().for_each(|it| view::doubt(catalog, it));
         return;
     }
     let on = drop.on.as_ref().map(|it| catalog.resolve(it));
-    for name in &drop.names {
+    for (at, name) in drop.names.iter().enumerate() {
         let name = catalog.resolve(name);
         match drop.kind {
             ObjectKind::Table | ObjectKind::ForeignTable => drop_table(catalog, &name),
@@ -25,11 +28,11 @@ pub fn drop_objects(catalog: &mut Catalog, drop: &Drop, origin: Origin) {
                 let dropped = catalog.indexes.remove(&name);
                 catalog.dropped_indexes.extend(dropped.map(|it| (it, origin)));
             }
-            ObjectKind::View | ObjectKind::MaterializedView => drop_entry(&mut catalog.views, &name),
-            ObjectKind::Type | ObjectKind::Domain => drop_entry(&mut catalog.types, &name),
+            ObjectKind::View | ObjectKind::MaterializedView => view::drop_view(catalog, &name),
+            ObjectKind::Type | ObjectKind::Domain => drop_type(catalog, &name, drop.cascade),
             ObjectKind::Sequence => drop_entry(&mut catalog.sequences, &name),
             ObjectKind::Function | ObjectKind::Procedure | ObjectKind::Routine => {
-                drop_entry(&mut catalog.routines, &name);
+                object::drop_routine(catalog, &name, drop.arguments.get(at).and_then(Option::as_deref));
             }
             ObjectKind::Schema => drop_schema(catalog, name.last()),
             ObjectKind::Trigger => {
@@ -49,8 +52,31 @@ pub fn drop_entry<V>(entries: &mut BTreeMap<ObjectName, V>, name: &ObjectName) {
     entries.remove(name);
 }
 
+/// With `CASCADE` every column of the type goes, and every domain made of it.
+fn drop_type(catalog: &mut Catalog, name: &ObjectName, cascade: bool) {
+    catalog.types.remove(name);
+    if !cascade {
+        return;
+    }
+    let shown = object::shown(name);
+    let tables = catalog.tables.values().filter(|it| it.columns.iter().any(|it| it.resolved.name == shown));
+    for of in tables.map(|it| it.name.clone()).collect::<Vec<_>>() {
+        let Some(mut table) = catalog.tables.remove(&of) else { continue };
+        let columns = table.columns.iter().filter(|it| it.resolved.name == shown).map(|it| it.name.clone());
+        for column in columns.collect::<Vec<_>>() {
+            view::drop_readers_of(catalog, &table, &column);
+            column::drop_column(catalog, &mut table, &Ident { name: column, ..Ident::default() });
+        }
+        catalog.tables.insert(of, table);
+    }
+    let made_of_it = |kind: &TypeKind| matches!(kind, TypeKind::Domain { data_type, .. } if data_type::read(data_type).name == shown);
+    let domains = catalog.types.iter().filter(|(_, it)| made_of_it(&it.kind)).map(|(name, _)| name.clone());
+    domains.collect::<Vec<_>>().iter().for_each(|it| drop_type(catalog, it, cascade));
+}
+
 pub fn drop_table(catalog: &mut Catalog, name: &ObjectName) {
     drop_all_foreign_keys_to(catalog, name);
+    view::drop_readers(catalog, name);
     let Some(table) = catalog.tables.remove(name) else { return };
     catalog.indexes.retain(|_, it| it.table != *name);
     catalog.triggers.retain(|it| it.table != *name);
@@ -89,8 +115,9 @@ pub fn drop_schema(catalog: &mut Catalog, schema: &str) {
     catalog.schemas.remove(schema);
     let tables = catalog.tables.keys().filter(|it| it.schema() == schema).cloned().collect::<Vec<_>>();
     tables.iter().for_each(|it| drop_table(catalog, it));
+    let views = catalog.views.keys().filter(|it| it.schema() == schema).cloned().collect::<Vec<_>>();
+    views.iter().for_each(|it| view::drop_view(catalog, it));
     catalog.indexes.retain(|name, _| name.schema() != schema);
-    catalog.views.retain(|name, _| name.schema() != schema);
     catalog.types.retain(|name, _| name.schema() != schema);
     catalog.routines.retain(|name, _| name.schema() != schema);
     catalog.sequences.retain(|name, _| name.schema() != schema);

@@ -7,7 +7,7 @@ use super::{
         Catalog, Constraint, Index, Origin, Release, ReplicaIdentity, RowSecurity, Sequence, TEMPORARY, Table, Trigger,
         in_schema,
     },
-    column, constraint, heirs, partition, plain_beside, privilege,
+    column, constraint, heirs, partition, plain_beside, privilege, view,
 };
 use crate::sql::{
     change::{self, ActionKind, AlterTable, ConstraintKind, CreateTable, ObjectKind},
@@ -100,6 +100,10 @@ pub fn unknown_table(name: &ObjectName, origin: Origin) -> Table {
 pub fn alter_table(catalog: &mut Catalog, alter: &AlterTable, origin: Origin) {
     let mut name = catalog.resolve(&alter.table);
     if !catalog.tables.contains_key(&name) && !catalog.views.contains_key(&name) {
+        // Perhaps it is there, perhaps not: nothing is known of it before and after.
+        if alter.if_exists {
+            return;
+        }
         let found = Origin { release: Release::History, ..origin };
         catalog.tables.insert(name.clone(), unknown_table(&name, found));
     }
@@ -204,7 +208,10 @@ fn alter_columns(catalog: &mut Catalog, table: &mut Table, action: &ActionKind, 
                 column::add_column(catalog, table, column, origin.unless(*if_not_exists));
             }
         }
-        ActionKind::DropColumn { column, .. } if origin.certain => column::drop_column(catalog, table, column),
+        ActionKind::DropColumn { column, .. } if origin.certain => {
+            view::drop_readers_of(catalog, table, &column.name);
+            column::drop_column(catalog, table, column);
+        }
         ActionKind::AddConstraint(constraint) => constraint::add_constraint(catalog, table, constraint, origin),
         ActionKind::DropConstraint { name, .. } => constraint::drop_constraint(catalog, table, &name.name),
         ActionKind::ValidateConstraint { name } if origin.certain => {
@@ -227,7 +234,10 @@ fn alter_columns(catalog: &mut Catalog, table: &mut Table, action: &ActionKind, 
             let parent = catalog.resolve(parent);
             table.inherits.retain(|it| *it != parent);
         }
-        ActionKind::RenameColumn { from, to } => column::rename_column(catalog, table, from, to),
+        ActionKind::RenameColumn { from, to } => {
+            view::rename_column(catalog, &table.name, &from.name, &to.name);
+            column::rename_column(catalog, table, from, to);
+        }
         ActionKind::SetType { column, data_type, .. } if table.partial && table.column(column).is_none() => {
             table.columns.push(column::unknown_column(column, data_type, table.origin));
         }

@@ -60,16 +60,21 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
         ObjectAction::ValidateConstraint { .. } | ObjectAction::SetNotNull => true,
         _ => false,
     };
+    let users = users_of_domain(context, domain);
     let whose = match context.catalog.data_type(domain) {
         _ if !scans => return Vec::new(),
-        Some(_) => match users_of_domain(context, domain).as_slice() {
+        Some(_) => match users.as_slice() {
             [] => return Vec::new(),
             tables => tables.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", "),
         },
         None => "every table that uses it".to_owned(),
     };
+    let problem = Problem::at(statement.span);
+    // It is as bad as the largest is large; without the size of one of them nobody knows which that is.
+    let sizes = users.iter().map(|it| Some((context.catalog.size(it)?.total_bytes, it))).collect::<Option<Vec<_>>>();
+    let largest = sizes.into_iter().flatten().max_by_key(|it| it.0);
     vec![
-        Problem::at(statement.span)
+        largest.map_or(problem.clone(), |(_, it)| problem.weighing(it))
             .says(format!("writes to {whose} wait while every value of `{domain}` is checked"))
             .help("put a `check (…) not valid` on the columns that need it instead, and validate it in the next migration"),
     ]

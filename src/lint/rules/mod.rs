@@ -78,6 +78,7 @@ pub mod new_restriction;
 pub mod newer_postgres;
 pub mod not_null_column_without_default;
 pub mod not_valid_on_partitioned_table;
+pub mod open_transaction;
 pub mod outside_config_only;
 pub mod outside_transaction;
 pub mod own_transaction;
@@ -217,6 +218,7 @@ pub static ALL: &[&Rule] = &[
     &newer_postgres::RULE,
     &not_null_column_without_default::RULE,
     &not_valid_on_partitioned_table::RULE,
+    &open_transaction::RULE,
     &outside_config_only::RULE,
     &outside_transaction::RULE,
     &own_transaction::RULE,

@@ -48,5 +48,5 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
         false => format!("reads of `{view}` fail until it is refreshed with data"),
     };
     let help = "use `refresh materialized view concurrently`; it needs a unique index on plain columns of all rows";
-    vec![Problem::at(statement.span).says(says).help(help)]
+    vec![Problem::at(statement.span).says(says).help(help).weighing(view)]
 }

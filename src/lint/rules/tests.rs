@@ -1,9 +1,10 @@
 //! Every rule's documentation, held to its word.
 
-use std::{collections::BTreeSet, fmt::Write};
+use std::{collections::BTreeSet, fmt::Write, sync::Arc};
 
 use super::{ALL, find};
 use crate::{
+    catalog::{Catalog, Measures, OpenTransaction},
     config::{ProfileName, PromotionType, RuleLevels, parse},
     lint::{Docs, Example, ExampleKind, Request, Rule, Severities, lint},
     migration::{
@@ -11,6 +12,7 @@ use crate::{
         layout::{Layout, Tool},
     },
     report::Validation,
+    sql::names::{Ident, ObjectName},
 };
 
 const HEADER: &str = "-- Description: an example\n-- Created: 2026-01-31\n-- Type: schema_safe\n\
@@ -42,14 +44,26 @@ fn judge(rule: &Rule, docs: &Docs, example: &Example) -> Validation {
     let mut judged = vec![migration(name, format!("{header}{}", example.sql), layout.unwrap_or_default())];
     let later = |_| migration("20260201120000_later_safe", format!("{HEADER}select 1;"), Layout::default());
     judged.extend(example.option("followed").map(later));
+    let open = example.option("open").map(database_with);
     lint(&Request {
         levels: &levels,
+        found: open.as_ref(),
         history: &[migration("20260101120000_setup_safe", docs.setup.clone(), Layout::default())],
         judged: &judged,
         promotion,
         config_tables: &tables.map(str::to_owned).collect::<Vec<_>>(),
         ..Request::of(ProfileName::Production)
     })
+}
+
+/// A database in which a transaction is open: `application:seconds:table`.
+fn database_with(open: &str) -> Catalog {
+    let [application, seconds, table] = open.split(':').collect::<Vec<_>>()[..] else { panic!("what is open={open}?") };
+    let locks = vec![ObjectName::of(Ident { name: table.to_owned(), ..Ident::default() })];
+    let (application_name, state) = (application.to_owned(), "active".to_owned());
+    let transaction = OpenTransaction { application_name, state, seconds: seconds.parse().unwrap(), locks };
+    let measures = Measures { transactions: vec![transaction], ..Measures::default() };
+    Catalog { measures: Some(Arc::new(measures)), ..Catalog::default() }
 }
 
 /// As if `liftlock.yml` said that the rule is an error.

@@ -11,6 +11,8 @@ use super::{Column, Constraint, Expression, ObjectKind, Options, SequenceOptions
 pub struct AlterObject {
     pub kind: ObjectKind,
     pub name: Option<ObjectName>,
+    /// The table of a trigger, rule or policy.
+    pub on: Option<ObjectName>,
     pub if_exists: bool,
     pub action: ObjectAction,
 }

@@ -25,9 +25,10 @@ pub fn alter_object(mut cursor: Cursor<'_>, kind: ObjectKind) -> Result<Reading>
         ObjectKind::Role if cursor.eat("ALL") => None,
         _ => kinds::object(&mut cursor, kind)?,
     };
+    let mut on = None;
     if matches!(kind, ObjectKind::Trigger | ObjectKind::Rule | ObjectKind::Policy) {
         cursor.expect("ON")?;
-        cursor.name()?;
+        on = Some(cursor.name()?);
     }
     if cursor.done() && kind != ObjectKind::Role {
         return Err(cursor.expected("an action"));
@@ -39,8 +40,8 @@ pub fn alter_object(mut cursor: Cursor<'_>, kind: ObjectKind) -> Result<Reading>
     let parts = if is_list { cursor.split() } else { vec![cursor] };
     let mut changes = Vec::new();
     for part in parts {
-        let change =
-            Change::AlterObject(AlterObject { kind, name: name.clone(), if_exists, action: action(part, kind)? });
+        let (name, on, action) = (name.clone(), on.clone(), action(part, kind)?);
+        let change = Change::AlterObject(AlterObject { kind, name, on, if_exists, action });
         changes.push((change, part.span()));
     }
     let (change, _) = changes.remove(0);

@@ -321,7 +321,11 @@ fn mentions(cursor: Cursor<'_>) -> Option<Vec<String>> {
     for at in cursor.at..cursor.end {
         let mut here = cursor.range(at, cursor.end);
         let before = cursor.range(at.saturating_sub(1).max(cursor.at), at);
-        if here.is_symbol(0, "*") && (before.is_one_of(0, &["SELECT", "ALL", "DISTINCT"]) || before.is_symbol(0, ".")) {
+        if here.is_symbol(0, "*")
+            && (before.is_one_of(0, &["SELECT", "ALL", "DISTINCT"])
+                || before.is_symbol(0, ".")
+                || before.is_symbol(0, ","))
+        {
             return None;
         }
         if let Ok(Some(name)) = here.try_ident()

@@ -79,9 +79,23 @@ pub fn lines(catalog: &Catalog) -> Vec<String> {
             lines.push(format!("type {} has {} validated {}", name(of), constraint.name, constraint.validated));
         }
     }
+    for (of, it) in &catalog.views {
+        let mut reads = it.reads.iter().map(name).collect::<Vec<_>>();
+        reads.sort();
+        reads.dedup();
+        lines.push(format!("view {} materialized {} reads {reads:?}", name(of), it.materialized));
+    }
+    for (of, overloads) in &catalog.routines {
+        for it in overloads {
+            let arguments = it.arguments.iter().flatten().map(|it| data_type::read(it).to_string());
+            let arguments = arguments.collect::<Vec<_>>().join(", ");
+            lines.push(format!("{:?} {}({arguments}) {:?} {}", it.kind, name(of), it.volatility, it.language));
+        }
+    }
     for (of, it) in &catalog.sequences {
         let owner = it.owned_by.as_ref().map(|(table, column)| format!("{}.{column}", name(table)));
-        lines.push(format!("sequence {} owned by {owner:?}", name(of)));
+        let data_type = data_type::read(it.data_type.as_deref().unwrap_or("bigint"));
+        lines.push(format!("sequence {} {data_type} owned by {owner:?}", name(of)));
     }
     for it in &catalog.triggers {
         let routine = it.routine.as_ref().map(name);

@@ -53,6 +53,11 @@ const HISTORIES: &[(&str, &str)] = &[
         alter table a rename to aa; alter table aa rename column c to cc; alter table aa set schema s;
         alter index s.i rename to ii; alter table s.aa rename constraint a_pkey to pk;
         alter schema s rename to ss; alter view v rename to vv; alter table d rename column e to ee;"),
+    ("schemas_with_all_that_is_in_them", "
+        create schema s; create table s.t (a int primary key); create view s.v as select a from s.t;
+        create table s.u (b int references s.t); create table keep (c int references s.t);
+        create type s.mood as enum ('a'); create function s.f() returns int language sql as 'select 1';
+        create sequence s.q; drop schema s cascade;"),
     ("search_path_says_where", "
         create schema s; set search_path = s, public; create table t (a int); create index on t (a); create table public.u (a int);
         alter table u add column b int; reset search_path; create table t (z text);"),
@@ -86,11 +91,14 @@ const HISTORIES: &[(&str, &str)] = &[
         create domain positive as int check (value > 0); create domain d as varchar(10) not null default 'x' constraint short check (value <> '');
         alter domain d add constraint more check (length(value) > 1) not valid; alter domain d validate constraint more;
         alter domain d drop constraint short; alter domain positive set not null; alter domain positive rename to pos;
-        alter domain d drop default; create table t (a pos, b d);"),
+        alter domain d drop default; alter domain d rename constraint more to most; create table t (a pos, b d);"),
     ("enums", "
-        create type mood as enum ('a', 'b'); alter type mood add value 'c';
+        create type mood as enum ('a', 'b'); alter type mood add value 'c'; alter type mood add value 'aa' before 'b';
         alter type mood add value if not exists 'c'; alter type mood rename value 'b' to 'bb'; create type empty as enum ();
         create table t (m mood, n mood[]); alter type mood rename to feeling; alter type mood rename to x;"),
+    ("composites", "
+        create type pair as (a int, b text); alter type pair add attribute c int;
+        create table t (p pair); drop type pair cascade;"),
     ("views", "
         create table a (b int, c int); create view v as select b from a; create or replace view v as select b, c from a;
         create materialized view m as select v.b from v join a on a.c = v.c; create index on m (b);
@@ -102,17 +110,20 @@ const HISTORIES: &[(&str, &str)] = &[
         create or replace function f(a int) returns int volatile language plpgsql as 'begin return 2; end';
         create procedure p(inout a int) language sql as 'select 1'; create function out_only(out x int, out y text) language sql as 'select 1, $$a$$';
         create function many(variadic a text[]) returns void language sql as ''; create function t() returns table (x int) language sql as 'select 1';
-        alter function f(int, text) rename to g; drop function f(int); drop procedure p; create function one.h() returns int language sql as 'select 1';"),
+        drop function f(int); drop procedure p; create function one.h() returns int language sql as 'select 1';"),
     ("triggers", "
         create table a (b int); create function f() returns trigger language plpgsql as 'begin return new; end';
         create trigger t before insert on a for each row execute function f(); create trigger u after update on a execute function f();
         create trigger w after delete on a execute function f(); alter table a disable trigger t; alter table a enable always trigger u;
-         drop trigger w on a; create or replace trigger u after insert on a execute function f();
+        alter trigger u on a rename to uu; drop trigger w on a; create or replace trigger uu after insert on a execute function f();
         alter table a rename to z;"),
+    ("sequences", "
+        create sequence q as int; create table a (b int, c int); alter sequence q owned by a.b; create sequence r owned by a.c;
+        alter sequence q rename to qq; create sequence s; alter table a drop column c; alter sequence qq owned by none;"),
     ("row_security", "
         create table a (b int, c text); alter table a enable row level security, force row level security;
         create policy p on a using (true); create policy q on a as restrictive for select to current_user using (b > 0);
-        create table d (e int); alter table d enable row level security;
+        alter policy p on a rename to pp; create table d (e int); alter table d enable row level security;
         alter table d disable row level security; drop policy q on a;"),
     ("grants", "
         create table a (b int); create view v as select b from a; create schema s; create sequence q;
@@ -129,6 +140,11 @@ const HISTORIES: &[(&str, &str)] = &[
         alter publication p drop table a; drop publication q;"),
     ("temporary_tables_are_nobody_elses", "
         create temp table a (b int); create table public.a (c int); create temp table z (d int); create index on z (d);"),
+    ("if_exists_and_if_not_exists", "
+        create table a (b int); create table if not exists a (c int); alter table a add column if not exists b text;
+        alter table a add column if not exists c text; alter table a drop column if exists zz; drop table if exists nope;
+        alter table if exists nope add column x int; create index if not exists i on a (b); drop index if exists j;
+        create schema if not exists s; create sequence if not exists q; drop view if exists v;"),
     ("columns_change", "
         create table a (b int, c text default 'x', d int not null);
         alter table a alter column b type bigint using b + 1, alter column c drop default, alter column d drop not null,

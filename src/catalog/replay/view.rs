@@ -1,0 +1,95 @@
+//! Views, and what goes with that which they read.
+
+use super::super::{Catalog, Origin, TEMPORARY, Table, View, in_schema};
+use crate::sql::{
+    change::{CreateView, ObjectKind},
+    names::ObjectName,
+};
+
+pub fn create_view(catalog: &mut Catalog, new: &CreateView, origin: Origin) {
+    let name = if new.temporary { in_schema(&new.name, TEMPORARY) } else { catalog.target(&new.name) };
+    let known = catalog.views.get(&name);
+    if known.is_some() && (new.if_not_exists || !origin.certain) {
+        return;
+    }
+    let mut reads = new.reads.iter().filter(|it| !is_system(it)).map(|it| catalog.resolve(it)).collect::<Vec<_>>();
+    reads.sort();
+    reads.dedup();
+    let mentions = mentions(catalog, new, &reads);
+    // Who replaces a view leaves it where it was.
+    let origin = match known {
+        Some(view) if new.or_replace => view.origin,
+        _ => origin.unless(new.if_not_exists || new.or_replace),
+    };
+    catalog.views.insert(name, View { materialized: new.materialized, reads, mentions, origin });
+}
+
+fn is_system(name: &ObjectName) -> bool {
+    match name.parts.len() {
+        1 => name.last().starts_with("pg_"),
+        _ => matches!(name.schema(), "pg_catalog" | "information_schema"),
+    }
+}
+
+/// Words of the query that may be columns; `*` stands for all columns that there are now, where those are known.
+fn mentions(catalog: &Catalog, new: &CreateView, reads: &[ObjectName]) -> Option<Vec<String>> {
+    if new.mentions.is_some() {
+        return new.mentions.clone();
+    }
+    let mut words = new.names.iter().map(|it| it.last().to_owned()).collect::<Vec<_>>();
+    for of in reads {
+        let table = catalog.tables.get(of).filter(|it| !it.partial)?;
+        words.extend(table.columns.iter().map(|it| it.name.clone()));
+    }
+    Some(words)
+}
+
+/// It goes with its indexes and the views that read it.
+pub fn drop_view(catalog: &mut Catalog, name: &ObjectName) {
+    if catalog.views.remove(name).is_none() {
+        return;
+    }
+    catalog.indexes.retain(|_, it| it.table != *name);
+    catalog.grants.retain(|it| it.kind != ObjectKind::Table || it.name != *name);
+    drop_readers(catalog, name);
+}
+
+/// Views that read a relation which goes: it went with `CASCADE`, or there are none.
+pub fn drop_readers(catalog: &mut Catalog, name: &ObjectName) {
+    let readers = catalog.views_on(name).map(|(view, _)| view.clone()).collect::<Vec<_>>();
+    readers.iter().for_each(|it| drop_view(catalog, it));
+}
+
+/// Views that read a column which goes. One that may have read the column of another table of that name stays, as
+/// one that is perhaps there.
+pub fn drop_readers_of(catalog: &mut Catalog, table: &Table, column: &str) {
+    let readers = catalog.views_reading(&table.name, column).map(|(name, view)| (name.clone(), view.clone()));
+    for (name, view) in readers.collect::<Vec<_>>() {
+        let has =
+            |of: &ObjectName| catalog.tables.get(of).is_none_or(|it| it.partial || it.column_named(column).is_some());
+        let is_its_own = view.mentions.is_some() && !view.reads.iter().any(|it| *it != table.name && has(it));
+        if is_its_own {
+            drop_view(catalog, &name);
+        } else {
+            doubt(catalog, &name);
+        }
+    }
+}
+
+/// It may be gone.
+pub fn doubt(catalog: &mut Catalog, name: &ObjectName) {
+    let name = catalog.resolve(name);
+    if let Some(view) = catalog.views.get_mut(&name) {
+        view.origin.certain = false;
+    }
+}
+
+/// A view goes on reading a column that is called something else.
+pub fn rename_column(catalog: &mut Catalog, table: &ObjectName, from: &str, to: &str) {
+    for view in catalog.views.values_mut().filter(|it| it.reads.contains(table)) {
+        let alone = view.reads.len() == 1;
+        let Some(words) = view.mentions.as_mut().filter(|it| it.iter().any(|it| it == from)) else { continue };
+        words.retain(|it| !alone || it != from);
+        words.push(to.to_owned());
+    }
+}
