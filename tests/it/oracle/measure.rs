@@ -171,16 +171,19 @@ async fn drop_database(admin: &Session, name: &str) {
 
 async fn in_transaction(session: &Session, known: &BTreeMap<u32, Relation>, probe: &Probe) -> Measurement {
     session.batch_execute("begin").await.unwrap();
+    // The session's counters outlive a transaction for a while.
+    let before = rows_read(session).await;
     let measured = match failure(session, &probe.sql).await {
         Some(state) => Measurement { failed: Some(state), ..Measurement::default() },
         None => {
             let mut measured = compared(known, &relations(session).await, probe);
             measured.locks = locks(session, known, &measured.rebuilt).await;
-            measured.scanned = scanned(session, known).await;
+            measured.scanned = scanned(known, &before, &rows_read(session).await);
             measured
         }
     };
-    session.batch_execute("rollback").await.unwrap();
+    // What a session remembers of sequences would let `currval` work in the next probe.
+    session.batch_execute("rollback; discard sequences").await.unwrap();
     measured
 }
 
@@ -253,10 +256,19 @@ fn rank(mode: &str) -> usize {
     MODES.iter().position(|it| it.0 == mode).unwrap_or_else(|| panic!("no lock mode is called {mode}"))
 }
 
-async fn scanned(session: &Session, known: &BTreeMap<u32, Relation>) -> BTreeSet<String> {
-    let sql = "select relid from pg_stat_xact_user_tables where seq_tup_read > 0";
-    let rows = session.query(sql, &[]).await.unwrap();
-    rows.iter().filter_map(|row| known.get(&row.get::<_, u32>(0))).map(|it| it.name.clone()).collect()
+/// Rows that this session read in scans of whole tables.
+async fn rows_read(session: &Session) -> BTreeMap<u32, i64> {
+    let sql = "select relid, seq_tup_read from pg_stat_xact_user_tables where seq_tup_read > 0";
+    session.query(sql, &[]).await.unwrap().iter().map(|row| (row.get(0), row.get(1))).collect()
+}
+
+fn scanned(
+    known: &BTreeMap<u32, Relation>,
+    before: &BTreeMap<u32, i64>,
+    after: &BTreeMap<u32, i64>,
+) -> BTreeSet<String> {
+    let more = after.iter().filter(|(oid, rows)| before.get(oid).is_none_or(|it| it < rows));
+    more.filter_map(|(oid, _)| known.get(oid)).map(|it| it.name.clone()).collect()
 }
 
 /// On its own. A lock that is given back before anybody could look at it is seen by standing in its way.
