@@ -1,9 +1,9 @@
 //! Reports as JSON, version 1: for programs. Fields are added, never renamed or removed, within a version.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap};
 
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::{Value, json};
 
 use super::{Columns, Explanation, Finding, Fix, LayoutView, NextStep, Report, Section, Validation};
 use crate::sql::Span;
@@ -13,37 +13,38 @@ pub(super) const VERSION: u32 = 1;
 
 /// A finding as programs read it.
 ///
-/// Spelt out rather than derived from [`Finding`], so that a change there cannot change the format.
+/// Spelt out rather than derived from [`Finding`], so that a change there cannot change the format. In alphabetical
+/// order, as all keys of the report are.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct FindingV1<'a> {
-    rule: Cow<'a, str>,
-    kind: super::Harm,
-    severity: super::Severity,
-    file: Cow<'a, str>,
-    line: usize,
+    #[serde(default)]
+    baselined: bool,
     column: usize,
-    end_line: usize,
-    end_column: usize,
-    message: Cow<'a, str>,
-    help: Option<Cow<'a, str>>,
-    waived: bool,
-    /// Why it is waived.
-    reason: Option<Cow<'a, str>>,
     /// The columns in UTF-16 code units.
     #[serde(default)]
     column_utf16: usize,
+    end_column: usize,
     #[serde(default)]
     end_column_utf16: usize,
-    #[serde(default)]
-    baselined: bool,
+    end_line: usize,
+    /// What servers were measured to do with such a statement.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    evidence: Option<Cow<'a, str>>,
+    file: Cow<'a, str>,
     #[serde(default)]
     fingerprint: Cow<'a, str>,
     /// The safe way to the same end, where it can be written down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     fix: Option<Cow<'a, Fix>>,
-    /// What servers were measured to do with such a statement.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    evidence: Option<Cow<'a, str>>,
+    help: Option<Cow<'a, str>>,
+    kind: super::Harm,
+    line: usize,
+    message: Cow<'a, str>,
+    /// Why it is waived.
+    reason: Option<Cow<'a, str>>,
+    rule: Cow<'a, str>,
+    severity: super::Severity,
+    waived: bool,
 }
 
 /// A layout as programs read it.
@@ -77,22 +78,46 @@ pub fn render(report: &Report) -> String {
     if let [Section::Raw(raw)] = report.sections.as_slice() {
         return raw.clone();
     }
-    let mut object = Map::new();
-    object.insert("version".to_owned(), json!(VERSION));
-    object.insert("command".to_owned(), json!(report.command));
-    object.insert("verdict".to_owned(), json!(report.verdict));
+    let mut object = Object::new();
+    object.insert("version".to_owned(), json!(VERSION).into());
+    object.insert("command".to_owned(), json!(report.command).into());
+    object.insert("verdict".to_owned(), json!(report.verdict).into());
     for section in &report.sections {
         add(&mut object, section);
     }
     if !report.next.is_empty() {
-        object.insert("next".to_owned(), value(&report.next.iter().collect::<Vec<&NextStep>>()));
+        object.insert("next".to_owned(), value(&report.next.iter().collect::<Vec<&NextStep>>()).into());
     }
-    let mut text = serde_json::to_string_pretty(&Value::Object(object)).expect("a JSON value always has a text");
+    let mut text = serde_json::to_string_pretty(&object).expect("a JSON value always has a text");
     text.push('\n');
     text
 }
 
-fn add(object: &mut Map<String, Value>, section: &Section) {
+/// By name, in alphabetical order.
+type Object<'a> = BTreeMap<String, Field<'a>>;
+
+/// A field's value. Findings may be very many: they are written as they are, without a tree of values in between.
+enum Field<'a> {
+    Value(Value),
+    Findings(&'a [Finding]),
+}
+
+impl Serialize for Field<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Value(value) => value.serialize(serializer),
+            Self::Findings(findings) => serializer.collect_seq(findings.iter().map(of_finding)),
+        }
+    }
+}
+
+impl From<Value> for Field<'_> {
+    fn from(value: Value) -> Self {
+        Self::Value(value)
+    }
+}
+
+fn add<'a>(object: &mut Object<'a>, section: &'a Section) {
     let (name, value) = match section {
         Section::Validation(validation) => return add_validation(object, validation),
         Section::Plan(plan) => ("plan", value(plan)),
@@ -105,33 +130,35 @@ fn add(object: &mut Map<String, Value>, section: &Section) {
         Section::Rules(rules) => ("rules", value(rules)),
         Section::Error(error) => ("error", value(error)),
         Section::Text { title, body } => {
-            let texts = object.entry("texts").or_insert_with(|| json!([]));
-            if let Value::Array(texts) = texts {
+            let texts = object.entry("texts".to_owned()).or_insert_with(|| json!([]).into());
+            if let Field::Value(Value::Array(texts)) = texts {
                 texts.push(json!({ "title": title, "body": body }));
             }
             return;
         }
         Section::Raw(raw) => ("raw", json!(raw)),
     };
-    object.insert(name.to_owned(), value);
+    object.insert(name.to_owned(), value.into());
 }
 
-fn add_validation(object: &mut Map<String, Value>, validation: &Validation) {
-    object.insert("profile".to_owned(), json!(validation.profile));
-    object.insert("files".to_owned(), json!(validation.files));
-    object.insert("statements".to_owned(), json!(validation.statements));
-    object.insert("unread".to_owned(), json!(validation.unread));
-    object.insert("unread_kinds".to_owned(), json!(validation.unread_kinds));
+fn add_validation<'a>(object: &mut Object<'a>, validation: &'a Validation) {
+    object.insert("profile".to_owned(), json!(validation.profile).into());
+    object.insert("files".to_owned(), json!(validation.files).into());
+    object.insert("statements".to_owned(), json!(validation.statements).into());
+    object.insert("unread".to_owned(), json!(validation.unread).into());
+    object.insert("unread_kinds".to_owned(), json!(validation.unread_kinds).into());
     let waived = validation.findings.iter().filter(|it| it.waived.is_some()).count();
-    object.insert("waived".to_owned(), json!(waived));
+    object.insert("waived".to_owned(), json!(waived).into());
     if !validation.layouts.is_empty() {
-        object.insert("layouts".to_owned(), value(&validation.layouts.iter().map(LayoutV1::of).collect::<Vec<_>>()));
+        object.insert(
+            "layouts".to_owned(),
+            value(&validation.layouts.iter().map(LayoutV1::of).collect::<Vec<_>>()).into(),
+        );
     }
-    let findings: Vec<FindingV1<'_>> = validation.findings.iter().map(of_finding).collect();
-    object.insert("findings".to_owned(), value(&findings));
+    object.insert("findings".to_owned(), Field::Findings(&validation.findings));
     if !validation.explanations.is_empty() {
         let explanations = validation.explanations.iter().map(of_explanation);
-        object.insert("explanations".to_owned(), explanations.collect());
+        object.insert("explanations".to_owned(), explanations.collect::<Value>().into());
     }
 }
 
