@@ -2,6 +2,8 @@
 //!
 //! Promotions do not look at it: a baseline is for what was applied long ago, and what a promotion applies is new.
 
+use std::fmt::Write;
+
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{
@@ -23,6 +25,9 @@ const FILE_NAME: &str = ".liftlock-baseline.json";
 /// Writes what is found today.
 pub async fn baseline(shell: &Shell, arguments: &cli::Baseline) -> Result<Report, Error> {
     let BaselineCommand::Write(arguments) = &arguments.command;
+    if arguments.paths.iter().any(|it| it == "-") {
+        return Err(ValidateError::RecordedStdin.into());
+    }
     let answer = validate::judge(shell, arguments, &Scope::default()).await?;
     let path = path(arguments, answer.config.as_ref());
     let old = read(&path)?;
@@ -39,8 +44,11 @@ pub async fn baseline(shell: &Shell, arguments: &cli::Baseline) -> Result<Report
     std::fs::write(&path, written).map_err(|source| Error::File { action: "write", path: path.to_string(), source })?;
     let gone = old.iter().flat_map(|it| it.known.keys()).filter(|it| !new.known.contains_key(it)).count();
     let count: usize = new.known.values().sum();
-    let body =
-        format!("`{path}` knows {count} findings, in {} lines; {gone} lines of before are gone", new.known.len());
+    let mut body = format!("`{path}` knows {count} {}", if count == 1 { "finding" } else { "findings" });
+    if gone > 0 {
+        let entries = if gone == 1 { "entry" } else { "entries" };
+        let _ = write!(body, "; {gone} {entries} of before went, because nothing like it is found any more");
+    }
     let report = Report::pass("baseline write").with(Section::Text { title: "Baseline".to_owned(), body });
     Ok(report.then("liftlock validate", "reports only what is new from now on; commit the file"))
 }
@@ -52,6 +60,23 @@ pub fn path(arguments: &cli::Judged, config: Option<&Config>) -> Utf8PathBuf {
         Some(_) | None => Utf8PathBuf::from(FILE_NAME),
     };
     arguments.baseline.clone().unwrap_or_else(beside)
+}
+
+/// What marks findings that are known, for `--fix`: what the baseline knows was applied long ago, and stays as it is.
+pub(super) fn marks<'f>(files: &'f Files, path: &Utf8Path) -> Result<impl Fn(&mut Validation) + use<'f>, Error> {
+    let (baseline, names) = (read(path)?, Names::beside(path));
+    Ok(move |validation: &mut Validation| {
+        if let Some(baseline) = &baseline {
+            baseline.mark(validation, &names.seen(files), &|it: &Finding| names.of(&it.file));
+        }
+    })
+}
+
+/// A baseline that is named and is not there would let everything count, or nothing.
+pub(super) fn named(arguments: &cli::Judged) -> Result<(), Error> {
+    let Some(path) = &arguments.baseline else { return Ok(()) };
+    let failed = |source| Error::File { action: "read", path: path.to_string(), source };
+    std::fs::metadata(path).map(drop).map_err(failed)
 }
 
 /// Marks what is known, where there is a baseline.

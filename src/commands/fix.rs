@@ -80,7 +80,7 @@ fn next<'v>(
     validation: &'v Validation,
     refused: &BTreeSet<(Utf8PathBuf, String, String)>,
 ) -> Option<(&'v Finding, &'v Fix)> {
-    let mendable = validation.findings.iter().filter(|it| it.waived.is_none() && !refused.contains(&key(it)));
+    let mendable = validation.findings.iter().filter(|it| it.stands() && !refused.contains(&key(it)));
     mendable.filter_map(|it| Some((it, it.fix.as_ref()?))).next()
 }
 
@@ -91,7 +91,7 @@ fn standing(validation: &Validation) -> [usize; 3] {
         validation
             .findings
             .iter()
-            .filter(|it| it.waived.is_none() && it.kind != Harm::Convention && it.severity == severity)
+            .filter(|it| it.stands() && it.kind != Harm::Convention && it.severity == severity)
             .count()
     })
 }
@@ -127,6 +127,8 @@ pub fn told(mended: &[Mended]) -> Section {
     let new = edits.iter().filter(|it| it.before.is_none()).count();
     let title = match (edits.len(), new) {
         (0, _) => "Nothing to write: no finding has a fix that can be written by itself".to_owned(),
+        (1, 0) => "Wrote 1 file".to_owned(),
+        (1, _) => "Wrote 1 file, a new one".to_owned(),
         (all, 0) => format!("Wrote {all} files"),
         (all, new) => format!("Wrote {all} files, {new} of them new"),
     };
@@ -138,7 +140,15 @@ pub fn told(mended: &[Mended]) -> Section {
 }
 
 /// Writes all edits, new files first: when that is cut short, no statement is lost, and the same command goes on.
+/// A file that its owner has made read-only stays as it is, and then nothing is written.
 pub fn write(edits: &[Edit]) -> Result<(), Error> {
+    for path in edits.iter().filter(|it| it.before.is_some()).map(|it| &it.path) {
+        if fs::metadata(path).is_ok_and(|it| it.permissions().readonly()) {
+            let source =
+                std::io::Error::new(std::io::ErrorKind::PermissionDenied, "it is read-only; nothing is written");
+            return Err(Error::File { action: "write", path: path.to_string(), source });
+        }
+    }
     let (new, changed): (Vec<_>, Vec<_>) = edits.iter().partition(|it| it.before.is_none());
     for edit in new.into_iter().chain(changed) {
         let failed = |source| Error::File { action: "write", path: edit.path.to_string(), source };
@@ -149,6 +159,9 @@ pub fn write(edits: &[Edit]) -> Result<(), Error> {
 
 /// All of the text or what was there before, whatever happens meanwhile.
 fn put(path: &Utf8Path, text: &str) -> std::io::Result<()> {
+    // A link stays one: what it leads to is written.
+    let real = path.canonicalize_utf8().unwrap_or_else(|_new| path.to_owned());
+    let path = real.as_path();
     let folder = path.parent().filter(|it| !it.as_str().is_empty()).unwrap_or(Utf8Path::new("."));
     fs::create_dir_all(folder)?;
     // Those of the file that is there; of a new one what the user's umask leaves.

@@ -61,6 +61,12 @@ pub enum ValidateError {
     #[error("`--watch` shows text on a terminal")]
     #[diagnostic(code(validate::watched_format), help("leave `--format` out, or leave `--watch` out"))]
     WatchedFormat,
+    #[error("stdin is no file whose findings could be known later")]
+    #[diagnostic(
+        code(validate::recorded_stdin),
+        help("name files or folders: `liftlock baseline write db/migrations`")
+    )]
+    RecordedStdin,
     #[error("stdin is no file that a fix could be written to")]
     #[diagnostic(code(validate::fixed_stdin), help("name the file, or read the fixes from `--format json`"))]
     FixedStdin,
@@ -86,6 +92,7 @@ impl ValidateError {
             | Self::StdinAlone
             | Self::NoStdin
             | Self::FixedStdin
+            | Self::RecordedStdin
             | Self::WatchedStdin
             | Self::WatchedFormat => Exit::Usage,
             Self::Since(error) => error.exit(),
@@ -102,7 +109,10 @@ pub async fn validate(shell: &Shell, arguments: &cli::Validate) -> Result<Report
 
 async fn once(shell: &Shell, arguments: &cli::Validate) -> Result<Report, Error> {
     let (since, stdin_path) = (arguments.since.as_deref(), arguments.stdin_path.as_deref());
-    let scope = Scope { since, stdin_path, fix: arguments.fix };
+    if !arguments.no_baseline {
+        baseline::named(&arguments.judged)?;
+    }
+    let scope = Scope { since, stdin_path, fix: arguments.fix, no_baseline: arguments.no_baseline };
     let Answer { mut validation, config, files, said } = judge(shell, &arguments.judged, &scope).await?;
     if !arguments.no_baseline {
         baseline::apply(&mut validation, &files, &baseline::path(&arguments.judged, config.as_ref()))?;
@@ -123,6 +133,8 @@ pub(super) struct Scope<'a> {
     pub stdin_path: Option<&'a Utf8Path>,
     /// Write the fixes first, and judge what comes of it.
     pub fix: bool,
+    /// Also what the baseline knows.
+    pub no_baseline: bool,
 }
 
 /// What was found, before a baseline has been looked at.
@@ -171,7 +183,10 @@ pub(super) async fn judge(shell: &Shell, arguments: &cli::Judged, scope: &Scope<
     let files = Files { all: files.all, ..Files::of(&folders) };
     let request = Request { postgres, found, ..request(config.as_ref(), arguments)? };
     if scope.fix {
-        let mended = folders.iter_mut().map(|folder| folder.mend(&request)).collect::<Vec<_>>();
+        let path = baseline::path(arguments, config.as_ref());
+        let marks = (!scope.no_baseline).then(|| baseline::marks(&files, &path)).transpose()?;
+        let mark = |it: &mut Validation| marks.iter().for_each(|marks| marks(it));
+        let mended = folders.iter_mut().map(|folder| folder.mend(&request, &mark)).collect::<Vec<_>>();
         mended.iter().try_for_each(|it| fix::write(&it.edits))?;
         said.push(fix::told(&mended));
     }
@@ -276,10 +291,13 @@ impl Folder {
     }
 
     /// Puts the safe form of what has one into the files, here and not yet on the disk.
-    fn mend(&mut self, request: &Request) -> fix::Mended {
+    fn mend(&mut self, request: &Request, mark: &impl Fn(&mut Validation)) -> fix::Mended {
         let judge = |it: &fix::Files| {
             let (files, judged) = (it.all.clone(), it.judged.clone());
-            Self { root: self.root.clone(), files, judged, seen: self.seen.clone() }.judge(request)
+            let folder = Self { root: self.root.clone(), files, judged, seen: self.seen.clone() };
+            let mut validation = folder.judge(request);
+            mark(&mut validation);
+            validation
         };
         let mended = fix::mend(
             fix::Files { layout: self.seen.found.layout, all: self.files.clone(), judged: self.judged.clone() },

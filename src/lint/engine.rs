@@ -12,7 +12,11 @@ use crate::{
     config::{PostgresMajor, ProfileName, PromotionType, RuleLevels},
     migration::{Migration, sending::Sent},
     report::{Columns, Explanation, Finding, Harm, Validation, fingerprint},
-    sql::{Change, LineIndex, Place, Span, Statement, change::Transaction, names::ObjectName},
+    sql::{
+        Change, LineIndex, Place, Span, Statement,
+        change::{Transaction, Unread},
+        names::ObjectName,
+    },
 };
 
 use self::directives::concealed;
@@ -214,7 +218,9 @@ impl<'a> Engine<'a> {
         self.end_of_transaction(&mut visit, goes_on);
         self.judge_directives(&mut visit, &directives);
         self.validation.files += 1;
-        self.validation.statements += migration.statements.len();
+        let (rows, statements): (Vec<_>, Vec<_>) = migration.statements.iter().partition(|it| is_copy_data(it));
+        self.validation.statements += statements.len();
+        visit.concealed.extend(rows.iter().map(|it| it.span));
         if self.validation.findings.len() > before {
             fingerprint::mark(&migration.text, &mut self.validation.findings[before..]);
             let text = concealed(&migration.text, &visit.concealed);
@@ -283,7 +289,9 @@ impl<'a> Engine<'a> {
 
     /// One statement that runs, then those inside it, then those of the routines it calls.
     fn visit(&mut self, visit: &mut Visit, statement: &Statement, path: Path) {
-        if let Change::Unread { reason } = &statement.change {
+        if let Change::Unread { reason } = &statement.change
+            && *reason != Unread::CopyData
+        {
             self.validation.unread += 1;
             *self.validation.unread_kinds.entry(reason.kind().to_owned()).or_default() += 1;
         }
@@ -459,4 +467,9 @@ impl<'a> Engine<'a> {
 
 fn rolls_back(statement: &Statement) -> bool {
     matches!(statement.change, Change::Transaction(Transaction::Rollback | Transaction::RollbackTo))
+}
+
+/// Rows are no statement, and no excerpt shows them.
+fn is_copy_data(statement: &Statement) -> bool {
+    matches!(statement.change, Change::Unread { reason: Unread::CopyData })
 }

@@ -4,13 +4,18 @@
 use std::borrow::Cow;
 
 /// Replaces control characters, line feed and tab apart, and the characters that reorder text, by as many
-/// bytes as they had, so that offsets into the text stay true.
+/// bytes as they had, so that offsets into the text stay true. Lines may end as they do on Windows.
 pub(crate) fn clean(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_hostile) {
         return Cow::Borrowed(text);
     }
     let mut cleaned = String::with_capacity(text.len());
-    for character in text.chars() {
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        if character == '\r' && characters.peek() == Some(&'\n') {
+            cleaned.push(' ');
+            continue;
+        }
         match (is_hostile(character), character.len_utf8()) {
             (false, _) => cleaned.push(character),
             (true, 3) => cleaned.push('\u{FFFD}'),
@@ -40,6 +45,7 @@ mod tests {
             ("a\tb\nc", "a\tb\nc"),
             ("\u{1b}[31mred", "?[31mred"),
             ("a\rb", "a?b"),
+            ("a;\r\nb;\r\n", "a; \nb; \n"),
             ("x\u{202E}y", "x\u{FFFD}y"),
             ("\u{85}", "??"),
         ] {

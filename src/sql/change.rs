@@ -199,6 +199,8 @@ pub enum Unread {
     ForeignLanguage { language: String },
     /// `COPY … FROM stdin`: needs a client that streams the data.
     CopyFromStdin,
+    /// The rows behind it, to `\.`: part of no statement.
+    CopyData,
     /// The rest of a file after `standard_conforming_strings = off`.
     NonStandardStrings,
     /// Nested deeper or chained longer than either reader goes.
@@ -217,7 +219,8 @@ impl Unread {
             Self::Placeholder { .. } => "placeholder",
             Self::DynamicSql => "dynamic EXECUTE",
             Self::ForeignLanguage { .. } => "foreign language",
-            Self::CopyFromStdin => "COPY data",
+            Self::CopyFromStdin => "COPY FROM stdin",
+            Self::CopyData => "COPY data",
             Self::NonStandardStrings => "non-standard strings",
             Self::TooComplex => "too complex",
         }

@@ -37,7 +37,7 @@ fn read(source: &Source<'_>, piece: &Piece, depth: u8) -> Reading {
             let command = source.slice(piece.span).split_whitespace().next().unwrap_or("\\").to_owned();
             return unread(Unread::PsqlCommand { command });
         }
-        PieceKind::CopyData => return unread(Unread::CopyFromStdin),
+        PieceKind::CopyData => return unread(Unread::CopyData),
         PieceKind::Statement => {}
     }
     if let Some(open) = piece.unterminated {

@@ -69,7 +69,11 @@ fn blocks(text: &str) -> Vec<String> {
 fn is_unanalysable(reason: &Unread) -> bool {
     matches!(
         reason,
-        Unread::CopyFromStdin | Unread::NonStandardStrings | Unread::TooComplex | Unread::Placeholder { .. }
+        Unread::CopyFromStdin
+            | Unread::CopyData
+            | Unread::NonStandardStrings
+            | Unread::TooComplex
+            | Unread::Placeholder { .. }
     )
 }
 

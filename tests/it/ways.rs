@@ -322,15 +322,19 @@ fn a_baseline_lets_only_new_findings_count() {
     let judged = ["validate", INDEX.0];
     assert_eq!(project.run(&judged).exit, 1);
     let written = project.run(&["baseline", "write", INDEX.0]);
-    assert!(
-        written.exit == 0 && written.stdout.contains("1 findings") || written.stdout.contains("1 finding"),
-        "{}",
-        written.stdout
-    );
+    assert!(written.exit == 0 && written.stdout.contains("knows 1 finding\n"), "{}", written.stdout);
     let text = fs::read_to_string(project.path(".liftlock-baseline.json")).unwrap();
     assert!(text.contains("\"file\":\"m/0002_index_safe.sql\"") && !text.contains("orders"), "{text}");
     // Known, also when lines move, and shown when asked for.
     assert_eq!(project.run(&judged).exit, 0);
+    // What was applied long ago is not rewritten.
+    let applied = fs::read_to_string(project.path(INDEX.0)).unwrap();
+    project.run(&["validate", "--fix", INDEX.0]);
+    assert_eq!(fs::read_to_string(project.path(INDEX.0)).unwrap(), applied);
+    // A slip in its name is told, not taken for an empty one.
+    assert_eq!(project.run(&["validate", "--baseline", "bassline.json", INDEX.0]).exit, 2);
+    let stdin = project.run(&["baseline", "write", "-"]);
+    assert!(stdin.exit == 2 && stdin.stderr.contains("recorded_stdin"), "{}", stdin.stderr);
     assert_eq!(project.run(&["validate", "--no-baseline", INDEX.0]).exit, 1);
     project.write(INDEX.0, &format!("-- moved\n\n{}", INDEX.1));
     let run = project.run(&judged);
@@ -360,6 +364,40 @@ fn a_baseline_lets_only_new_findings_count() {
     project.write(".liftlock-baseline.json", "<<<<<<< ours\n");
     let run = project.run(&judged);
     assert!(run.exit == 2 && run.stderr.contains("baseline::not_json"), "{}", run.stderr);
+}
+
+#[test]
+fn rows_of_copy_are_found_once_and_never_shown() {
+    let copy = "copy orders (id) from stdin;\n1\tjo@example.com\n\\.\nselect 1;\n";
+    let project = Project::new(&[CREATE, ("m/0002_copy_safe.sql", copy)]);
+    let run = project.run(&["validate", "--no-config", "m/0002_copy_safe.sql"]);
+    let said = format!("{}{}", run.stdout, run.stderr);
+    assert_eq!(said.matches("error[copy-from-stdin]").count(), 1, "{said}");
+    assert!(said.contains("2 statements read, 1 not understood (1 COPY FROM stdin)"), "{said}");
+    assert!(!said.contains("jo@example"), "{said}");
+}
+
+#[test]
+fn a_fix_keeps_read_only_files_and_writes_the_mark_that_sqlx_wants() {
+    let index = "create index concurrently a on t (x);\n";
+    let check = "alter table t add constraint c check (x > 0);\r\n";
+    let project = Project::new(&[
+        ("s/Cargo.toml", "[dependencies]\nsqlx = \"1\"\n"),
+        ("s/migrations/20260101120000_a.sql", index),
+        ("m/0001_check.sql", check),
+    ]);
+    let run = project.run(&["validate", "--no-config", "--fix", "s/migrations"]);
+    assert!(run.exit == 0 && run.stdout.contains("Wrote 1 file\n"), "{}", run.stdout);
+    let written = fs::read_to_string(project.path("s/migrations/20260101120000_a.sql")).unwrap();
+    assert!(written.starts_with("-- no-transaction\n") && written.ends_with(index), "{written}");
+
+    let file = project.path("m/0001_check.sql");
+    let mut permissions = fs::metadata(&file).unwrap().permissions();
+    permissions.set_readonly(true);
+    fs::set_permissions(&file, permissions).unwrap();
+    let run = project.run(&["validate", "--no-config", "--fix", "m"]);
+    assert!(run.exit == 2 && run.stderr.contains("read-only"), "{}{}", run.stdout, run.stderr);
+    assert_eq!(fs::read_dir(project.path("m")).unwrap().count(), 1);
 }
 
 fn git(project: &Project, arguments: &[&str]) {

@@ -51,7 +51,7 @@ pub fn amend(
     let parts = if first.run == Run::InTransaction {
         Parts { text: in_place(text, fix.replaces, &first.sql), others, rest: None }
     } else {
-        match apart(text, &migration.statements, position, first) {
+        match apart(text, &migration.statements, position, (first, layout.tool)) {
             Some(apart) => apart.into_parts(&fix.steps),
             None => return refused("its file has transactions or settings of its own: split it first"),
         }
@@ -64,7 +64,7 @@ pub fn amend(
         )));
     }
     let header = header_of(text);
-    let steps = parts.others.iter().map(|it| (it.name.clone(), told(it, header), it.sql.as_str()));
+    let steps = parts.others.iter().map(|it| (it.name.clone(), told(it, header, layout.tool), it.sql.as_str()));
     let rest = parts
         .rest
         .iter()
@@ -149,7 +149,7 @@ impl Apart {
 }
 
 /// `None` when the file sets something before the statement that has a meaning for it.
-fn apart(text: &str, statements: &[Statement], position: usize, step: &FixStep) -> Option<Apart> {
+fn apart(text: &str, statements: &[Statement], position: usize, (step, tool): (&FixStep, Tool)) -> Option<Apart> {
     let is = |statement: &Statement, transaction| statement.change == Change::Transaction(transaction);
     let wrapped = is(statements.first()?, Transaction::Begin) && is(statements.last()?, Transaction::Commit);
     let inner = if wrapped { &statements[1..statements.len() - 1] } else { statements };
@@ -184,16 +184,23 @@ fn apart(text: &str, statements: &[Statement], position: usize, step: &FixStep) 
         let as_data = |line: &str| {
             if line.starts_with("-- Type:") { "-- Type: data_migration\n".to_owned() } else { line.to_owned() }
         };
-        format!("{NO_TRANSACTION}{}", text[..head_ends].split_inclusive('\n').map(as_data).collect::<String>())
+        text[..head_ends].split_inclusive('\n').map(as_data).collect::<String>()
     } else {
         text[..head_ends].to_owned()
     };
+    let mark = if text.starts_with(NO_TRANSACTION.trim_end()) { "" } else { mark(step, tool) };
+    let head = format!("{mark}{head}");
     Some(Apart { before, head, after, alone: step.sql.clone() })
 }
 
 /// A `DO` block that commits: it changes rows, and nothing else says that it needs to be outside a transaction.
 fn is_block(step: &FixStep) -> bool {
     step.run == Run::Alone && step.sql.get(..3).is_some_and(|it| it.eq_ignore_ascii_case("do "))
+}
+
+/// The first line of a migration that needs one to run as its step says: sqlx opens a transaction around every other.
+fn mark(step: &FixStep, tool: Tool) -> &'static str {
+    if is_block(step) || tool == Tool::Sqlx && step.run == Run::Alone { NO_TRANSACTION } else { "" }
 }
 
 /// The first line that keeps a migration out of a transaction block.
@@ -225,9 +232,8 @@ impl Header<'_> {
     }
 }
 
-fn told(step: &FixStep, header: Option<Header>) -> String {
-    let runs_block = is_block(step);
-    let mark = if runs_block { NO_TRANSACTION } else { "" };
+fn told(step: &FixStep, header: Option<Header>, tool: Tool) -> String {
+    let (runs_block, mark) = (is_block(step), mark(step, tool));
     let Some(header) = header else { return mark.to_owned() };
     let kind = if runs_block { "data_migration" } else { "schema_safe" };
     let rollback = step.rollback.lines().map(|it| format!("--   {it}\n")).collect::<String>();

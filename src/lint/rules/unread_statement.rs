@@ -61,6 +61,8 @@ fn check(_context: &Context, statement: &Statement) -> Vec<Problem> {
         Unread::PsqlCommand { .. } | Unread::Placeholder { .. } | Unread::DynamicSql | Unread::CopyFromStdin => {
             return Vec::new();
         }
+        // What the statement before it is told for.
+        Unread::CopyData => return Vec::new(),
     };
     let span = if let Unread::Unterminated { opened, .. } = reason { *opened } else { statement.span };
     vec![Problem::at(span).says(message).help(help)]

@@ -26,12 +26,12 @@ fn nothing_after_a_leftover_end_is_lost() {
 fn copy_data_hides_no_statement() {
     check("COPY t FROM STDIN; DROP TABLE users;", "unread statement CopyFromStdin; DROP TABLE users");
     check("COPY t FROM STDIN;\nDROP TABLE users;", "unread statement CopyFromStdin; DROP TABLE users");
-    let data = "unread statement CopyFromStdin; unread statement CopyFromStdin";
+    let data = "unread statement CopyFromStdin; unread statement CopyData";
     check("COPY t FROM STDIN;\n1\t'\n2\t/*\n\\.\nDROP TABLE users;", &format!("{data}; DROP TABLE users"));
     check("COPY t FROM STDIN;\r\n1 ' $$\r\n\\.\r\nDROP TABLE users;", &format!("{data}; DROP TABLE users"));
     check("COPY t FROM STDIN;\n-- x\n/* y\n\\.\nDROP TABLE users;", &format!("{data}; DROP TABLE users"));
     let same_line = "COPY t FROM STDIN; DROP TABLE a;\n1\n\\.\nDROP TABLE b";
-    check(same_line, "unread statement CopyFromStdin; DROP TABLE a; unread statement CopyFromStdin; DROP TABLE b");
+    check(same_line, "unread statement CopyFromStdin; DROP TABLE a; unread statement CopyData; DROP TABLE b");
     // What begins on the line of the `;` and runs over its end is SQL.
     check(
         "COPY t FROM STDIN; SELECT '\n'; DROP TABLE a;\n\\.\n",
