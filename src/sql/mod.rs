@@ -11,6 +11,7 @@ mod comments;
 mod confirm;
 pub mod data_type;
 mod effect;
+mod hidden;
 mod lower;
 pub mod names;
 mod recognise;
@@ -34,6 +35,9 @@ pub fn read(text: &str) -> Vec<Statement> {
     let mut statements: Vec<Statement> = Vec::with_capacity(scan.pieces.len());
     for piece in &scan.pieces {
         let mut statement = confirm::statement(&source, piece, 0, &Place::Top);
+        if piece.unterminated.is_some() {
+            statement.inner = hidden::statements(text, piece);
+        }
         if statements.last().is_some_and(|last| ends_standard_strings(text, last)) {
             // From here on a backslash means something else: no border can be trusted.
             statement.span.end = text.trim_ascii_end().len();
@@ -80,7 +84,8 @@ pub struct Statement {
     pub change: Change,
     /// Whether, and when, it runs.
     pub place: Place,
-    /// Statements inside this one: behind `WITH`, in `EXPLAIN ANALYZE`, in a body.
+    /// Statements inside this one: behind `WITH`, in `EXPLAIN ANALYZE`, in a body; and what a quote that never ends
+    /// has swallowed.
     pub inner: Vec<Statement>,
     /// `-- liftlock: …` comments directly above or on the statement.
     pub directives: Vec<Directive>,

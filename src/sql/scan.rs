@@ -294,7 +294,7 @@ fn is_breakpoint(comment: &str) -> bool {
 }
 
 /// Whether a comment is another tool's section marker: goose's, sql-migrate's or dbmate's.
-fn is_section(comment: &str) -> bool {
+pub(super) fn is_section(comment: &str) -> bool {
     let Some(rest) = comment.strip_prefix("--") else { return false };
     let rest = rest.trim_start();
     let starts = |marker: &str| rest.get(..marker.len()).is_some_and(|head| head.eq_ignore_ascii_case(marker));

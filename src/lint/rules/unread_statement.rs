@@ -45,9 +45,10 @@ fn check(_context: &Context, statement: &Statement) -> Vec<Problem> {
             format!("can be read as {parser} and as {recogniser}, so nothing is certain"),
             "write it more plainly, one action per statement",
         ),
-        Unread::Unterminated { what, .. } => {
-            (format!("a {what} starts here and never ends, so the rest of the file is inside it"), "close it")
-        }
+        Unread::Unterminated { what, .. } => (
+            format!("a {what} starts here and never ends, so the rest of the file is inside it"),
+            "close it; lines below are judged as if it were",
+        ),
         Unread::ForeignLanguage { language } => (
             format!("what this {language} code does is not read"),
             "write it in SQL or PL/pgSQL, or say what it does: `-- liftlock: allow unread-statement because …`",

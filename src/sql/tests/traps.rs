@@ -280,3 +280,27 @@ fn long_chains_and_deep_nesting_break_nothing() {
     let blocks = (0..60).fold("DROP TABLE a".to_owned(), |sql, at| format!("DO $b{at}$ BEGIN {sql}; END $b{at}$"));
     assert!(render(&read(&blocks)).contains("TooComplex"));
 }
+
+#[test]
+fn what_never_ends_hides_no_statement_below_it() {
+    for (sql, expected) in [
+        (
+            "create table a (x text default 'oops);\ndrop table users;\n",
+            "unread statement Unterminated { DROP TABLE users }",
+        ),
+        (
+            "create table a (x text default 'oops);\ndrop table users;\ninsert into t values ('a');\ntruncate b",
+            "unread statement Unterminated { DROP TABLE users; INSERT t; TRUNCATE b }",
+        ),
+        ("select 1; /* never\nDELETE\nfrom t;\n", "SELECT; unread statement Unterminated { DELETE t }"),
+        (
+            "do $a$ begin\n  drop table a;\nend $b$;\nalter table t\n  drop column b;",
+            "unread statement Unterminated { ALTER TABLE t: drop b }",
+        ),
+        // Text is no statement, nor is what a section below undoes.
+        ("select 'one\ndrop by later\nupdates\n", "unread statement Unterminated"),
+        ("drop table \"a;\n-- +goose Down\ndrop table users;\n", "unread statement Unterminated"),
+    ] {
+        check(sql, expected);
+    }
+}
