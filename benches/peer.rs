@@ -3,6 +3,8 @@
 //! squawk is looked for in `SQUAWK`, then on PATH; `pip install squawk-cli` brings it. Runs are interleaved, and what is
 //! printed are medians and their ratio: the numbers of one machine on one day, no test.
 
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "what it measures is read on the terminal")]
+
 use std::{
     env, fs,
     path::Path,
