@@ -14,6 +14,7 @@ pub mod fingerprint;
 mod fix;
 pub mod gitlab;
 pub mod json;
+mod layout;
 pub mod markdown;
 pub mod notes;
 pub mod outputs;
@@ -32,6 +33,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     fix::{Fix, FixStep, Run},
+    layout::LayoutView,
     rule::{RuleView, Severities},
 };
 use crate::exit::Exit;
@@ -273,26 +275,6 @@ impl Validation {
         let failed = self.findings.iter().any(|it| it.stands() && it.severity == Severity::Error);
         if failed { Verdict::Fail } else { Verdict::Pass }
     }
-}
-
-/// Whose layout a folder has, and what that means.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct LayoutView {
-    pub folder: String,
-    /// As the configuration names it: `golang-migrate`.
-    pub tool: String,
-    /// As people write it.
-    pub title: String,
-    /// `found by migration_lock.toml`.
-    pub by: String,
-    /// As the configuration names it: `query`.
-    pub transactions: String,
-    /// The same in words.
-    pub said: String,
-    /// `.sql` files that are no migrations, with the reason.
-    pub left_out: Vec<String>,
-    /// What the tool would stumble over.
-    pub notes: Vec<String>,
 }
 
 /// One gate's answer.
