@@ -125,7 +125,7 @@ mod tests {
             ("plain", "plain", "plain"),
             ("100%", "100%25", "100%25"),
             ("a\nb", "a%0Ab", "a%0Ab"),
-            ("a\r\n::error::b", "a?%0A:\u{200B}:error:\u{200B}:b", "a?%0A%3A\u{200B}%3Aerror%3A\u{200B}%3Ab"),
+            ("a\r\n::error::b", "a %0A:\u{200B}:error:\u{200B}:b", "a %0A%3A\u{200B}%3Aerror%3A\u{200B}%3Ab"),
             (":::", ":\u{200B}:\u{200B}:", "%3A\u{200B}%3A\u{200B}%3A"),
             ("a,b", "a,b", "a%2Cb"),
             ("a\tb", "a b", "a b"),

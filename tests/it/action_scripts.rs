@@ -291,6 +291,16 @@ fn every_input_becomes_an_option_that_the_command_line_reads() {
 
 /// Options that the action leaves to itself, or to people at a terminal.
 const NOT_FOR_THE_ACTION: &[&str] = &[
+    "baseline",
+    "explain",
+    "fix",
+    "live",
+    "no-baseline",
+    "postgres",
+    "since",
+    "snapshot",
+    "stdin-path",
+    "watch",
     "no-color",
     "format",
     "help",
