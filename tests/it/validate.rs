@@ -84,8 +84,8 @@ fn each_folder_is_a_history_of_its_own() {
 #[test]
 fn a_folder_for_each_migration_is_one_history() {
     let files = [
-        ("m/20260101_create_safe/migration.sql", "create table orders (id bigint primary key);"),
-        ("m/20260102_index_safe/migration.sql", "create index orders_id_idx on orders (id);"),
+        ("m/20260101_create_safe/migration.sql", "create table orders (id bigint primary key, note text);"),
+        ("m/20260102_index_safe/migration.sql", "create index orders_note_idx on orders (note);"),
     ];
     let expected = ["m/20260102_index_safe/migration.sql:5 index-without-concurrently"];
     assert_eq!(found(&files, &["validate", "--no-config", "m/20260102_index_safe"]), expected);

@@ -279,7 +279,7 @@ fn stdin_is_judged_where_it_would_lie() {
         (&["-", "--no-config"][..], "create index i on orders (note);", &["error index-without-concurrently"][..]),
         (
             &["-", "--no-config", "--stdin-path", "m/0001_create_safe.sql"],
-            "create table orders (id bigint primary key); create index i on orders (id);",
+            "create table orders (id bigint primary key, note text); create index i on orders (note);",
             &[],
         ),
         (&["-", "--no-config", "--stdin-path", "m/0002_index_safe.sql"], "select 1;", &[]),
