@@ -16,6 +16,7 @@ pub use objects::{
     Bound, Column, Constraint, DefaultPrivilege, ForeignKey, Grant, Index, PartitionKey, Policy, Publication,
     ReplicaIdentity, Routine, RowSecurity, Sequence, Strategy, Table, Trigger, Type, Validity, View,
 };
+pub use proof::{Place, Proof};
 pub use replay::replay;
 
 use std::{

@@ -287,6 +287,16 @@ impl Table {
     }
 }
 
+impl Index {
+    /// On a table that becomes a partition, it can be this index's part: nothing need be built.
+    pub fn fits(&self, parent: &Self) -> bool {
+        self.parent.is_none()
+            && (&self.keys, &self.include, self.unique, &self.method, self.partial)
+                == (&parent.keys, &parent.include, parent.unique, &parent.method, parent.partial)
+            && (self.constraint.is_some() || parent.constraint.is_none())
+    }
+}
+
 impl Column {
     /// An insert that does not name it gets a value.
     pub fn has_default(&self) -> bool {

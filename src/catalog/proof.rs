@@ -1,81 +1,100 @@
-//! What a validated check proves, so that Postgres need not look at the rows.
+//! What validated checks prove, so that Postgres need not look at the rows.
 
-use super::{Constraint, Table};
-use crate::sql::{change::ConstraintKind, names::Ident};
+mod bound;
+mod condition;
+mod implication;
+mod value;
+
+use super::{Bound, Catalog, Constraint, Table};
+use crate::sql::{
+    change::ConstraintKind,
+    names::{Ident, ObjectName},
+};
+use condition::{Condition, Nullness};
+
+/// Where rows may be, as seen by a partition's bounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// All within them: of a table that is attached.
+    Within,
+    /// None within them: of the default partition beside it.
+    Outside,
+}
+
+/// Whether rows must be read to see where they belong.
+#[derive(Debug, Clone, Copy)]
+pub enum Proof<'c> {
+    /// This check says so.
+    Check(&'c Constraint),
+    /// `NOT NULL` of its columns is enough, or several checks together are.
+    Columns,
+    /// No file says by what the parent is partitioned; this check may be the proof.
+    Perhaps(&'c Constraint),
+    None,
+}
 
 impl Table {
     /// The validated `CHECK` that proves `column IS NOT NULL`, so that `SET NOT NULL` need not scan.
     ///
-    /// Postgres looks at the conjuncts of validated checks
-    /// (`ConstraintImpliedByRelConstraint` in tablecmds.c); so does this, and only at exact ones.
+    /// Postgres looks at validated checks (`ConstraintImpliedByRelConstraint` in tablecmds.c); so does this.
     pub fn proof_of_not_null(&self, column: &Ident) -> Option<&Constraint> {
-        self.constraints.iter().find(|constraint| match &constraint.kind {
-            ConstraintKind::Check { expression: Some(check), .. } => {
-                constraint.validated && constraint.enforced && implies_not_null(&check.text, &column.name)
+        let wanted = Condition::Null { subject: column.name.clone(), is: Nullness::NotNull };
+        self.proving_checks().find(|(_, it)| implication::implies(it, &wanted, &|_| None)).map(|it| it.0)
+    }
+
+    /// Checks that hold for every row.
+    fn proving_checks(&self) -> impl Iterator<Item = (&Constraint, Condition)> {
+        self.constraints.iter().filter_map(|constraint| match &constraint.kind {
+            ConstraintKind::Check { expression: Some(check), .. } if constraint.validated && constraint.enforced => {
+                Some((constraint, condition::read(&check.text)))
             }
-            _ => false,
+            _ => None,
         })
     }
 }
 
-/// Is `column IS NOT NULL` one of the conditions that `AND` joins in this expression?
-fn implies_not_null(expression: &str, column: &str) -> bool {
-    let words = words(expression);
-    conjuncts(&words).iter().any(|conjunct| {
-        let [subject, is, not, null] = conjunct.as_slice() else { return false };
-        is == "is" && not == "not" && null == "null" && subject == column
-    })
-}
-
-/// Splits at `AND` outside parentheses, recursively into parentheses that wrap a whole condition. An `OR`, a
-/// `NOT` or a `BETWEEN` at the same level proves nothing, so that level has no conjuncts.
-fn conjuncts(words: &[String]) -> Vec<Vec<String>> {
-    if words.first().is_some_and(|it| it == "(") && closing(words) == words.len() - 1 {
-        return conjuncts(&words[1..words.len() - 1]);
-    }
-    let mut parts = vec![Vec::new()];
-    let mut depth = 0_usize;
-    for word in words {
-        match word.as_str() {
-            "(" => depth += 1,
-            ")" => depth = depth.saturating_sub(1),
-            "or" | "between" if depth == 0 => return Vec::new(),
-            "and" if depth == 0 => {
-                parts.push(Vec::new());
-                continue;
+impl Catalog {
+    /// What proves that the rows of a table are within the bounds of a partition of `parent`, or outside them: what
+    /// spares `ATTACH PARTITION` and `CREATE TABLE … PARTITION OF` the reading.
+    pub fn proof_of_place(&self, table: &Table, parent: &ObjectName, bound: &Bound, place: Place) -> Proof<'_> {
+        let Some(table) = self.tables.get(&table.name) else { return Proof::None };
+        let parent = self.table(parent);
+        let Some((parent, key)) = parent.and_then(|it| Some((it, it.partition_key.as_ref()?))) else {
+            return table.proving_checks().next().map_or(Proof::None, |it| Proof::Perhaps(it.0));
+        };
+        let Some(mut wanted) = bound::within(self, parent, key, bound) else { return Proof::None };
+        if place == Place::Outside {
+            wanted = wanted.negated();
+        } else if let Some(outer) = &parent.partition_of {
+            // What is a part of a part is within both.
+            let key = self.tables.get(outer).and_then(|it| Some((it, it.partition_key.as_ref()?)));
+            let outer = key.zip(parent.bound.as_ref()).and_then(|((of, key), it)| bound::within(self, of, key, it));
+            let Some(outer) = outer else { return Proof::None };
+            wanted = Condition::All(vec![outer, wanted]);
+        }
+        let types = |subject: &str| {
+            let own = table.column_named(subject).or_else(|| parent.column_named(subject));
+            own.map(|it| &it.resolved)
+        };
+        let not_null = table.columns.iter().filter(|it| it.not_null).map(|it| it.name.clone());
+        // A column that no file tells of may well be.
+        let unknown = key.keys.iter().filter(|it| table.partial && table.column_named(it).is_none()).cloned();
+        let mut known = not_null
+            .chain(unknown)
+            .map(|subject| Condition::Null { subject, is: Nullness::NotNull })
+            .collect::<Vec<_>>();
+        for (constraint, check) in table.proving_checks() {
+            let alone = [known.as_slice(), std::slice::from_ref(&check)].concat();
+            if implication::implies(&Condition::All(alone), &wanted, &types) {
+                return Proof::Check(constraint);
             }
-            _ => {}
         }
-        parts.last_mut().expect("starts with one part").push(word.clone());
+        known.extend(table.proving_checks().map(|it| it.1));
+        if implication::implies(&Condition::All(known), &wanted, &types) { Proof::Columns } else { Proof::None }
     }
-    if parts.len() > 1 {
-        return parts.iter().flat_map(|part| conjuncts(part)).collect();
-    }
-    let part = parts.remove(0);
-    let subject = if part.first().is_some_and(|it| it == "(") { closing(&part) } else { 0 };
-    if subject == 0 || subject != 2 {
-        return vec![part];
-    }
-    vec![[&part[1..2], &part[3..]].concat()]
 }
 
-/// The index of the parenthesis that closes the first word's.
-fn closing(words: &[String]) -> usize {
-    let mut depth = 0_usize;
-    for (index, word) in words.iter().enumerate() {
-        match word.as_str() {
-            "(" => depth += 1,
-            ")" => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        if depth == 0 {
-            return index;
-        }
-    }
-    words.len()
-}
-
-/// The words that [`conjuncts`] acts on.
+/// Words that a quoted name may look like.
 const KEYWORDS: [&str; 6] = ["and", "or", "not", "between", "is", "null"];
 
 /// Words (folded unless quoted), parentheses, and everything else byte by byte. Quoted keywords keep their
@@ -102,31 +121,4 @@ pub fn words(text: &str) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::implies_not_null;
-
-    #[test]
-    fn a_check_proves_not_null_exactly_when_postgres_says_so() {
-        let cases = [
-            ("email is not null", true),
-            ("EMAIL IS NOT NULL", true),
-            ("(email is not null)", true),
-            ("((email) is not null)", true),
-            ("\"email\" is not null", true),
-            ("email is not null and length(email) > 3", true),
-            ("length(email) > 3 and (email is not null)", true),
-            ("(a > 0 or b > 0) and email is not null", true),
-            ("email is not null or deleted", false),
-            ("deleted or a and email is not null", false),
-            ("not (email is not null)", false),
-            ("email is null", false),
-            ("length(email) > 0", false),
-            ("a between 1 and email is not null", false),
-            ("(email || name) is not null", false),
-            ("other is not null", false),
-        ];
-        for (expression, expected) in cases {
-            assert_eq!(implies_not_null(expression, "email"), expected, "{expression}");
-        }
-    }
-}
+mod tests;

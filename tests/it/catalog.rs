@@ -4,6 +4,7 @@
 mod dump;
 mod histories;
 mod live;
+mod proofs;
 
 use liftlock::{
     catalog::{self, Catalog, Origin, Release, snapshot::Snapshot},

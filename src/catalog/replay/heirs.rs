@@ -59,13 +59,7 @@ pub fn indexes(catalog: &mut Catalog, parent: &ObjectName, partition: &ObjectNam
 /// One index of the parent on a partition.
 pub fn index(catalog: &mut Catalog, of: &Index, partition: &ObjectName, origin: Origin) {
     let kind = constraint_of(catalog, of).map(|it| it.kind.clone());
-    let fits = |it: &Index| {
-        it.table == *partition
-            && it.parent.is_none()
-            && (&it.keys, &it.include, it.unique, &it.method, it.partial)
-                == (&of.keys, &of.include, of.unique, &of.method, of.partial)
-            && (it.constraint.is_some() || of.constraint.is_none())
-    };
+    let fits = |it: &Index| it.table == *partition && it.fits(of);
     if catalog.indexes.values().any(|it| it.table == *partition && it.parent.as_ref() == Some(&of.name)) {
         return;
     }

@@ -20,15 +20,18 @@ pub fn key_of(new: &PartitionBy) -> Option<PartitionKey> {
     Some(PartitionKey { strategy, keys: new.keys.iter().map(key).collect() })
 }
 
-pub fn bound_of(new: &PartitionBound) -> Bound {
-    let texts = |all: &[Expression]| all.iter().map(|it| it.text.clone()).collect();
-    let number = |it: Option<u32>| it.map(|it| it.to_string()).unwrap_or_default();
-    match &new.kind {
-        BoundKind::Default => Bound::Default,
-        BoundKind::In(values) => Bound::In(texts(values)),
-        BoundKind::Range { from, to } => Bound::Range { from: texts(from), to: texts(to) },
-        BoundKind::Hash { modulus, remainder } => {
-            Bound::Hash { modulus: number(*modulus), remainder: number(*remainder) }
+impl Bound {
+    /// As a statement writes it.
+    pub fn of(new: &PartitionBound) -> Self {
+        let texts = |all: &[Expression]| all.iter().map(|it| it.text.clone()).collect();
+        let number = |it: Option<u32>| it.map(|it| it.to_string()).unwrap_or_default();
+        match &new.kind {
+            BoundKind::Default => Self::Default,
+            BoundKind::In(values) => Self::In(texts(values)),
+            BoundKind::Range { from, to } => Self::Range { from: texts(from), to: texts(to) },
+            BoundKind::Hash { modulus, remainder } => {
+                Self::Hash { modulus: number(*modulus), remainder: number(*remainder) }
+            }
         }
     }
 }
@@ -50,7 +53,7 @@ pub fn attach(
     }
     if let Some(table) = catalog.tables.get_mut(partition) {
         table.partition_of = Some(parent.clone());
-        table.bound = Some(bound_of(bound));
+        table.bound = Some(Bound::of(bound));
     }
     let Some(of) = catalog.tables.get(&parent).cloned() else { return };
     if let Some(table) = catalog.tables.get_mut(partition) {

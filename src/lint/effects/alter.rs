@@ -112,7 +112,7 @@ fn action(draft: &mut Draft, alter: &AlterTable, action: &ActionKind) {
         {
             draft.rewrite(name, Chance::Sure);
         }
-        ActionKind::AttachPartition { partition, default, .. } => partition::attached(draft, name, partition, *default),
+        ActionKind::AttachPartition { partition, bound, .. } => partition::attached(draft, name, partition, bound),
         ActionKind::DetachPartition { partition, concurrently, finalize } => {
             let gently = *concurrently || *finalize;
             partition::detached(draft, name, partition, gently);

@@ -23,7 +23,7 @@ pub use added_column::{Filling, filling, is_unfilled};
 pub use domain::users as users_of_domain;
 pub use failure::{commits_itself, view_reading};
 pub use lock::{LockMode, Waits};
-pub use partition::{Scan as PartitionScan, scanned as scanned_partitions};
+pub use partition::{Scan as PartitionScan, Why as PartitionScanWhy, scanned as scanned_partitions};
 pub use proof::{NotNull, made_not_null, not_null};
 
 use crate::sql::{Statement, names::ObjectName};

@@ -24,7 +24,7 @@ pub fn created(draft: &mut Draft, table: &CreateTable) {
         draft.lock(source, LockMode::AccessShare);
     }
     if let Some(of) = &table.partition_of {
-        partition::created(draft, &of.parent, of.default);
+        partition::created(draft, &of.parent, &of.bound);
     }
 }
 

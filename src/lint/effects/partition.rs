@@ -1,55 +1,107 @@
 //! Attaching, creating and detaching partitions.
 
 use crate::{
-    catalog::Table,
+    catalog::{Bound, Index, Place, Proof, Table},
     lint::Context,
-    sql::{change::ConstraintKind, names::ObjectName},
+    sql::{change::PartitionBound, names::ObjectName},
 };
 
 use super::{Chance, LockMode, draft::Draft};
 
-/// A table whose rows are read to see where they belong, or the check that spares it.
+/// A table whose rows are read when a partition comes, or what spares it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scan {
     pub table: ObjectName,
-    /// The validated check that says which rows it holds.
-    pub proof: Option<String>,
+    pub why: Why,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Why {
+    /// To see where its rows belong.
+    Place,
+    /// It is not: this says which rows it holds.
+    Spared(String),
+    /// To build what the parent has and it has not.
+    Index(ObjectName),
+    /// To look up what the parent's foreign key of this name points to.
+    ForeignKey(String),
 }
 
 /// What is read when a partition comes to `parent`: the one that is attached, if it is there already, and the default
 /// partition.
-pub fn scanned(context: &Context, parent: &ObjectName, attached: Option<&ObjectName>, default: bool) -> Vec<Scan> {
-    let rest = context.catalog.table(parent).and_then(|it| it.default_partition.as_ref()).filter(|_| !default);
+pub fn scanned(
+    context: &Context,
+    parent: &ObjectName,
+    attached: Option<&ObjectName>,
+    bound: &PartitionBound,
+) -> Vec<Scan> {
+    let bound = Bound::of(bound);
+    let known = context.catalog.table(parent);
+    let rest = known.and_then(|it| it.default_partition.as_ref()).filter(|_| bound != Bound::Default);
     // Rows of a first default partition belong anywhere but to its siblings.
-    let alone = default && context.catalog.table(parent).is_some_and(|it| it.partitions.is_empty() && !it.partial);
-    let attached = attached.filter(|_| !alone);
-    let there = attached.into_iter().chain(rest).filter(|it| !context.is_new(it));
-    there.map(|it| Scan { table: it.clone(), proof: proof(context.catalog.table(it)) }).collect()
+    let alone = bound == Bound::Default && known.is_some_and(|it| it.partitions.is_empty() && !it.partial);
+    let is_there = |it: &&ObjectName| !context.is_new(it);
+    let mut scans = Vec::new();
+    if let Some(table) = attached.filter(is_there) {
+        if !alone {
+            scans.push(placed(context, table, parent, &bound, Place::Within));
+        }
+        scans.extend(lacking(context, table, known));
+    }
+    scans.extend(rest.filter(is_there).map(|it| placed(context, it, parent, &bound, Place::Outside)));
+    scans
 }
 
-/// A validated check. Whether it says the right thing only Postgres can tell.
-fn proof(table: Option<&Table>) -> Option<String> {
-    let check = |kind: &ConstraintKind| matches!(kind, ConstraintKind::Check { .. });
-    let proof = table?.constraints.iter().find(|it| it.validated && it.enforced && check(&it.kind))?;
-    Some(proof.name.clone())
+fn placed(context: &Context, name: &ObjectName, parent: &ObjectName, bound: &Bound, place: Place) -> Scan {
+    let known = context.catalog.table(name);
+    let proof = known.map_or(Proof::None, |it| context.catalog.proof_of_place(it, parent, bound, place));
+    let why = match proof {
+        Proof::Check(check) => Why::Spared(format!("check `{}` implies the bounds", check.name)),
+        Proof::Columns => Why::Spared("its columns and checks together imply the bounds".to_owned()),
+        Proof::Perhaps(check) => Why::Spared(format!(
+            "check `{}` says which rows it holds, and no file says how the parent is parted",
+            check.name
+        )),
+        Proof::None => Why::Place,
+    };
+    Scan { table: name.clone(), why }
 }
 
-pub fn attached(draft: &mut Draft, parent: &ObjectName, partition: &ObjectName, default: bool) {
+/// What the parent has that is built for a table which is attached, as far as files tell.
+fn lacking(context: &Context, name: &ObjectName, parent: Option<&Table>) -> Vec<Scan> {
+    let (Some(parent), Some(table)) = (parent, context.catalog.table(name)) else { return Vec::new() };
+    if table.partial {
+        return Vec::new();
+    }
+    let own = context.catalog.indexes_of(name).collect::<Vec<_>>();
+    let fits = |of: &Index| own.iter().any(|it| it.fits(of));
+    let indexes = context.catalog.indexes_of(&parent.name).filter(|it| !fits(it));
+    let indexes = indexes.map(|it| Why::Index(it.name.clone()));
+    let of_parent = context.catalog.foreign_keys_of(&parent.name);
+    let has = |columns: &[_], references| {
+        context.catalog.foreign_keys_of(name).any(|it| it.columns == columns && it.references == references)
+    };
+    let keys = of_parent.filter(|it| !has(it.columns, it.references));
+    let keys = keys.map(|it| Why::ForeignKey(it.constraint.name.clone()));
+    indexes.chain(keys).map(|why| Scan { table: name.clone(), why }).collect()
+}
+
+pub fn attached(draft: &mut Draft, parent: &ObjectName, partition: &ObjectName, bound: &PartitionBound) {
     draft.lock_family(partition, LockMode::AccessExclusive);
     locked_default(draft, parent);
-    read(draft, parent, Some(partition), default);
+    read(draft, parent, Some(partition), bound);
 }
 
 /// `CREATE TABLE … PARTITION OF`.
-pub fn created(draft: &mut Draft, parent: &ObjectName, default: bool) {
+pub fn created(draft: &mut Draft, parent: &ObjectName, bound: &PartitionBound) {
     draft.lock(parent, LockMode::AccessExclusive);
     locked_default(draft, parent);
-    read(draft, parent, None, default);
+    read(draft, parent, None, bound);
 }
 
-fn read(draft: &mut Draft, parent: &ObjectName, attached: Option<&ObjectName>, default: bool) {
-    for scan in scanned(draft.context, parent, attached, default) {
-        draft.scan(&scan.table, if scan.proof.is_some() { Chance::No } else { Chance::Sure });
+fn read(draft: &mut Draft, parent: &ObjectName, attached: Option<&ObjectName>, bound: &PartitionBound) {
+    for scan in scanned(draft.context, parent, attached, bound) {
+        draft.scan(&scan.table, if matches!(scan.why, Why::Spared(_)) { Chance::No } else { Chance::Sure });
     }
 }
 

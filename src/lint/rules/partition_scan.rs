@@ -2,7 +2,9 @@
 //!
 //! `ATTACH PARTITION` reads the table that is attached, and the default partition, to see that no row is in the wrong
 //! place; `CREATE TABLE … PARTITION OF` reads the default partition too. A validated `CHECK` that says the same as the
-//! partition's bounds (for the default partition: the opposite) spares the reading.
+//! partition's bounds, and that their columns are not null, spares the reading; on the default partition it must say
+//! the opposite. A hash partition cannot be spared. Indexes and foreign keys of the parent that the table lacks are
+//! built and validated under the same lock.
 //! See <https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-ATTACH-PARTITION>.
 //!
 //! ```sql setup
@@ -12,6 +14,9 @@
 //! create table old_visits (id bigint, at int not null);
 //! create table proved_visits (id bigint, at int not null);
 //! alter table proved_visits add constraint proved_visits_at check (at >= 100 and at < 200);
+//! create table calls (id bigint not null, at date not null, primary key (id, at)) partition by range (at);
+//! create table may_calls (id bigint not null, at date not null);
+//! alter table may_calls add constraint may check (at >= '2026-05-01' and at < '2026-06-01');
 //! ```
 //!
 //! ```sql bad locks=events:AccessExclusiveLock,events_rest:AccessExclusiveLock
@@ -20,6 +25,18 @@
 //!
 //! ```sql bad locks=visits:ShareUpdateExclusiveLock,old_visits:AccessExclusiveLock
 //! alter table visits attach partition old_visits for values from (0) to (100);
+//! ```
+//!
+//! A check that says something else proves nothing:
+//!
+//! ```sql bad locks=visits:ShareUpdateExclusiveLock,proved_visits:AccessExclusiveLock
+//! alter table visits attach partition proved_visits for values from (100) to (150);
+//! ```
+//!
+//! The primary key is built:
+//!
+//! ```sql bad locks=calls:ShareUpdateExclusiveLock,may_calls:AccessExclusiveLock
+//! alter table calls attach partition may_calls for values from ('2026-05-01') to ('2026-06-01');
 //! ```
 //!
 //! ```sql good locks=visits:ShareUpdateExclusiveLock,proved_visits:AccessExclusiveLock
@@ -33,7 +50,7 @@
 use crate::{
     lint::{
         Check, Context, Problem, Rule, Severities, Waivable,
-        effects::{PartitionScan, scanned_partitions},
+        effects::{PartitionScan, PartitionScanWhy, scanned_partitions},
     },
     report::{Harm, Severity},
     sql::{Change, Span, Statement, change::ActionKind, names::ObjectName},
@@ -53,8 +70,8 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     match &statement.change {
         Change::CreateTable(table) => {
             let Some(of) = &table.partition_of else { return Vec::new() };
-            let scans = scanned_partitions(context, &of.parent, None, of.default);
-            problems.extend(scans.into_iter().map(|scan| problem(statement.span, scan)));
+            let scans = scanned_partitions(context, &of.parent, None, &of.bound);
+            problems.extend(scans.into_iter().map(|scan| problem(statement.span, &of.parent, scan)));
             let known = context.catalog.table(&of.parent).is_some_and(|it| it.partitioned);
             if !known && !of.default && !context.is_new(&of.parent) {
                 problems.push(unknown(statement.span, &of.parent));
@@ -62,9 +79,9 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
         }
         Change::AlterTable(alter) => {
             for action in &alter.actions {
-                let ActionKind::AttachPartition { partition, default, .. } = &action.kind else { continue };
-                let scans = scanned_partitions(context, &alter.table, Some(partition), *default);
-                problems.extend(scans.into_iter().map(|scan| problem(action.span, scan)));
+                let ActionKind::AttachPartition { partition, bound, .. } = &action.kind else { continue };
+                let scans = scanned_partitions(context, &alter.table, Some(partition), bound);
+                problems.extend(scans.into_iter().map(|scan| problem(action.span, &alter.table, scan)));
             }
         }
         _ => {}
@@ -72,20 +89,32 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     problems
 }
 
-fn problem(span: Span, PartitionScan { table, proof }: PartitionScan) -> Problem {
-    if let Some(check) = proof {
-        return Problem::safe(
-            span,
-            format!("check `{check}` says which rows `{table}` holds: they are not read when it implies the bounds"),
-        );
-    }
-    Problem::at(span)
-        .says(format!("reads and writes of `{table}` wait until every row of it is read, to see where it belongs"))
-        .help(format!(
-            "first give `{table}` a `check (…) not valid` that says which rows it may hold, and validate it in a migration \
-             of its own; afterwards the check may go"
-        ))
-        .weighing(&table)
+fn problem(span: Span, parent: &ObjectName, PartitionScan { table, why }: PartitionScan) -> Problem {
+    let waits = format!("reads and writes of `{table}` wait until");
+    let (message, help) = match why {
+        PartitionScanWhy::Spared(reason) => {
+            return Problem::safe(span, format!("the rows of `{table}` are not read: {reason}"));
+        }
+        PartitionScanWhy::Place => (
+            format!("{waits} every row of it is read, to see where it belongs"),
+            format!(
+                "first give `{table}` a `check (…) not valid` that says which rows it may hold, and validate it in a \
+                 migration of its own; afterwards the check may go"
+            ),
+        ),
+        PartitionScanWhy::Index(index) => (
+            format!("{waits} a part of index `{index}` is built, because `{parent}` has it and `{table}` has not"),
+            format!("before that, create the same index on `{table}` concurrently, in a migration of its own"),
+        ),
+        PartitionScanWhy::ForeignKey(key) => (
+            format!("{waits} foreign key `{key}` of `{parent}` is looked up for every row, because `{table}` lacks it"),
+            format!(
+                "before that, add the same foreign key to `{table}` with `not valid`, and validate it in a migration of \
+                 its own"
+            ),
+        ),
+    };
+    Problem::at(span).says(message).help(help).weighing(&table)
 }
 
 /// Many partitioned tables have a default partition, and no file says whether this one has.
