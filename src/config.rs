@@ -51,6 +51,15 @@ pub const LARGEST: u64 = 512 * 1024;
 
 /// Reads a configuration file; `env` answers for environment variables.
 pub fn load(path: &Utf8Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Config, ConfigErrors> {
+    load_judged(path, env, &|_| Vec::new())
+}
+
+/// The same, with the complaints of who knows which rules there are: all mistakes are told at once.
+pub fn load_judged(
+    path: &Utf8Path,
+    env: &dyn Fn(&str) -> Option<String>,
+    judge: &dyn Fn(&[RuleLevels]) -> Vec<Complaint>,
+) -> Result<Config, ConfigErrors> {
     let unreadable = |source| ConfigErrors::Unreadable { path: path.to_owned(), source };
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path).map_err(unreadable)?;
@@ -63,11 +72,21 @@ pub fn load(path: &Utf8Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Con
         let line = error.as_bytes()[..offset].iter().filter(|byte| **byte == b'\n').count() + 1;
         ConfigErrors::NotUtf8 { path: path.to_owned(), offset, line }
     })?;
-    parse(path, &text, env)
+    parse_judged(path, &text, env, judge)
 }
 
 /// Reads a configuration's text; `path` is where it comes from.
 pub fn parse(path: &Utf8Path, text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Config, ConfigErrors> {
+    parse_judged(path, text, env, &|_| Vec::new())
+}
+
+/// The same, as [`load_judged`].
+pub fn parse_judged(
+    path: &Utf8Path,
+    text: &str,
+    env: &dyn Fn(&str) -> Option<String>,
+    judge: &dyn Fn(&[RuleLevels]) -> Vec<Complaint>,
+) -> Result<Config, ConfigErrors> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let (mut document, places) = read_yaml(text).map_err(|NotYaml { what, at }| {
         let complaint = Complaint::Syntax { what, help: help_on_syntax(text, at), span: (at, 0).into() };
@@ -85,6 +104,7 @@ pub fn parse(path: &Utf8Path, text: &str, env: &dyn Fn(&str) -> Option<String>) 
     let raw: RawConfig = serde_json::from_value(document).unwrap_or_default();
     let (config, more) = resolve::resolve(raw, path, &places, env);
     complaints.extend(more);
+    complaints.extend(judge(&config.rules));
     let text = clear::masked(text, &secrets);
     if complaints.is_empty() {
         Ok(Config { text, ..config })

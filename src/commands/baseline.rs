@@ -15,7 +15,11 @@ use crate::{
     cli::{self, BaselineCommand},
     config::Config,
     error::Error,
-    lint::baseline::{self, Baseline, Seen},
+    lint::{
+        self, Request,
+        baseline::{self, Baseline, Seen},
+        rules,
+    },
     report::{Finding, Report, Section, Validation, place::Places},
 };
 
@@ -50,7 +54,33 @@ pub async fn baseline(shell: &Shell, arguments: &cli::Baseline) -> Result<Report
         let _ = write!(body, "; {gone} {entries} of before went, because nothing like it is found any more");
     }
     let report = Report::pass("baseline write").with(Section::Text { title: "Baseline".to_owned(), body });
-    Ok(report.then("liftlock validate", "reports only what is new from now on; commit the file"))
+    Ok(report.then(again(arguments, answer.config.is_some()), "reports only what is new from now on; commit the file"))
+}
+
+/// The call that judges the same files with this baseline.
+fn again(arguments: &cli::Judged, configured: bool) -> String {
+    let mut call = vec!["liftlock validate".to_owned()];
+    if let Some(path) = &arguments.baseline {
+        call.push(format!("--baseline {}", in_shell(path)));
+    }
+    if arguments.no_config {
+        call.push("--no-config".to_owned());
+    }
+    if !configured {
+        call.extend(arguments.paths.iter().map(|it| in_shell(it)));
+    }
+    call.join(" ")
+}
+
+/// A path as a shell takes it for one word.
+fn in_shell(path: &Utf8Path) -> String {
+    let plain = |it: char| it.is_ascii_alphanumeric() || "/._-+@%:".contains(it);
+    let text = path.as_str();
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
 }
 
 /// Where the baseline is: named, or beside the configuration, or here.
@@ -80,11 +110,17 @@ pub(super) fn named(arguments: &cli::Judged) -> Result<(), Error> {
 }
 
 /// Marks what is known, where there is a baseline.
-pub(super) fn apply(validation: &mut Validation, files: &Files, path: &Utf8Path) -> Result<(), Error> {
+pub(super) fn apply(
+    validation: &mut Validation,
+    files: &Files,
+    path: &Utf8Path,
+    request: &Request,
+) -> Result<(), Error> {
     let Some(baseline) = read(path)? else { return Ok(()) };
     let names = Names::beside(path);
     let gone = baseline.mark(validation, &names.seen(files), &|it: &Finding| names.of(&it.file));
-    if let Some(stale) = baseline::stale(path.to_owned(), &gone) {
+    let severity = lint::severity(rules::STALE_BASELINE, request.profile, request.levels);
+    if let Some(stale) = baseline::stale(path.to_owned(), &gone, severity) {
         validation.findings.push(stale);
         // Its first line is shown.
         validation.sources.push((path.to_owned(), "{\n".to_owned()));

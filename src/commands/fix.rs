@@ -9,6 +9,7 @@ use std::{
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use super::validate::ValidateError;
 use crate::{
     error::Error,
     lint::fixes::amend,
@@ -144,9 +145,7 @@ pub fn told(mended: &[Mended]) -> Section {
 pub fn write(edits: &[Edit]) -> Result<(), Error> {
     for path in edits.iter().filter(|it| it.before.is_some()).map(|it| &it.path) {
         if fs::metadata(path).is_ok_and(|it| it.permissions().readonly()) {
-            let source =
-                std::io::Error::new(std::io::ErrorKind::PermissionDenied, "it is read-only; nothing is written");
-            return Err(Error::File { action: "write", path: path.to_string(), source });
+            return Err(ValidateError::FixedReadOnly { path: path.clone() }.into());
         }
     }
     let (new, changed): (Vec<_>, Vec<_>) = edits.iter().partition(|it| it.before.is_none());

@@ -67,9 +67,7 @@ impl Shell {
 
     /// The configuration in this file.
     pub fn config_at(&self, path: &Utf8Path) -> Result<Config, Error> {
-        let config = config_file::load(path, &|name| self.variable(name))?;
-        lint::refuse(&config)?;
-        Ok(config)
+        Ok(config_file::load_judged(path, &|name| self.variable(name), &lint::complaints)?)
     }
 
     /// An environment by name; `prod` and `stage` are understood.

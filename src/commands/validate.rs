@@ -23,7 +23,8 @@ use crate::{
     exit::Exit,
     lint::{self, Conventions, Request},
     migration::{
-        Migration, MigrationId, SourceFile, discover,
+        Migration, MigrationId, SourceFile,
+        discover::{self, DiscoverError},
         layout::{Applier, Asked},
     },
     report::{LayoutView, Report, Section, Severity, Validation, Verdict},
@@ -70,6 +71,12 @@ pub enum ValidateError {
     #[error("stdin is no file that a fix could be written to")]
     #[diagnostic(code(validate::fixed_stdin), help("name the file, or read the fixes from `--format json`"))]
     FixedStdin,
+    #[error("`{path}` is read-only, and nothing was written")]
+    #[diagnostic(
+        code(validate::fixed_read_only),
+        help("make it writable, `chmod u+w {path}`, or name only files that `--fix` may change")
+    )]
+    FixedReadOnly { path: Utf8PathBuf },
     #[error(transparent)]
     #[diagnostic(transparent)]
     Since(#[from] since::SinceError),
@@ -92,6 +99,7 @@ impl ValidateError {
             | Self::StdinAlone
             | Self::NoStdin
             | Self::FixedStdin
+            | Self::FixedReadOnly { .. }
             | Self::RecordedStdin
             | Self::WatchedStdin
             | Self::WatchedFormat => Exit::Usage,
@@ -115,7 +123,8 @@ async fn once(shell: &Shell, arguments: &cli::Validate) -> Result<Report, Error>
     let scope = Scope { since, stdin_path, fix: arguments.fix, no_baseline: arguments.no_baseline };
     let Answer { mut validation, config, files, said } = judge(shell, &arguments.judged, &scope).await?;
     if !arguments.no_baseline {
-        baseline::apply(&mut validation, &files, &baseline::path(&arguments.judged, config.as_ref()))?;
+        let request = request(config.as_ref(), &arguments.judged)?;
+        baseline::apply(&mut validation, &files, &baseline::path(&arguments.judged, config.as_ref()), &request)?;
     }
     if !arguments.explain {
         validation.explanations.clear();
@@ -362,8 +371,14 @@ fn folders(paths: &[Utf8PathBuf], configured: Option<&Utf8Path>, asked: Asked) -
 fn judge_named(folder: &mut Folder, named: &Utf8Path) -> Result<(), Error> {
     let path = real(named);
     let files = &mut folder.files;
-    let chosen = files.iter().filter(|it| real(&it.path).starts_with(&path)).map(|it| it.id.clone());
+    // By name first: files may be symbolic links to elsewhere.
+    let whole = path == real(&folder.root);
+    let lies_in = |file: &Utf8Path| whole || file.starts_with(named) || real(file).starts_with(&path);
+    let chosen = files.iter().filter(|it| lies_in(&it.path)).map(|it| it.id.clone());
     let chosen = chosen.collect::<Vec<_>>();
+    if chosen.is_empty() && named.is_dir() {
+        return Err(DiscoverError::None { path: named.to_owned() }.into());
+    }
     if chosen.is_empty() {
         let file = discover::file(named)?;
         folder.judged.insert(file.id.clone());

@@ -5,7 +5,7 @@ use std::ops::Range;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Complaint, Config, ConfigErrors, ProfileName, places::Places, raw::RawLevels};
+use super::{ProfileName, places::Places, raw::RawLevels};
 
 /// How severe a rule is to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -85,11 +85,4 @@ pub(super) fn read(raw: impl IntoIterator<Item = (String, RawLevels)>, places: &
     let mut rules: Vec<RuleLevels> = raw.into_iter().map(of_rule).collect();
     rules.sort_by_key(|it| it.key.start);
     rules
-}
-
-impl Config {
-    /// This file, complained about by whoever knows more about its values.
-    pub fn refused(&self, complaints: Vec<Complaint>) -> ConfigErrors {
-        ConfigErrors::wrong(&self.path, &self.text, complaints)
-    }
 }

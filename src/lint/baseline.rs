@@ -12,9 +12,10 @@ use serde::Deserialize;
 use serde_json::json;
 use thiserror::Error;
 
+use super::rules;
 use crate::{
     exit::Exit,
-    report::{Finding, Harm, Severity, Validation},
+    report::{Finding, Severity, Validation},
 };
 
 /// The version of the file.
@@ -146,15 +147,16 @@ impl Baseline {
     }
 }
 
-/// One notice for what the baseline holds and nobody finds any more.
-pub fn stale(path: Utf8PathBuf, gone: &BTreeMap<Known, usize>) -> Option<Finding> {
+/// One finding for all that the baseline holds and nobody finds any more; `None` as severity: the rule is off.
+pub fn stale(path: Utf8PathBuf, gone: &BTreeMap<Known, usize>, severity: Option<Severity>) -> Option<Finding> {
+    let severity = severity?;
     let count: usize = gone.values().sum();
     let (first, _) = gone.first_key_value()?;
     let (entries, occur) = if count == 1 { ("entry", "occurs") } else { ("entries", "occur") };
     Some(Finding {
-        rule: "stale-baseline".to_owned(),
-        kind: Harm::Convention,
-        severity: Severity::Notice,
+        rule: rules::STALE_BASELINE.name.to_owned(),
+        kind: rules::STALE_BASELINE.harm,
+        severity,
         file: path,
         line: 1,
         column: 1,

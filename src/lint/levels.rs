@@ -1,7 +1,7 @@
 //! How severe rules are once the configuration has had its say.
 
 use crate::{
-    config::{Complaint, Config, ConfigErrors, Level, ProfileName, RuleLevels},
+    config::{Complaint, Level, ProfileName, RuleLevels},
     report::Severity,
 };
 
@@ -18,15 +18,14 @@ pub fn severity(rule: &Rule, profile: ProfileName, levels: &[RuleLevels]) -> Opt
     }
 }
 
-/// Complains about rules that there are not, and about gates that would stand open: what nothing may waive in a
+/// Complaints about rules that there are not, and about gates that would stand open: what nothing may waive in a
 /// file is not waived for all files either. `dev` is the developer's own.
-pub fn refuse(config: &Config) -> Result<(), ConfigErrors> {
-    let complaints = config.rules.iter().flat_map(|it| match rules::find(&it.rule) {
+pub fn complaints(levels: &[RuleLevels]) -> Vec<Complaint> {
+    let complaints = levels.iter().flat_map(|it| match rules::find(&it.rule) {
         None => vec![unknown(it)],
         Some(rule) => opened(rule, it),
     });
-    let complaints = complaints.collect::<Vec<_>>();
-    if complaints.is_empty() { Ok(()) } else { Err(config.refused(complaints)) }
+    complaints.collect()
 }
 
 fn unknown(levels: &RuleLevels) -> Complaint {
@@ -67,16 +66,20 @@ fn opened(rule: &Rule, levels: &RuleLevels) -> Vec<Complaint> {
 mod tests {
     use camino::Utf8Path;
 
-    use super::{refuse, severity};
+    use super::{complaints, severity};
     use crate::{
-        config::{Config, ProfileName, parse},
+        config::{Config, ConfigErrors, ProfileName, parse_judged},
         lint::rules,
         report::text::{self, Look},
     };
 
     fn config(levels: &str) -> Config {
-        let text = format!("migrations: m\nenvironments: {{}}\nrules: {{ {levels} }}\n");
-        parse(Utf8Path::new("liftlock.yml"), &text, &|_| None).expect("its form is right")
+        judged(levels, "").expect("it is right")
+    }
+
+    fn judged(levels: &str, more: &str) -> Result<Config, ConfigErrors> {
+        let text = format!("migrations: m\nenvironments: {{}}\nrules: {{ {levels} }}\n{more}");
+        parse_judged(Utf8Path::new("liftlock.yml"), &text, &|_| None, &complaints)
     }
 
     #[test]
@@ -107,14 +110,23 @@ mod tests {
             ("own-transaction: warning", "an error in production, and cannot be less|{ dev: warning }|:27"),
             ("own-transaction: { staging: off, dev: off }", "an error in staging|{ dev: off }|liftlock.yml:3:38"),
         ] {
-            let shown = match refuse(&config(levels)) {
-                Ok(()) => String::new(),
+            let shown = match judged(levels, "") {
+                Ok(_) => String::new(),
                 Err(errors) => text::error(&errors, &Look { color: false, width: 200 }),
             };
             assert_eq!(shown.is_empty(), expected.is_empty(), "{levels}: {shown}");
             for part in expected.split('|') {
                 assert!(shown.contains(part), "{levels}: {part}: {shown}");
             }
+        }
+    }
+
+    #[test]
+    fn unknown_rules_are_told_together_with_all_other_mistakes() {
+        let errors = judged("drop-tabel: off, drop-column: loud", "colour: red\n").unwrap_err();
+        let shown = text::error(&errors, &Look { color: false, width: 200 });
+        for part in ["has 3 mistakes", "drop-tabel", "loud", "colour"] {
+            assert!(shown.contains(part), "{part}: {shown}");
         }
     }
 }

@@ -31,7 +31,7 @@ mod weight;
 
 pub use context::{Context, OpenTransaction, OpenedBy, running};
 pub use fixes::{Fix, FixStep, Run};
-pub use levels::{refuse, severity};
+pub use levels::{complaints, severity};
 pub use remedy::Remedy;
 pub use rule::{Check, DirectiveUse, Docs, Example, ExampleKind, Problem, Rule, Severities, Verdict, Waivable};
 

@@ -81,6 +81,8 @@ pub enum Check {
     Transaction(fn(&Timeline) -> Vec<(usize, Problem)>),
     /// Each `-- liftlock: …` comment, once it is known what it waives.
     Directive(fn(&DirectiveUse) -> Option<Problem>),
+    /// What is known from before, once all files are judged: [`super::baseline::stale`].
+    Baseline,
 }
 
 /// A `-- liftlock: …` comment and what became of it.
@@ -203,7 +205,7 @@ pub struct Docs {
 /// Words after it, all optional: `name=…` the migration's name, `type=…` the promotion type, `config=…` the
 /// configuration's tables, `layout=…` the tool that applies it, `followed` when another migration comes after it,
 /// `open=application:seconds:table` a transaction that holds a lock in the database that was read,
-/// `also=…` rules that have something to say, too, `whole` when the block is the whole file (otherwise tests put a
+/// `baseline=…` a rule of which a baseline knows a finding that is none, `also=…` rules that have something to say, too, `whole` when the block is the whole file (otherwise tests put a
 /// header above it);
 /// what real Postgres must say: `locks=table:ShareLock,…` the strongest lock on relations of the setup,
 /// `fails=23502` the SQLSTATE, `commits` when it cannot run inside a transaction block, `unrun=REASON` when it

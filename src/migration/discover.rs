@@ -263,7 +263,9 @@ fn surveyed(root: &Utf8Path, depth: usize, asked: Asked) -> Result<Folder, Disco
     }
     let texts: Vec<(&str, &str)> =
         sql.iter().filter_map(|id| Some((id.as_str(), sources.get(id)?.text.as_str()))).collect();
-    let seen = Seen { files: &texts, marks: &marks, root: root.as_str(), above: &above };
+    // The folder may be named from inside its project, or through a link.
+    let real = root.canonicalize_utf8().unwrap_or_else(|_| root.to_owned());
+    let seen = Seen { files: &texts, marks: &marks, root: real.as_str(), above: &above };
     let mut found = detect::found(&seen, asked);
     let journal = marks.iter().find(|mark| mark.ends_with("meta/_journal.json")).and_then(|mark| beside(root, mark));
     let selection = select::select(&mut found, asked, &sql, journal.as_deref());

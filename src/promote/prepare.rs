@@ -272,3 +272,32 @@ fn reason(error: &PostgresError) -> String {
         None => error.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::rules_digest;
+    use crate::config::{ProfileName, RuleLevels, parse};
+
+    fn levels(rules: &str) -> Vec<RuleLevels> {
+        let text = format!("migrations: m\nenvironments: {{}}\nrules: {{ {rules} }}\n");
+        parse("liftlock.yml".into(), &text, &|_| None).unwrap().rules
+    }
+
+    #[test]
+    fn levels_of_the_profile_belong_to_the_digest_of_the_rules() {
+        let digest = |rules: &str| rules_digest(ProfileName::Production, &levels(rules));
+        let plain = digest("");
+        assert!(plain.starts_with("sha256:") && plain.len() == 71, "{plain}");
+        for (rules, same) in [
+            ("drop-table: { dev: off }", true),
+            ("drop-table: { production: warning }", false),
+            ("drop-table: warning", false),
+            ("drop-column: warning", false),
+        ] {
+            assert_eq!(digest(rules) == plain, same, "{rules}");
+        }
+        assert_ne!(digest("drop-table: warning"), digest("drop-column: warning"));
+        assert_ne!(digest("drop-table: warning"), digest("drop-table: notice"));
+        assert_eq!(digest("drop-table: off, drop-column: off"), digest("drop-column: off, drop-table: off"));
+    }
+}

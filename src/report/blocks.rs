@@ -4,19 +4,12 @@ mod findings;
 mod layout;
 mod rules;
 
-use self::{
-    findings::{by_rule, of_explanations},
-    layout::of_layout,
-    rules::of_rules,
-};
+use self::{findings::of_validation, rules::of_rules};
 use super::{
     AuditView, BackupView, Check, CheckState, ErrorView, Finding, GateView, MigrationState, PlanView, PromotionView,
-    Report, Section, Severity, StatusView, SyncReport, TableSync, Validation, Verdict,
+    Report, Section, StatusView, SyncReport, TableSync, Verdict,
 };
 use camino::Utf8PathBuf;
-
-/// More findings than these are counted by rule, too.
-const FEW: usize = 5;
 
 /// One block of a rendered report.
 #[derive(Debug, Clone, PartialEq)]
@@ -112,45 +105,6 @@ fn of_error<'a>(error: &ErrorView) -> Vec<Block<'a>> {
     }
     let code = if error.code.is_empty() { String::new() } else { format!(" ({})", error.code) };
     blocks.push(Block::Verdict(Verdict::Fail, format!("{}{code}", error.message)));
-    blocks
-}
-
-fn of_validation(validation: &Validation) -> Vec<Block<'_>> {
-    let mut blocks = Vec::new();
-    if !validation.findings.is_empty() {
-        blocks.push(Block::Findings { findings: &validation.findings, sources: &validation.sources });
-    }
-    blocks.extend(of_explanations(&validation.explanations));
-    let standing = validation.findings.iter().filter(|it| it.stands()).collect::<Vec<_>>();
-    if standing.len() > FEW {
-        blocks.push(Block::Table(by_rule(&standing)));
-    }
-    let known = validation.findings.iter().filter(|it| it.baselined).count();
-    if known > 0 {
-        blocks.push(Block::Paragraph(format!("{} of the baseline, not shown", counted(known, "finding"))));
-    }
-    let of = |severity| validation.findings.iter().filter(|it| it.stands() && it.severity == severity).count();
-    let waived = validation.findings.iter().filter(|it| it.waived.is_some()).count();
-    let (errors, warnings, notices) = (of(Severity::Error), of(Severity::Warning), of(Severity::Notice));
-    let mut found = Vec::new();
-    for (count, word) in [(errors, "error"), (warnings, "warning"), (notices, "notice")] {
-        if count > 0 {
-            found.push(counted(count, word));
-        }
-    }
-    let found = if found.is_empty() { "nothing found".to_owned() } else { found.join(", ") };
-    blocks.extend(validation.layouts.iter().flat_map(of_layout));
-    let verdict = validation.verdict();
-    let kinds = validation.unread_kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect::<Vec<_>>();
-    let kinds = if kinds.is_empty() { String::new() } else { format!(" ({})", kinds.join(", ")) };
-    let answer = format!(
-        "{found} in {}, {} read, {} not understood{kinds}, {waived} waived, profile {}",
-        counted(validation.files, "file"),
-        counted(validation.statements, "statement"),
-        validation.unread,
-        validation.profile
-    );
-    blocks.push(Block::Verdict(verdict, answer));
     blocks
 }
 

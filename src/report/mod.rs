@@ -15,6 +15,7 @@ mod fix;
 pub mod gitlab;
 pub mod json;
 mod layout;
+mod literals;
 pub mod markdown;
 pub mod notes;
 pub mod outputs;

@@ -156,7 +156,7 @@ pub(super) fn judged(report: &Report) -> Option<String> {
         counted(validation.files, "file"),
         code(&validation.profile)
     );
-    for (count, words) in [(validation.unread, "not understood"), (waived, "waived")] {
+    for (count, words) in [(validation.unread, "not analysable"), (waived, "waived")] {
         if count > 0 {
             judged.push_str(&format!(", {} {words}", blocks::number(count as u64)));
         }

@@ -12,6 +12,7 @@ use super::{
     Finding, Report, Severity, Verdict,
     blocks::{self, Block, Item, Mark, Table},
     clean::clean,
+    literals::without_values,
 };
 
 /// Findings shown with their source; more are counted, JSON has them all.
@@ -171,17 +172,18 @@ fn set_findings(text: &mut String, findings: &[Finding], sources: &[(Utf8PathBuf
     let open = findings.iter().filter(|it| it.stands()).collect::<Vec<_>>();
     let waived = findings.iter().filter(|it| it.waived.is_some() && !it.baselined);
     let handler = handler(look);
-    let mut file = None;
+    let (mut file, mut source) = (None, String::new());
     for finding in open.iter().take(MOST_EXCERPTS) {
         if file != Some(&finding.file) {
             file = Some(&finding.file);
             let of_file = open.iter().filter(|it| it.file == finding.file).count();
             let name = look.paint(BOLD, &clean(finding.file.as_str()));
             line(text, &format!("{name} {}\n", look.paint(DIM, &blocks::counted(of_file, "finding"))));
+            let found = sources.iter().find(|(path, _)| *path == finding.file);
+            source = found.map(|(_, source)| without_values(source)).unwrap_or_default();
         }
-        let source = sources.iter().find(|(path, _)| *path == finding.file).map_or("", |(_, source)| source);
         let mut rendered = String::new();
-        let excerpt = Excerpt::of(finding, source);
+        let excerpt = Excerpt::of(finding, &source);
         let report = miette::Report::from(diagnostic(finding, &excerpt)).with_source_code(excerpt);
         if handler.render_report(&mut rendered, report.as_ref()).is_err() {
             rendered = format!("{}:{}:{}: {}", finding.file, finding.line, finding.column, clean(&finding.message));

@@ -7,9 +7,9 @@
 use super::{
     Place, Span, Statement,
     change::{Change, Unread},
-    comments, confirm,
+    comments, confirm, hidden,
     recognise::{self, Cursor, Reading, expression},
-    scan::{self, Token, TokenKind},
+    scan::{self, Piece, Token, TokenKind},
     source::Source,
 };
 
@@ -147,8 +147,14 @@ fn called(cursor: Cursor<'_>, place: &Place) -> Option<Statement> {
 /// A text of plain statements.
 pub(super) fn statements(source: &Source<'_>, depth: u8, place: &Place) -> Vec<Statement> {
     let scan = scan::scan(source.text);
-    let mut found: Vec<Statement> =
-        scan.pieces.iter().map(|piece| confirm::statement(source, piece, depth, place)).collect();
+    let read = |piece: &Piece| {
+        let mut statement = confirm::statement(source, piece, depth, place);
+        if piece.unterminated.is_some() {
+            statement.inner = hidden::statements(source, piece, place);
+        }
+        statement
+    };
+    let mut found: Vec<Statement> = scan.pieces.iter().map(read).collect();
     comments::attach(source, &scan.comments, &mut found);
     found
 }
@@ -158,19 +164,31 @@ fn plpgsql(source: &Source<'_>, depth: u8, place: &Place) -> Vec<Statement> {
     let (tokens, comments, unterminated) = scan::flat(source.text);
     if let Some(open) = unterminated {
         let opened = source.span(open.opened);
-        return vec![unread(opened, Unread::Unterminated { what: open.what, opened }, place)];
+        let broken = unread(opened, Unread::Unterminated { what: open.what, opened }, place);
+        // Up to the last `;` before the quote nothing is in doubt.
+        let sound = tokens.partition_point(|it| it.span.end <= open.opened.start);
+        let sound = tokens[..sound].iter().rposition(|it| source.of(*it) == ";").map_or(0, |at| at + 1);
+        let mut found = walked(Cursor { depth, plpgsql: true, ..Cursor::new(source, &tokens[..sound]) }, place);
+        found.push(broken);
+        let swallowed = Span { start: open.opened.start, end: source.text.len() };
+        found.extend(hidden::within(source, swallowed, place));
+        return found;
     }
     let cursor = Cursor { depth, plpgsql: true, ..Cursor::new(source, &tokens) };
-    let mut walk = Walk { cursor, place, declares: false, found: Vec::new() };
-    while !walk.cursor.done() {
-        walk.step();
-    }
-    let mut found = walk.found;
+    let mut found = walked(cursor, place);
     // Of a template that fills in statements, what was walked says nothing.
     found.extend(recognise::template(cursor).map(|(span, reason)| unread(span, reason, place)));
     found.sort_by_key(|it| it.span);
     comments::attach(source, &comments, &mut found);
     found
+}
+
+fn walked<'a>(cursor: Cursor<'a>, place: &'a Place) -> Vec<Statement> {
+    let mut walk = Walk { cursor, place, declares: false, found: Vec::new() };
+    while !walk.cursor.done() {
+        walk.step();
+    }
+    walk.found
 }
 
 struct Walk<'a> {

@@ -5,7 +5,9 @@
 //! told at once and not after the quote is mended. What cannot be understood there is passed over.
 
 use super::{
-    Change, Place, Span, Statement, confirm,
+    Change, Place, Span, Statement, Token, TokenKind,
+    change::Unread,
+    confirm,
     scan::{self, Piece},
     source::Source,
 };
@@ -17,16 +19,48 @@ const STARTS: &[&str] = &[
 ];
 
 /// Statements inside a piece that never ends, in order.
-pub(super) fn statements(text: &str, piece: &Piece) -> Vec<Statement> {
-    let starts = starts(text, piece.span);
-    let ends = starts.iter().skip(1).copied().chain([end(text, piece.span)]);
-    starts.iter().zip(ends).flat_map(|(&start, end)| part(text, Span { start, end })).collect()
+pub(super) fn statements(source: &Source<'_>, piece: &Piece, place: &Place) -> Vec<Statement> {
+    within(source, piece.span, place)
 }
 
-/// Places of lines below the piece's first that start a statement, up to another tool's section.
-fn starts(text: &str, span: Span) -> Vec<usize> {
+/// Statements that two quotes have swallowed which belong to no one another: of a statement that cannot be read, the
+/// strings and quoted names of several lines.
+pub(super) fn between(source: &Source<'_>, statement: &mut Statement, tokens: &[Token]) {
+    if !matches!(
+        statement.change,
+        Change::Unread {
+            reason: Unread::Malformed { .. } | Unread::UnknownStatement { .. } | Unread::Disagreement { .. }
+        }
+    ) {
+        return;
+    }
+    let is_text = |it: &&Token| match it.kind {
+        TokenKind::String => !source.of(**it).starts_with('$'),
+        TokenKind::Quoted => true,
+        _ => false,
+    };
+    for token in tokens.iter().filter(is_text).filter(|it| source.of(**it).contains('\n')) {
+        statement.inner.extend(within(source, token.span, &Place::Within));
+    }
+}
+
+/// Statements that start on lines below the span's first. Inside a body they may be indented.
+pub(super) fn within(source: &Source<'_>, span: Span, place: &Place) -> Vec<Statement> {
+    let starts = starts(source, span, place);
+    let ends = starts.iter().skip(1).copied().chain([end(source.text, span)]);
+    starts.iter().zip(ends).flat_map(|(&start, end)| part(source, Span { start, end }, place)).collect()
+}
+
+/// Places of lines below the first that start a statement, up to another tool's section.
+fn starts(source: &Source<'_>, span: Span, place: &Place) -> Vec<usize> {
+    let text = source.text;
     let lines = text[span.start..end(text, span)].match_indices('\n').map(|(at, _)| span.start + at + 1);
-    lines.filter(|at| starts_statement(&text[*at..span.end])).collect()
+    let in_body = matches!(place, Place::Do | Place::Routine(_));
+    let begins = |at: usize| {
+        let indent = text[at..span.end].bytes().take_while(|it| matches!(it, b' ' | b'\t')).count();
+        at + if in_body { indent } else { 0 }
+    };
+    lines.map(begins).filter(|at| starts_statement(&text[*at..span.end])).collect()
 }
 
 fn starts_statement(rest: &str) -> bool {
@@ -47,9 +81,10 @@ fn end(text: &str, span: Span) -> usize {
 }
 
 /// What is understood of one part, read as if nothing stood around it.
-fn part(text: &str, span: Span) -> Vec<Statement> {
-    let source = Source::within(&text[span.start..span.end], vec![(0, span.start)]);
+fn part(source: &Source<'_>, span: Span, place: &Place) -> Vec<Statement> {
+    let source = Source::within(source.slice(span), source.map_of(span.start, span.end));
     let pieces = scan::scan(source.text).pieces;
-    let found = pieces.iter().map(|it| confirm::statement(&source, it, 0, &Place::Within));
+    let begins = pieces.iter().filter(|it| starts_statement(&source.text[it.span.start..]));
+    let found = begins.map(|it| confirm::statement(&source, it, 0, place));
     found.filter(|it| !matches!(it.change, Change::Unread { .. })).collect()
 }

@@ -35,8 +35,9 @@ pub fn read(text: &str) -> Vec<Statement> {
     let mut statements: Vec<Statement> = Vec::with_capacity(scan.pieces.len());
     for piece in &scan.pieces {
         let mut statement = confirm::statement(&source, piece, 0, &Place::Top);
-        if piece.unterminated.is_some() {
-            statement.inner = hidden::statements(text, piece);
+        match piece.unterminated {
+            Some(_) => statement.inner = hidden::statements(&source, piece, &Place::Within),
+            None => hidden::between(&source, &mut statement, &piece.tokens),
         }
         if statements.last().is_some_and(|last| ends_standard_strings(text, last)) {
             // From here on a backslash means something else: no border can be trusted.

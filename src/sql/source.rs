@@ -63,7 +63,8 @@ impl<'a> Source<'a> {
             .map(|(text, map)| (text, map.into_iter().map(|(local, at)| (local, self.at(start + at))).collect()))
     }
 
-    fn map_of(&self, from: usize, to: usize) -> Vec<(usize, usize)> {
+    /// For each byte of a part, the byte of the file.
+    pub fn map_of(&self, from: usize, to: usize) -> Vec<(usize, usize)> {
         let mut map = vec![(0, self.at(from))];
         let first = self.map.partition_point(|(local, _)| *local <= from);
         map.extend(

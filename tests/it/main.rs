@@ -51,6 +51,7 @@ mod report;
 mod resume;
 mod rules;
 mod tidy;
+mod told;
 mod validate;
 mod ways;
 mod webhook;

@@ -78,8 +78,9 @@ fn judged(shell: &Shell, uri: &str, text: &str, texts: &BTreeMap<String, String>
     let arguments = cli::Judged::default();
     let (files, seen) = (folder.files.clone(), Files::of(std::slice::from_ref(&folder)));
     let layout = folder.seen.found.layout;
-    let mut validation = folder.judge(&request(config.as_ref(), &arguments)?);
-    baseline::apply(&mut validation, &seen, &baseline::path(&arguments, config.as_ref()))?;
+    let request = request(config.as_ref(), &arguments)?;
+    let mut validation = folder.judge(&request);
+    baseline::apply(&mut validation, &seen, &baseline::path(&arguments, config.as_ref()), &request)?;
     validation.findings.retain(|it| it.file == path && it.stands());
     let (findings, explanations) = (validation.findings, validation.explanations);
     Ok(Judged { findings, explanations, files, id: Some(id), layout, ..Judged::default() })

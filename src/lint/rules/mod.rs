@@ -105,6 +105,7 @@ pub mod server_change;
 pub mod set_not_null;
 pub mod set_null_on_not_null_column;
 pub mod short_statement_timeout;
+mod stale_baseline;
 pub mod stored_generated_column;
 pub mod superuser_statement;
 pub mod table_without_primary_key;
@@ -137,6 +138,9 @@ use crate::config::nearest;
 
 /// Rules on what liftlock's own template writes. Only a configuration asks for it.
 pub static HOUSE: &[&Rule] = &[&empty_rollback::RULE, &missing_header::RULE, &name_without_safe::RULE];
+
+/// What is said of a baseline, where it is read.
+pub static STALE_BASELINE: &Rule = &stale_baseline::RULE;
 
 /// The one list, by name.
 pub static ALL: &[&Rule] = &[
@@ -245,6 +249,7 @@ pub static ALL: &[&Rule] = &[
     &set_not_null::RULE,
     &set_null_on_not_null_column::RULE,
     &short_statement_timeout::RULE,
+    &stale_baseline::RULE,
     &stored_generated_column::RULE,
     &superuser_statement::RULE,
     &table_without_primary_key::RULE,

@@ -6,7 +6,11 @@ use super::{ALL, find};
 use crate::{
     catalog::{Catalog, Measures, OpenTransaction},
     config::{ProfileName, PromotionType, RuleLevels, parse},
-    lint::{Docs, Example, ExampleKind, Request, Rule, Severities, lint},
+    lint::{
+        Docs, Example, ExampleKind, Request, Rule, Severities,
+        baseline::{Baseline, Known, Seen, stale},
+        lint, severity,
+    },
     migration::{
         self, Beside, Migration, MigrationId, SourceFile,
         layout::{Layout, Tool},
@@ -45,7 +49,7 @@ fn judge(rule: &Rule, docs: &Docs, example: &Example) -> Validation {
     let later = |_| migration("20260201120000_later_safe", format!("{HEADER}select 1;"), Layout::default());
     judged.extend(example.option("followed").map(later));
     let open = example.option("open").map(database_with);
-    lint(&Request {
+    let mut validation = lint(&Request {
         levels: &levels,
         found: open.as_ref(),
         history: &[migration("20260101120000_setup_safe", docs.setup.clone(), Layout::default())],
@@ -53,7 +57,14 @@ fn judge(rule: &Rule, docs: &Docs, example: &Example) -> Validation {
         promotion,
         config_tables: &tables.map(str::to_owned).collect::<Vec<_>>(),
         ..Request::of(ProfileName::Production)
-    })
+    });
+    if let Some(known) = example.option("baseline") {
+        let known = Known { file: "a.sql".to_owned(), rule: known.to_owned(), statement: String::new() };
+        let gone = Baseline { known: [(known, 1)].into() }.mark(&mut validation, &Seen::default(), &|_| String::new());
+        let severity = severity(rule, ProfileName::Production, &levels);
+        validation.findings.extend(stale(".liftlock-baseline.json".into(), &gone, severity));
+    }
+    validation
 }
 
 /// A database in which a transaction is open: `application:seconds:table`.

@@ -40,7 +40,7 @@ fn tool(seen: &Seen, applier: Applier) -> (Tool, String) {
     let found = found.or_else(|| by_contents(seen.files)).or_else(|| by_shape(seen));
     let atlas =
         || marked.iter().find(|(tool, _)| *tool == Tool::Atlas).map(|(tool, mark)| (*tool, format!("found by {mark}")));
-    let found = found.or_else(atlas).or_else(|| by_place(seen.root));
+    let found = found.or_else(atlas).or_else(|| by_place(seen));
     let found = found.or_else(|| (applier == Applier::Unknown).then(|| by_project(seen)).flatten());
     found.unwrap_or((Tool::Liftlock, "no other tool's marks".to_owned()))
 }
@@ -160,10 +160,15 @@ fn pairs(seen: &Seen, ids: &[&str]) -> (Tool, String) {
     said.unwrap_or((Tool::GolangMigrate, "found by NAME.up.sql".to_owned()))
 }
 
-/// Where the tool's own layout wants the folder.
-fn by_place(root: &str) -> Option<(Tool, String)> {
-    let root = root.trim_end_matches('/').replace('\\', "/");
-    (root == "supabase/migrations" || root.ends_with("/supabase/migrations"))
+/// Where the tool's own layout wants the folder; or the project that it lies in is named.
+fn by_place(seen: &Seen) -> Option<(Tool, String)> {
+    let root = seen.root.trim_end_matches('/').replace('\\', "/");
+    let is_below = |id: &&(&str, &str)| {
+        id.0.starts_with("supabase/migrations/") || root.ends_with("/supabase") && id.0.starts_with("migrations/")
+    };
+    let below = seen.files.iter().filter(is_below).count();
+    let found = root == "supabase/migrations" || root.ends_with("/supabase/migrations");
+    (found || below > 0 && below * 2 >= seen.files.len())
         .then(|| (Tool::Supabase, "found by supabase/migrations".to_owned()))
 }
 

@@ -297,6 +297,20 @@ fn what_never_ends_hides_no_statement_below_it() {
             "do $a$ begin\n  drop table a;\nend $b$;\nalter table t\n  drop column b;",
             "unread statement Unterminated { ALTER TABLE t: drop b }",
         ),
+        // Two quotes that belong to no one another.
+        (
+            "comment on table a is 'x;\ndrop table users;\ncomment on table b is 'y;\ntruncate c;",
+            "unread statement Malformed { DROP TABLE users }; TRUNCATE c",
+        ),
+        (
+            "alter table a rename \"b to c;\ndrop table users;\nalter table \"d rename e to f;",
+            "unread statement Malformed { DROP TABLE users }",
+        ),
+        ("select f('x\ny', 'z);\ndrop table users;\nselect f('a", "unread statement Malformed { DROP TABLE users }"),
+        (
+            "do $$ begin\n  drop table a;\n  if x then\n    perform f('b);\n    drop table c;\n  end if;\nend $$;\ndrop table d;",
+            "DO { DROP TABLE a; unread statement Unterminated; DROP TABLE c }; DROP TABLE d",
+        ),
         // Text is no statement, nor is what a section below undoes.
         ("select 'one\ndrop by later\nupdates\n", "unread statement Unterminated"),
         ("drop table \"a;\n-- +goose Down\ndrop table users;\n", "unread statement Unterminated"),
