@@ -4,6 +4,7 @@
 //! Where files leave it open whether something happened (`IF NOT EXISTS`, a `DO` block), it says so in
 //! [`Origin::certain`].
 
+mod linked;
 mod measures;
 mod objects;
 mod proof;
@@ -11,6 +12,7 @@ mod queries;
 mod replay;
 pub mod snapshot;
 
+pub use linked::{Change, Linked, Links, Standing, Stands};
 pub use measures::{Measures, OpenTransaction, Size, Writes};
 pub use objects::{
     Bound, Column, Constraint, DefaultPrivilege, ForeignKey, Grant, Index, PartitionKey, Policy, Publication,
@@ -35,18 +37,19 @@ const TEMPORARY: &str = "pg_temp";
 /// Everything that is known, keyed by resolved name: always with a schema.
 #[derive(Debug, Clone, Default)]
 pub struct Catalog {
-    pub tables: BTreeMap<ObjectName, Table>,
-    pub indexes: BTreeMap<ObjectName, Index>,
+    pub tables: Linked<Table>,
+    pub indexes: Linked<Index>,
     /// Those that a statement has dropped, not what went with its table, and which one.
     pub dropped_indexes: Vec<(Index, Origin)>,
     pub types: BTreeMap<ObjectName, Type>,
-    pub views: BTreeMap<ObjectName, View>,
+    pub views: Linked<View>,
     pub routines: BTreeMap<ObjectName, Vec<Routine>>,
-    pub sequences: BTreeMap<ObjectName, Sequence>,
+    pub sequences: Linked<Sequence>,
     pub schemas: BTreeMap<String, Origin>,
-    pub triggers: Vec<Trigger>,
-    pub policies: Vec<Policy>,
-    pub grants: Vec<Grant>,
+    pub triggers: Standing<Trigger>,
+    pub policies: Standing<Policy>,
+    /// By what they are on, which is not always a table.
+    pub grants: Standing<Grant>,
     pub default_privileges: Vec<DefaultPrivilege>,
     pub publications: BTreeMap<String, Publication>,
     /// Policies, extensions, publications, roles, …: kind, name, the table for those that stand on one.
@@ -134,7 +137,8 @@ impl Catalog {
         let mut family = BTreeSet::new();
         let mut open = vec![self.resolve(name)];
         while let Some(next) = open.pop() {
-            let heirs = self.tables.values().filter(|it| it.inherits.contains(&next)).map(|it| &it.name);
+            let heirs =
+                self.tables.linked_to(&next).filter(|(_, it)| it.inherits.contains(&next)).map(|(name, _)| name);
             let partitions = self.tables.get(&next).map_or(&[][..], |it| &it.partitions);
             if !family.contains(&next) {
                 open.extend(heirs.chain(partitions).cloned());
@@ -161,15 +165,15 @@ impl Catalog {
     }
 
     fn drop_temporary(&mut self) {
-        self.tables.retain(|name, _| name.schema() != TEMPORARY);
-        self.views.retain(|name, _| name.schema() != TEMPORARY);
-        self.indexes.retain(|_, it| it.table.schema() != TEMPORARY);
-        self.triggers.retain(|it| it.table.schema() != TEMPORARY);
+        self.tables.remove_in_schema(TEMPORARY, |_| true);
+        self.views.remove_in_schema(TEMPORARY, |_| true);
+        self.indexes.remove_in_schema(TEMPORARY, |_| true);
+        self.triggers.remove_in_schema(TEMPORARY);
     }
 
     /// Temporary tables made with `ON COMMIT DROP` go with their transaction.
     pub fn end_transaction(&mut self) {
-        self.tables.retain(|_, it| !it.until_commit);
+        self.tables.remove_in_schema(TEMPORARY, |it| it.until_commit);
     }
 
     /// A table or materialized view that the judged release creates, or a temporary table.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::Origin;
+use super::{Links, Origin, Stands};
 use crate::sql::{
     Statement,
     change::{ConstraintKind, Expression, Generated, ObjectKind, TypeKind, Volatility},
@@ -265,6 +265,57 @@ pub struct Publication {
     pub tables: Vec<ObjectName>,
     pub schemas: Vec<String>,
     pub origin: Origin,
+}
+
+impl Links for Table {
+    fn targets(&self) -> impl Iterator<Item = &ObjectName> {
+        let referenced = self.constraints.iter().filter_map(|it| match &it.kind {
+            ConstraintKind::ForeignKey { references, .. } => Some(references),
+            _ => None,
+        });
+        let family = self.inherits.iter().chain(&self.partition_of).chain(&self.partitions);
+        referenced.chain(family).chain(&self.default_partition)
+    }
+
+    fn parts(&self) -> impl Iterator<Item = &str> {
+        self.constraints.iter().map(|it| it.name.as_str())
+    }
+}
+
+impl Links for Index {
+    fn targets(&self) -> impl Iterator<Item = &ObjectName> {
+        std::iter::once(&self.table).chain(&self.parent)
+    }
+}
+
+impl Links for View {
+    fn targets(&self) -> impl Iterator<Item = &ObjectName> {
+        self.reads.iter()
+    }
+}
+
+impl Links for Sequence {
+    fn targets(&self) -> impl Iterator<Item = &ObjectName> {
+        self.owned_by.iter().map(|(table, _)| table)
+    }
+}
+
+impl Stands for Trigger {
+    fn stands_on(&self) -> &ObjectName {
+        &self.table
+    }
+}
+
+impl Stands for Policy {
+    fn stands_on(&self) -> &ObjectName {
+        &self.table
+    }
+}
+
+impl Stands for Grant {
+    fn stands_on(&self) -> &ObjectName {
+        &self.name
+    }
 }
 
 impl Table {

@@ -20,7 +20,8 @@ impl Catalog {
     /// The indexes of a table.
     pub fn indexes_of(&self, table: &ObjectName) -> impl Iterator<Item = &Index> {
         let table = self.resolve(table);
-        self.indexes.values().filter(move |index| index.table == table)
+        let linked = self.indexes.linked_to(&table).map(|(_, it)| it).collect::<Vec<_>>();
+        linked.into_iter().filter(move |it| it.table == table)
     }
 
     /// Indexes of a table whose first keys are these columns, in any order: what finds the rows of a foreign key.
@@ -51,19 +52,22 @@ impl Catalog {
     /// Foreign keys that point to a table.
     pub fn foreign_keys_to(&self, table: &ObjectName) -> impl Iterator<Item = ForeignKey<'_>> {
         let name = self.resolve(table);
-        self.tables.values().flat_map(foreign_keys).filter(move |it| *it.references == name)
+        let linked = self.tables.linked_to(&name).map(|(_, it)| it).collect::<Vec<_>>();
+        linked.into_iter().flat_map(foreign_keys).filter(move |it| *it.references == name)
     }
 
     /// Tables with a foreign key to this one.
     pub fn referencing(&self, table: &ObjectName) -> impl Iterator<Item = &Table> {
         let name = self.resolve(table);
-        self.tables.values().filter(move |it| foreign_keys(it).any(|key| *key.references == name))
+        let linked = self.tables.linked_to(&name).map(|(_, it)| it).collect::<Vec<_>>();
+        linked.into_iter().filter(move |it| foreign_keys(it).any(|key| *key.references == name))
     }
 
     /// Views that read a table or view themselves.
     pub fn views_on(&self, relation: &ObjectName) -> impl Iterator<Item = (&ObjectName, &View)> {
         let name = self.resolve(relation);
-        self.views.iter().filter(move |(_, view)| view.reads.contains(&name))
+        let linked = self.views.linked_to(&name).collect::<Vec<_>>();
+        linked.into_iter().filter(move |(_, view)| view.reads.contains(&name))
     }
 
     /// Views that read a column of a table, or may: `*` takes all that there are when the view is made.
@@ -77,19 +81,16 @@ impl Catalog {
     }
 
     pub fn triggers_on(&self, table: &ObjectName) -> impl Iterator<Item = &Trigger> {
-        let name = self.resolve(table);
-        self.triggers.iter().filter(move |it| it.table == name)
+        self.triggers.on(&self.resolve(table)).iter()
     }
 
     pub fn policies_on(&self, table: &ObjectName) -> impl Iterator<Item = &Policy> {
-        let name = self.resolve(table);
-        self.policies.iter().filter(move |it| it.table == name)
+        self.policies.on(&self.resolve(table)).iter()
     }
 
     /// Privileges on a table, view or sequence; those on a routine, type or schema by its kind.
     pub fn grants_on(&self, kind: ObjectKind, name: &ObjectName) -> impl Iterator<Item = &Grant> {
-        let name = self.resolve(name);
-        self.grants.iter().filter(move |it| it.kind == kind && it.name == name)
+        self.grants.on(&self.resolve(name)).iter().filter(move |it| it.kind == kind)
     }
 
     /// Default privileges that an object of this kind in this schema is made with, when the migration's own role

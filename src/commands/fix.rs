@@ -1,7 +1,7 @@
 //! `validate --fix`: writes the safe form of statements that have one, and shows the difference.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashSet},
     fs::{self, Permissions},
     io::Write,
     os::unix::fs::PermissionsExt,
@@ -22,7 +22,7 @@ use crate::{
 pub struct Files {
     pub layout: Layout,
     pub all: Vec<SourceFile>,
-    pub judged: BTreeSet<MigrationId>,
+    pub judged: HashSet<MigrationId>,
 }
 
 /// What becomes of them.
@@ -98,12 +98,12 @@ fn standing(validation: &Validation) -> [usize; 3] {
 }
 
 /// Files that this run has made.
-fn fresh(original: &[SourceFile], files: &Files) -> BTreeSet<MigrationId> {
-    let known = original.iter().map(|it| &it.id).collect::<BTreeSet<_>>();
+fn fresh(original: &[SourceFile], files: &Files) -> HashSet<MigrationId> {
+    let known = original.iter().map(|it| &it.id).collect::<HashSet<_>>();
     files.all.iter().filter(|it| !known.contains(&it.id)).map(|it| it.id.clone()).collect()
 }
 
-fn amended(files: &Files, fresh: &BTreeSet<MigrationId>, finding: &Finding, fix: &Fix) -> Result<Files, String> {
+fn amended(files: &Files, fresh: &HashSet<MigrationId>, finding: &Finding, fix: &Fix) -> Result<Files, String> {
     let at = files.all.iter().position(|it| it.path == finding.file).ok_or("its file is gone")?;
     let amended = amend::amend(&files.all, &files.all[at].id, fresh, files.layout, fix).map_err(|refused| refused.0)?;
     let mut next = files.clone();

@@ -4,7 +4,11 @@ mod since;
 pub(super) mod stdin;
 mod watch;
 
-use std::{cmp::Reverse, collections::BTreeSet};
+use std::{
+    borrow::Cow,
+    cmp::Reverse,
+    collections::{BTreeSet, HashSet},
+};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use miette::Diagnostic;
@@ -257,7 +261,7 @@ fn profile(config: Option<&Config>, arguments: &cli::Judged) -> Result<ProfileNa
 pub(super) struct Folder {
     pub root: Utf8PathBuf,
     pub files: Vec<SourceFile>,
-    pub judged: BTreeSet<MigrationId>,
+    pub judged: HashSet<MigrationId>,
     /// The rest of what was seen in it.
     pub(super) seen: discover::Folder,
 }
@@ -269,7 +273,7 @@ impl Folder {
         Ok(Self::of(folder, judged))
     }
 
-    fn of(mut seen: discover::Folder, judged: BTreeSet<MigrationId>) -> Self {
+    fn of(mut seen: discover::Folder, judged: HashSet<MigrationId>) -> Self {
         Self { root: seen.root.clone(), files: std::mem::take(&mut seen.files), judged, seen }
     }
 
@@ -295,7 +299,7 @@ impl Folder {
             Some(_) => Release::Pending,
             None => Release::History,
         };
-        let validation = lint::lint_in_order(migrations.iter().map(|it| (release(it), it)), request);
+        let validation = lint::lint_in_order(migrations.map(|it| (release(&it), Cow::Owned(it))), request);
         Validation { layouts: vec![layout], ..validation }
     }
 
@@ -357,7 +361,7 @@ fn folders(paths: &[Utf8PathBuf], configured: Option<&Utf8Path>, asked: Asked) -
                 } else {
                     discover::around(&named, &root, asked)?
                 };
-                folders.push(Folder::of(folder, BTreeSet::new()));
+                folders.push(Folder::of(folder, HashSet::new()));
                 folders.len() - 1
             }
         };

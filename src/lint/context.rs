@@ -1,5 +1,7 @@
 //! What a check may look at besides the statement itself.
 
+use std::borrow::Cow;
+
 use crate::{
     catalog::Catalog,
     config::{PostgresMajor, ProfileName, PromotionType},
@@ -27,8 +29,8 @@ pub struct Context<'a> {
     pub migration: &'a Migration,
     /// Which of the migration's top-level statements this is, or is inside of.
     pub index: usize,
-    /// Judged migrations that ran before this one, in order.
-    pub before: &'a [&'a Migration],
+    /// Judged migrations that ran before this one in the transaction that is open, in order.
+    pub before: &'a [Cow<'a, Migration>],
     /// The transaction that is open when the statement starts; `None`: the statement is one of its own.
     pub transaction: Option<OpenTransaction>,
 }
@@ -90,8 +92,8 @@ impl<'a> Context<'a> {
     pub fn transaction_so_far(&self) -> impl Iterator<Item = (&'a Migration, &'a [Statement])> {
         let earlier = self.transaction.and_then(|it| Some((self.before.get(it.migration..)?, it.statement)));
         let (migrations, first) = earlier.unwrap_or((&[], 0));
-        let of = move |(at, it): (usize, &&'a Migration)| {
-            (*it, it.statements.get(if at == 0 { first } else { 0 }..).unwrap_or_default())
+        let of = move |(at, it): (usize, &'a Cow<'a, Migration>)| {
+            (&**it, it.statements.get(if at == 0 { first } else { 0 }..).unwrap_or_default())
         };
         migrations.iter().enumerate().map(of).chain(std::iter::once((self.migration, self.same_transaction())))
     }

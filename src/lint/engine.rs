@@ -3,6 +3,7 @@
 mod directives;
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
@@ -43,8 +44,8 @@ pub struct Engine<'a> {
     catalog: Catalog,
     /// Migrations run so far.
     count: usize,
-    /// Those of them that were judged.
-    before: Vec<&'a Migration>,
+    /// Those of them that were judged in the transaction that is still open.
+    before: Vec<Cow<'a, Migration>>,
     /// The transaction around all of them, as the last one left it.
     shared: Option<OpenTransaction>,
     /// What that transaction holds.
@@ -99,7 +100,7 @@ impl<'a> Engine<'a> {
     }
 
     /// Replays a migration, and judges it when it belongs to the release.
-    pub fn run(&mut self, release: Release, migration: &'a Migration) {
+    pub fn run(&mut self, release: Release, migration: Cow<'a, Migration>) {
         let origin = Origin { release, migration: self.count, certain: true };
         self.count += 1;
         self.catalog.migrations.push(Arc::from(migration.name.as_str()));
@@ -109,7 +110,7 @@ impl<'a> Engine<'a> {
         }
         match release {
             Release::History | Release::Pending => {
-                let start = self.undo_of(migration);
+                let start = self.undo_of(&migration);
                 for statement in &migration.statements {
                     self.replay(statement, origin);
                     self.undo(statement, start.as_ref());
@@ -117,14 +118,17 @@ impl<'a> Engine<'a> {
             }
             Release::Judged => {
                 let asked = self.promotion;
-                let declared = header::declared_type(migration);
+                let declared = header::declared_type(&migration);
                 // With no table to measure it by, `config_only` is the promotion's own business.
                 let measurable =
                     |kind: &PromotionType| *kind != PromotionType::ConfigOnly || !self.config_tables.is_empty();
                 self.promotion = asked.or(declared.filter(measurable));
-                self.judge(migration, origin);
-                self.before.push(migration);
+                self.judge(&migration, origin);
                 self.promotion = asked;
+                match self.shared {
+                    Some(_) => self.before.push(migration),
+                    None => self.before.clear(),
+                }
             }
         }
     }
@@ -353,7 +357,7 @@ impl<'a> Engine<'a> {
     fn called(&self, statement: &Statement) -> Vec<ObjectName> {
         let fired = |table: &ObjectName| {
             let table = self.catalog.resolve(table);
-            let triggers = self.catalog.triggers.iter().filter(|it| it.table == table && it.origin.is_new());
+            let triggers = self.catalog.triggers.on(&table).iter().filter(|it| it.origin.is_new());
             triggers.filter_map(|it| it.routine.clone()).collect::<Vec<_>>()
         };
         match &statement.change {

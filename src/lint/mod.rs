@@ -29,6 +29,8 @@ pub mod types;
 pub mod volatility;
 mod weight;
 
+use std::borrow::Cow;
+
 pub use context::{Context, OpenTransaction, OpenedBy, running};
 pub use fixes::{Fix, FixStep, Run};
 pub use levels::{complaints, severity};
@@ -95,15 +97,15 @@ impl Request<'_> {
 
 /// Judges a release after its history.
 pub fn lint(request: &Request) -> Validation {
-    let history = request.history.iter().map(|it| (Release::History, it));
-    let judged = request.judged.iter().map(|it| (Release::Judged, it));
+    let history = request.history.iter().map(|it| (Release::History, Cow::Borrowed(it)));
+    let judged = request.judged.iter().map(|it| (Release::Judged, Cow::Borrowed(it)));
     lint_in_order(history.chain(judged), request)
 }
 
 /// The same for a release that is not the end of its folder: judged files and history as they follow each
-/// other. `request` says how; its own lists are not looked at.
+/// other; each may be forgotten as soon as the next is asked for. `request` says how; its own lists are not looked at.
 pub fn lint_in_order<'a>(
-    migrations: impl IntoIterator<Item = (Release, &'a Migration)>,
+    migrations: impl IntoIterator<Item = (Release, Cow<'a, Migration>)>,
     request: &Request,
 ) -> Validation {
     let config_tables = request.config_tables.iter().map(|it| configured_name(it)).collect::<Vec<_>>();

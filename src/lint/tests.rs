@@ -1,7 +1,7 @@
 //! What holds for any text that is judged: it ends, every finding has a place in it, twice is the same, and what a fix
 //! writes changes nothing else.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop, prop_oneof, proptest};
 
@@ -168,7 +168,7 @@ fn check_place(text: &str, finding: &Finding) {
 fn check_fix(files: &[SourceFile], layout: Layout, finding: &Finding) {
     let Some(fix) = &finding.fix else { return };
     assert!(!fix.steps.is_empty(), "{finding:?}");
-    let Ok(amended) = amend::amend(files, &files[1].id, &BTreeSet::new(), layout, fix) else { return };
+    let Ok(amended) = amend::amend(files, &files[1].id, &HashSet::new(), layout, fix) else { return };
     let old = files[1].text.trim_start_matches('\u{feff}');
     let after = old[fix.replaces.end..].trim_start_matches([' ', '\t']).trim_start_matches(';').trim();
     let written =

@@ -16,13 +16,13 @@ use thiserror::Error;
 use walkdir::{DirEntry, WalkDir};
 
 use super::{
-    Beside, Migration, MigrationId, SourceFile,
+    Beside, MigrationId, SourceFile,
     layout::{
         Asked, Found, Tool,
         detect::{self, Seen},
         downs, select,
     },
-    read_in, script,
+    script,
 };
 use crate::exit::Exit;
 
@@ -193,20 +193,6 @@ pub struct Folder {
     pub left_out: Vec<(String, &'static str)>,
 }
 
-impl Folder {
-    /// Reads the migrations as their tool applies them.
-    pub fn read(self) -> Vec<Migration> {
-        let Self { found, files, beside, .. } = self;
-        let read = |file: SourceFile| {
-            let beside = beside.get(&file.id).copied().unwrap_or_default();
-            read_in(file, found.layout, beside)
-        };
-        let mut migrations: Vec<Migration> = files.into_par_iter().map(read).collect();
-        downs::expect(&mut migrations);
-        migrations
-    }
-}
-
 /// All up migrations of a folder, in order, as a promotion applies them.
 pub fn folder(root: &Utf8Path) -> Result<Vec<SourceFile>, DiscoverError> {
     Ok(whole(root, Asked::default())?.files)
@@ -251,22 +237,20 @@ fn surveyed(root: &Utf8Path, depth: usize, asked: Asked) -> Result<Folder, Disco
     let above = |name: &str| above(root, name);
     let is_refinery = asked.tool == Some(Tool::Refinery)
         || sql.iter().any(|id| id.contains("__")) && above("Cargo.toml").is_some_and(|text| text.contains("refinery"));
-    let mut sources: HashMap<String, SourceFile> = HashMap::new();
-    {
+    let sources = {
         let downs = select::downs(&sql, is_refinery);
-        let candidates = sql.iter().filter(|id| !downs.contains(id));
         // A dump may be larger than any migration; it is read only where it must be one.
-        let has_numbered = sql.iter().any(|id| script::script(id).version.is_some());
-        for id in candidates.filter(|id| !(has_numbered && select::is_dump(id) && may_leave_out(asked))) {
-            sources.insert(id.clone(), read_file(root, id.clone())?);
-        }
-    }
-    let texts: Vec<(&str, &str)> =
-        sql.iter().filter_map(|id| Some((id.as_str(), sources.get(id)?.text.as_str()))).collect();
+        let leaves_out = may_leave_out(asked) && sql.iter().any(|id| script::script(id).version.is_some());
+        let wanted = sql.iter().filter(|id| !downs.contains(id) && !(leaves_out && select::is_dump(id)));
+        let wanted = wanted.cloned().collect::<Vec<_>>();
+        wanted.into_par_iter().map(|id| read_file(root, id)).collect::<Result<Vec<_>, _>>()?
+    };
+    let texts: Vec<(&str, &str)> = sources.iter().map(|it| (it.id.0.as_str(), it.text.as_str())).collect();
     // The folder may be named from inside its project, or through a link.
     let real = root.canonicalize_utf8().unwrap_or_else(|_| root.to_owned());
     let seen = Seen { files: &texts, marks: &marks, root: real.as_str(), above: &above };
     let mut found = detect::found(&seen, asked);
+    let mut sources: HashMap<MigrationId, SourceFile> = sources.into_iter().map(|it| (it.id.clone(), it)).collect();
     let journal = marks.iter().find(|mark| mark.ends_with("meta/_journal.json")).and_then(|mark| beside(root, mark));
     let selection = select::select(&mut found, asked, &sql, journal.as_deref());
     if found.layout.tool.refuses_same_version() && !(asked.may_be_any() && found.layout.tool == Tool::Liftlock) {
@@ -274,9 +258,10 @@ fn surveyed(root: &Utf8Path, depth: usize, asked: Asked) -> Result<Folder, Disco
     }
     let mut files = Vec::with_capacity(selection.up.len());
     for id in &selection.up {
-        files.push(match sources.remove(id) {
+        let id = MigrationId(id.clone());
+        files.push(match sources.remove(&id) {
             Some(file) => file,
-            None => read_file(root, id.clone())?,
+            None => read_file(root, id.0)?,
         });
     }
     let down = selection.down.iter().map(|(up, down)| {

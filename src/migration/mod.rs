@@ -2,6 +2,7 @@
 
 pub mod discover;
 pub mod layout;
+pub mod reading;
 pub mod script;
 pub mod sending;
 pub mod template;

@@ -1,6 +1,6 @@
 //! Gathers what a plan is made from: files, the database, the other environments. Reads only.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{borrow::Cow, collections::BTreeSet, time::Duration};
 
 use futures_util::future::join_all;
 use jiff::Timestamp;
@@ -169,7 +169,7 @@ pub async fn prepare<'a>(
         ..lint::Request::of(question.environment.profile)
     };
     let release = |it: &Migration| if ids.contains(it.id.0.as_str()) { Release::Judged } else { Release::History };
-    let in_order = question.files.iter().map(|it| (release(it), it));
+    let in_order = question.files.iter().map(|it| (release(it), Cow::Borrowed(it)));
     prepared.validation = lint::lint_in_order(in_order, &request);
     Ok(prepared)
 }

@@ -104,9 +104,9 @@ pub fn drop_column(catalog: &mut Catalog, table: &mut Table, column: &Ident) {
     table.columns.retain(|it| it.name != column.name);
     table.constraints.retain(|it| !it.columns.contains(&column.name));
     let own = &table.name;
-    catalog.indexes.retain(|_, it| it.table != *own || !it.columns.contains(&column.name));
+    catalog.indexes.take_linked_to(own, |it| it.table == *own && it.columns.contains(&column.name));
     let owner = (own.clone(), column.name.clone());
-    catalog.sequences.retain(|_, it| it.owned_by.as_ref() != Some(&owner));
+    catalog.sequences.take_linked_to(own, |it| it.owned_by.as_ref() == Some(&owner));
 }
 
 /// What a foreign key may point to.
@@ -131,15 +131,15 @@ pub fn rename_column(catalog: &mut Catalog, table: &mut Table, from: &Ident, to:
             ConstraintKind::Check { .. } | ConstraintKind::NotNull { .. } | ConstraintKind::Exclude { .. } => {}
         }
     }
-    for (of, column) in catalog.sequences.values_mut().filter_map(|it| it.owned_by.as_mut()) {
-        if *of == table.name && *column == from.name {
-            column.clone_from(&to.name);
-        }
-    }
-    for index in catalog.indexes.values_mut().filter(|it| it.table == table.name) {
+    catalog.sequences.change_linked_to(&table.name, |it| {
+        let own = it.owned_by.as_mut().filter(|(of, column)| *of == table.name && *column == from.name);
+        own.into_iter().for_each(|(_, column)| column.clone_from(&to.name));
+    });
+    catalog.indexes.change_linked_to(&table.name, |index| {
         let names = index.keys.iter_mut().chain(&mut index.include).chain(&mut index.columns);
-        names.filter(|it| **it == from.name).for_each(|it| it.clone_from(&to.name));
-    }
+        let own = names.filter(|it| index.table == table.name && **it == from.name);
+        own.for_each(|it| it.clone_from(&to.name));
+    });
 }
 
 pub fn set_not_null(table: &mut Table, columns: &[Ident]) {

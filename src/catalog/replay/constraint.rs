@@ -167,7 +167,7 @@ pub fn drop_constraint(catalog: &mut Catalog, table: &mut Table, name: &str) {
     }
     table.constraints.retain(|it| it.name != name);
     let own = &table.name;
-    catalog.indexes.retain(|_, it| it.table != *own || it.constraint.as_deref() != Some(name));
+    catalog.indexes.take_linked_to(own, |it| it.table == *own && it.constraint.as_deref() == Some(name));
 }
 
 /// The index that carries it has its name.
@@ -176,7 +176,7 @@ pub fn rename_constraint(catalog: &mut Catalog, table: &mut Table, from: &Ident,
         it.name.clone_from(&to.name);
     }
     let carries = |it: &Index| it.table == table.name && it.constraint.as_ref() == Some(&from.name);
-    let carried = catalog.indexes.values().find(|it| carries(it)).map(|it| it.name.clone());
+    let carried = catalog.indexes_of(&table.name).find(|it| carries(it)).map(|it| it.name.clone());
     if let Some(old) = carried {
         let new = plain_beside(&table.name, to);
         super::index::rename(catalog, &old, &new);

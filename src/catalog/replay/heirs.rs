@@ -50,7 +50,7 @@ pub fn constraints(table: &mut Table, parent: &Table, from: From, origin: Origin
 
 /// The parent's indexes on a partition: one that fits is taken, the rest is built.
 pub fn indexes(catalog: &mut Catalog, parent: &ObjectName, partition: &ObjectName, origin: Origin) {
-    let wanted = catalog.indexes.values().filter(|it| it.table == *parent).cloned().collect::<Vec<_>>();
+    let wanted = catalog.indexes_of(parent).cloned().collect::<Vec<_>>();
     for of in wanted {
         index(catalog, &of, partition, origin);
     }
@@ -60,12 +60,12 @@ pub fn indexes(catalog: &mut Catalog, parent: &ObjectName, partition: &ObjectNam
 pub fn index(catalog: &mut Catalog, of: &Index, partition: &ObjectName, origin: Origin) {
     let kind = constraint_of(catalog, of).map(|it| it.kind.clone());
     let fits = |it: &Index| it.table == *partition && it.fits(of);
-    if catalog.indexes.values().any(|it| it.table == *partition && it.parent.as_ref() == Some(&of.name)) {
+    if catalog.indexes_of(partition).any(|it| it.parent.as_ref() == Some(&of.name)) {
         return;
     }
-    let found = catalog.indexes.values().find(|it| fits(it)).map(|it| it.name.clone());
+    let found = catalog.indexes_of(partition).find(|it| fits(it)).map(|it| it.name.clone());
     if let Some(found) = found {
-        let known = catalog.indexes.get_mut(&found).expect("it was just found");
+        let mut known = catalog.indexes.get_mut(&found).expect("it was just found");
         known.parent = Some(of.name.clone());
         return;
     }
@@ -87,7 +87,7 @@ pub fn index(catalog: &mut Catalog, of: &Index, partition: &ObjectName, origin: 
     };
     let own = constraint_of(catalog, of).map(|it| Constraint { name, origin, ..it.clone() });
     catalog.indexes.insert(full, built);
-    if let (Some(table), Some(own)) = (catalog.tables.get_mut(partition), own) {
+    if let (Some(mut table), Some(own)) = (catalog.tables.get_mut(partition), own) {
         if matches!(own.kind, ConstraintKind::PrimaryKey { .. }) {
             table.columns.iter_mut().filter(|it| own.columns.contains(&it.name)).for_each(|it| it.not_null = true);
         }
@@ -104,17 +104,19 @@ fn constraint_of<'c>(catalog: &'c Catalog, index: &Index) -> Option<&'c Constrai
 pub fn like(catalog: &mut Catalog, source: &ObjectName, copy: &ObjectName, options: &[String], origin: Origin) {
     let Some(of) = catalog.tables.get(source).cloned() else { return };
     if includes(options, "CONSTRAINTS")
-        && let Some(table) = catalog.tables.get_mut(copy)
+        && let Some(mut table) = catalog.tables.get_mut(copy)
     {
         let checks = of.constraints.iter().filter(|it| matches!(it.kind, ConstraintKind::Check { .. }));
         table.constraints.extend(checks.map(|it| Constraint { origin, ..it.clone() }));
     }
     if includes(options, "INDEXES") {
-        let indexes = catalog.indexes.values().filter(|it| it.table == *source).cloned().collect::<Vec<_>>();
+        let indexes = catalog.indexes_of(source).cloned().collect::<Vec<_>>();
         for of in indexes {
             index(catalog, &of, copy, origin);
         }
-        catalog.indexes.values_mut().filter(|it| it.table == *copy).for_each(|it| it.parent = None);
+        catalog.indexes.change_linked_to(copy, |it| {
+            it.parent.take_if(|_| it.table == *copy);
+        });
     }
 }
 
@@ -140,7 +142,7 @@ pub fn index_on_partitions(catalog: &mut Catalog, of: &Index, origin: Origin) {
     let partitions = catalog.tables.get(&of.table).map(|it| it.partitions.clone()).unwrap_or_default();
     for partition in partitions {
         index(catalog, of, &partition, origin);
-        let built = catalog.indexes.values().find(|it| it.table == partition && it.parent.as_ref() == Some(&of.name));
+        let built = catalog.indexes_of(&partition).find(|it| it.parent.as_ref() == Some(&of.name));
         if let Some(built) = built.cloned() {
             index_on_partitions(catalog, &built, origin);
         }
@@ -152,9 +154,9 @@ pub fn below(catalog: &Catalog, name: &ObjectName) -> Vec<ObjectName> {
     let mut all = Vec::new();
     let mut open = vec![name.clone()];
     while let Some(next) = open.pop() {
-        let heirs =
-            catalog.tables.values().filter(|it| it.inherits.contains(&next) || it.partition_of.as_ref() == Some(&next));
-        let new = heirs.map(|it| it.name.clone()).filter(|it| !all.contains(it)).collect::<Vec<_>>();
+        let is_heir = |it: &Table| it.inherits.contains(&next) || it.partition_of.as_ref() == Some(&next);
+        let heirs = catalog.tables.linked_to(&next).filter(|(_, it)| is_heir(it));
+        let new = heirs.map(|(name, _)| name.clone()).filter(|it| !all.contains(it)).collect::<Vec<_>>();
         all.extend(new.iter().cloned());
         open.extend(new);
     }

@@ -62,14 +62,14 @@ pub fn rename(catalog: &mut Catalog, old: &ObjectName, new: &ObjectName) {
     let Some(mut index) = catalog.indexes.remove(old) else { return };
     index.name = new.clone();
     if let Some(constraint) = &mut index.constraint {
-        if let Some(table) = catalog.tables.get_mut(&index.table) {
+        if let Some(mut table) = catalog.tables.get_mut(&index.table) {
             let known = table.constraints.iter_mut().filter(|it| it.name == *constraint);
             known.for_each(|it| it.name = new.last().to_owned());
         }
         *constraint = new.last().to_owned();
     }
-    for parent in catalog.indexes.values_mut().filter_map(|it| it.parent.as_mut()).filter(|it| *it == old) {
-        *parent = new.clone();
-    }
+    catalog.indexes.change_linked_to(old, |it| {
+        it.parent.iter_mut().filter(|it| *it == old).for_each(|it| it.clone_from(new));
+    });
     catalog.indexes.insert(new.clone(), index);
 }

@@ -33,7 +33,7 @@ pub fn replay(catalog: &mut Catalog, statement: &Statement, origin: Origin) {
         Change::CreateRoutine(routine) => object::create_routine(catalog, routine, &statement.inner, origin),
         Change::CreateTrigger { name, table, routine, .. } => {
             let table = catalog.resolve(table);
-            catalog.triggers.retain(|it| it.name != name.name || it.table != table);
+            catalog.triggers.retain_on(&table, |it| it.name != name.name);
             let routine = routine.as_ref().map(|it| catalog.resolve(it));
             catalog.triggers.push(Trigger { name: name.name.clone(), table, routine, enabled: true, origin });
         }

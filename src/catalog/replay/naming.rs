@@ -65,9 +65,11 @@ pub fn of_relation(catalog: &Catalog, table: &Table, columns: &[String], label: 
 /// A name for a check or a foreign key: no constraint of the schema has it.
 pub fn of_constraint(catalog: &Catalog, table: &Table, columns: &[String], label: &str) -> String {
     let schema = table.name.schema();
-    let others = catalog.tables.values().filter(|it| it.name.schema() == schema && it.name != table.name);
-    let names = others.chain([table]).flat_map(|it| &it.constraints).map(|it| it.name.as_str()).collect::<Vec<_>>();
-    free(table.name.last(), &addition(columns), label, |name| names.contains(&name))
+    let taken = |name: &str| {
+        let others = catalog.tables.with_part(name).filter(|it| it.name.schema() == schema && it.name != table.name);
+        others.chain([table]).flat_map(|it| &it.constraints).any(|it| it.name == name)
+    };
+    free(table.name.last(), &addition(columns), label, taken)
 }
 
 /// What an index is named after: its columns, `expr` or the function for an expression.

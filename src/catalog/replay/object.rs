@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    super::{Catalog, Constraint, Origin, Routine, Trigger, Type, in_schema},
+    super::{Catalog, Constraint, Origin, Routine, Table, Trigger, Type, in_schema},
     index, plain_beside, table,
 };
 use crate::sql::{
@@ -88,7 +88,7 @@ pub fn alter_sequence(catalog: &mut Catalog, name: &ObjectName, options: &Sequen
         Some(OwnedBy::No) => Some(None),
         None => None,
     };
-    let Some(sequence) = catalog.sequences.get_mut(name) else { return };
+    let Some(mut sequence) = catalog.sequences.get_mut(name) else { return };
     if let Some(owned_by) = owned_by {
         sequence.owned_by = owned_by;
     }
@@ -124,7 +124,7 @@ pub fn create_rule(
         origin,
     };
     catalog.routines.insert(actions_of.clone(), vec![routine]);
-    catalog.triggers.retain(|it| it.name != name.last() || it.table != table);
+    catalog.triggers.retain_on(&table, |it| it.name != name.last());
     let name = name.last().to_owned();
     catalog.triggers.push(Trigger { name, table, routine: Some(actions_of), enabled: true, origin });
 }
@@ -216,10 +216,10 @@ fn alter_part(catalog: &mut Catalog, table: &ObjectName, name: &str, alter: &Alt
         let old = Ident { name: name.to_owned(), ..Ident::default() };
         let kept = catalog.others.remove(&key(&old));
         catalog.others.extend(kept.map(|it| (key(to), it)));
-        let policies = catalog.policies.iter_mut().filter(|it| it.table == *table && it.name == name);
+        let policies = catalog.policies.on_mut(table).iter_mut().filter(|it| it.name == name);
         policies.for_each(|it| it.name.clone_from(&to.name));
     } else {
-        let triggers = catalog.triggers.iter_mut().filter(|it| it.table == *table && it.name == name);
+        let triggers = catalog.triggers.on_mut(table).iter_mut().filter(|it| it.name == name);
         triggers.for_each(|it| it.name.clone_from(&to.name));
     }
 }
@@ -268,9 +268,14 @@ pub fn shown(name: &ObjectName) -> String {
 /// Columns whose type has got another name.
 fn columns_of_type(catalog: &mut Catalog, old: &ObjectName, new: &ObjectName) {
     let (old, new) = (shown(old), shown(new));
-    for column in catalog.tables.values_mut().flat_map(|it| &mut it.columns).filter(|it| it.resolved.name == old) {
-        column.resolved.name.clone_from(&new);
-        column.data_type = column.resolved.to_string();
+    let has = |it: &&Table| it.columns.iter().any(|it| it.resolved.name == old);
+    let tables = catalog.tables.values().filter(has).map(|it| it.name.clone()).collect::<Vec<_>>();
+    for name in tables {
+        let Some(mut table) = catalog.tables.get_mut(&name) else { continue };
+        for column in table.columns.iter_mut().filter(|it| it.resolved.name == old) {
+            column.resolved.name.clone_from(&new);
+            column.data_type = column.resolved.to_string();
+        }
     }
 }
 
@@ -290,6 +295,9 @@ fn rename_schema(catalog: &mut Catalog, old: &str, new: &str) {
     }
     let routines = catalog.routines.extract_if(.., |name, _| name.schema() == old).collect::<Vec<_>>();
     catalog.routines.extend(routines.into_iter().map(|(name, it)| (moved(&name), it)));
-    let sequences = catalog.sequences.extract_if(.., |name, _| name.schema() == old).collect::<Vec<_>>();
-    catalog.sequences.extend(sequences.into_iter().map(|(name, it)| (moved(&name), it)));
+    let sequences = catalog.sequences.in_schema(old).map(|(name, _)| name.clone()).collect::<Vec<_>>();
+    for name in sequences {
+        let kept = catalog.sequences.remove(&name);
+        catalog.sequences.extend(kept.map(|it| (moved(&name), it)));
+    }
 }

@@ -45,33 +45,33 @@ pub fn attach(
     origin: Origin,
 ) {
     let parent = catalog.resolve(parent);
-    if let Some(table) = catalog.tables.get_mut(&parent) {
+    if let Some(mut table) = catalog.tables.get_mut(&parent) {
         table.partitions.push(partition.clone());
         if bound.kind == BoundKind::Default {
             table.default_partition = Some(partition.clone());
         }
     }
-    if let Some(table) = catalog.tables.get_mut(partition) {
+    if let Some(mut table) = catalog.tables.get_mut(partition) {
         table.partition_of = Some(parent.clone());
         table.bound = Some(Bound::of(bound));
     }
     let Some(of) = catalog.tables.get(&parent).cloned() else { return };
-    if let Some(table) = catalog.tables.get_mut(partition) {
-        heirs::constraints(table, &of, heirs::From::Parent, origin);
+    if let Some(mut table) = catalog.tables.get_mut(partition) {
+        heirs::constraints(&mut table, &of, heirs::From::Parent, origin);
     }
     heirs::indexes(catalog, &parent, partition, origin);
 }
 
 pub fn detach(catalog: &mut Catalog, parent: &ObjectName, partition: &ObjectName) {
-    let own = catalog.indexes.values().filter(|it| it.table == *parent).map(|it| it.name.clone()).collect::<Vec<_>>();
-    for index in catalog.indexes.values_mut().filter(|it| it.table == *partition) {
-        index.parent.take_if(|it| own.contains(it));
-    }
-    if let Some(table) = catalog.tables.get_mut(parent) {
+    let own = catalog.indexes_of(parent).map(|it| it.name.clone()).collect::<Vec<_>>();
+    catalog.indexes.change_linked_to(partition, |index| {
+        index.parent.take_if(|it| index.table == *partition && own.contains(it));
+    });
+    if let Some(mut table) = catalog.tables.get_mut(parent) {
         table.partitions.retain(|it| it != partition);
         table.default_partition.take_if(|it| it == partition);
     }
-    if let Some(table) = catalog.tables.get_mut(partition) {
+    if let Some(mut table) = catalog.tables.get_mut(partition) {
         table.partition_of = None;
         table.bound = None;
     }

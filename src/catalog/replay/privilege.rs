@@ -24,11 +24,11 @@ pub fn grant(
             match revoke {
                 true if origin.certain && !terms.option => {
                     let all = terms.privileges.iter().any(|it| it == "ALL");
-                    let of = |it: &&mut Grant| it.kind == kind && it.name == name && it.role == *role;
-                    for grant in catalog.grants.iter_mut().filter(of) {
+                    let of = |it: &&mut Grant| it.kind == kind && it.role == *role;
+                    for grant in catalog.grants.on_mut(&name).iter_mut().filter(of) {
                         grant.privileges.retain(|it| !all && !terms.privileges.contains(it));
                     }
-                    catalog.grants.retain(|it| !it.privileges.is_empty());
+                    catalog.grants.retain_on(&name, |it| !it.privileges.is_empty());
                 }
                 true => {}
                 false => {
@@ -89,7 +89,7 @@ pub fn default_privileges(catalog: &mut Catalog, new: &DefaultPrivileges, origin
 pub fn create_policy(catalog: &mut Catalog, name: &Ident, table: &ObjectName, terms: &PolicyTerms, origin: Origin) {
     let table = catalog.resolve(table);
     catalog.others.insert((ObjectKind::Policy, plain(name), Some(table.clone())), origin);
-    catalog.policies.retain(|it| it.name != name.name || it.table != table);
+    catalog.policies.retain_on(&table, |it| it.name != name.name);
     catalog.policies.push(Policy {
         name: name.name.clone(),
         table,

@@ -1,7 +1,5 @@
 //! What goes, and what goes with it.
 
-use std::collections::BTreeMap;
-
 use super::{
     super::{Catalog, Constraint, Origin},
     column, object, partition, view,
@@ -30,26 +28,24 @@ pub fn drop_objects(catalog: &mut Catalog, drop: &Drop, origin: Origin) {
             }
             ObjectKind::View | ObjectKind::MaterializedView => view::drop_view(catalog, &name),
             ObjectKind::Type | ObjectKind::Domain => drop_type(catalog, &name, drop.cascade),
-            ObjectKind::Sequence => drop_entry(&mut catalog.sequences, &name),
+            ObjectKind::Sequence => {
+                catalog.sequences.remove(&name);
+            }
             ObjectKind::Function | ObjectKind::Procedure | ObjectKind::Routine => {
                 object::drop_routine(catalog, &name, drop.arguments.get(at).and_then(Option::as_deref));
             }
             ObjectKind::Schema => drop_schema(catalog, name.last()),
             ObjectKind::Trigger => {
-                catalog.triggers.retain(|it| it.name != name.last() || Some(&it.table) != on.as_ref());
+                on.iter().for_each(|table| catalog.triggers.retain_on(table, |it| it.name != name.last()));
             }
             kind => {
-                catalog.policies.retain(|it| {
-                    kind != ObjectKind::Policy || it.name != name.last() || Some(&it.table) != on.as_ref()
-                });
+                if let Some(table) = on.as_ref().filter(|_| kind == ObjectKind::Policy) {
+                    catalog.policies.retain_on(table, |it| it.name != name.last());
+                }
                 catalog.others.remove(&(kind, name, on.clone()));
             }
         }
     }
-}
-
-pub fn drop_entry<V>(entries: &mut BTreeMap<ObjectName, V>, name: &ObjectName) {
-    entries.remove(name);
 }
 
 /// With `CASCADE` every column of the type goes, and every domain made of it.
@@ -78,11 +74,11 @@ pub fn drop_table(catalog: &mut Catalog, name: &ObjectName) {
     drop_all_foreign_keys_to(catalog, name);
     view::drop_readers(catalog, name);
     let Some(table) = catalog.tables.remove(name) else { return };
-    catalog.indexes.retain(|_, it| it.table != *name);
-    catalog.triggers.retain(|it| it.table != *name);
-    catalog.sequences.retain(|_, it| it.owned_by.as_ref().is_none_or(|(table, _)| table != name));
-    catalog.policies.retain(|it| it.table != *name);
-    catalog.grants.retain(|it| it.kind != ObjectKind::Table || it.name != *name);
+    catalog.indexes.take_linked_to(name, |it| it.table == *name);
+    catalog.triggers.take_on(name);
+    catalog.sequences.take_linked_to(name, |it| it.owned_by.as_ref().is_some_and(|(table, _)| table == name));
+    catalog.policies.take_on(name);
+    catalog.grants.retain_on(name, |it| it.kind != ObjectKind::Table);
     if let Some(parent) = table.partition_of {
         partition::detach(catalog, &parent, name);
     }
@@ -94,7 +90,7 @@ pub fn drop_table(catalog: &mut Catalog, name: &ObjectName) {
 /// Foreign keys that need this key go with it.
 pub fn drop_foreign_keys_to(catalog: &mut Catalog, name: &ObjectName, of: &Constraint) {
     let (key, primary) = (&of.columns, matches!(of.kind, ConstraintKind::PrimaryKey { .. }));
-    for table in catalog.tables.values_mut() {
+    catalog.tables.change_linked_to(name, |table| {
         table.constraints.retain(|it| match &it.kind {
             ConstraintKind::ForeignKey { references, referenced, .. } if references == name => {
                 let same = referenced.len() == key.len() && referenced.iter().all(|it| key.contains(&it.name));
@@ -102,13 +98,13 @@ pub fn drop_foreign_keys_to(catalog: &mut Catalog, name: &ObjectName, of: &Const
             }
             _ => true,
         });
-    }
+    });
 }
 
 fn drop_all_foreign_keys_to(catalog: &mut Catalog, name: &ObjectName) {
     let points =
         |kind: &ConstraintKind| matches!(kind, ConstraintKind::ForeignKey { references, .. } if references == name);
-    catalog.tables.values_mut().for_each(|table| table.constraints.retain(|it| !points(&it.kind)));
+    catalog.tables.change_linked_to(name, |table| table.constraints.retain(|it| !points(&it.kind)));
 }
 
 pub fn drop_schema(catalog: &mut Catalog, schema: &str) {
@@ -117,14 +113,14 @@ pub fn drop_schema(catalog: &mut Catalog, schema: &str) {
     tables.iter().for_each(|it| drop_table(catalog, it));
     let views = catalog.views.keys().filter(|it| it.schema() == schema).cloned().collect::<Vec<_>>();
     views.iter().for_each(|it| view::drop_view(catalog, it));
-    catalog.indexes.retain(|name, _| name.schema() != schema);
+    catalog.indexes.remove_in_schema(schema, |_| true);
     catalog.types.retain(|name, _| name.schema() != schema);
     catalog.routines.retain(|name, _| name.schema() != schema);
-    catalog.sequences.retain(|name, _| name.schema() != schema);
-    catalog.triggers.retain(|it| it.table.schema() != schema);
-    catalog.policies.retain(|it| it.table.schema() != schema);
-    catalog
-        .grants
-        .retain(|it| it.name.schema() != schema && (it.kind != ObjectKind::Schema || it.name.last() != schema));
+    catalog.sequences.remove_in_schema(schema, |_| true);
+    catalog.triggers.remove_in_schema(schema);
+    catalog.policies.remove_in_schema(schema);
+    catalog.grants.remove_in_schema(schema);
+    let own = ObjectName::of(Ident { name: schema.to_owned(), ..Ident::default() });
+    catalog.grants.retain_on(&own, |it| it.kind != ObjectKind::Schema);
     catalog.default_privileges.retain(|it| it.schema.as_deref() != Some(schema));
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::{
     super::{
-        Catalog, Constraint, Index, Origin, Release, ReplicaIdentity, RowSecurity, Sequence, TEMPORARY, Table, Trigger,
-        in_schema,
+        Catalog, Constraint, Grant, Index, Origin, Policy, Release, ReplicaIdentity, RowSecurity, Sequence, TEMPORARY,
+        Table, Trigger, in_schema,
     },
     column, constraint, heirs, partition, plain_beside, privilege, view,
 };
@@ -143,15 +143,15 @@ fn act(catalog: &mut Catalog, name: &ObjectName, action: &ActionKind, origin: Or
     alter_columns(catalog, &mut table, action, origin);
     catalog.tables.insert(name.clone(), table);
     if let ActionKind::AddConstraint(_) | ActionKind::AddColumn { .. } = action {
-        let built = catalog.indexes.values().filter(|it| it.table == *name && it.constraint.is_some());
+        let built = catalog.indexes_of(name).filter(|it| it.constraint.is_some());
         for index in built.cloned().collect::<Vec<_>>() {
             heirs::index_on_partitions(catalog, &index, origin);
         }
     }
     if let ActionKind::Inherit { parent } = action {
         let parent = catalog.table(parent).cloned();
-        if let (Some(parent), Some(table)) = (parent, catalog.tables.get_mut(name)) {
-            heirs::constraints(table, &parent, heirs::From::Ancestor, origin);
+        if let (Some(parent), Some(mut table)) = (parent, catalog.tables.get_mut(name)) {
+            heirs::constraints(&mut table, &parent, heirs::From::Ancestor, origin);
         }
     }
 }
@@ -159,16 +159,16 @@ fn act(catalog: &mut Catalog, name: &ObjectName, action: &ActionKind, origin: Or
 /// What it does to a partition or heir of that table.
 fn act_below(catalog: &mut Catalog, top: &ObjectName, name: &ObjectName, action: &ActionKind, origin: Origin) {
     let Some(parent) = catalog.tables.get(top).cloned() else { return };
-    let Some(table) = catalog.tables.get_mut(name) else { return };
+    let Some(mut table) = catalog.tables.get_mut(name) else { return };
     let from = if table.partition_of.is_some() { heirs::From::Parent } else { heirs::From::Ancestor };
     match action {
         ActionKind::AddColumn { .. } => {
-            heirs::columns(table, &parent, origin);
-            heirs::constraints(table, &parent, from, origin);
+            heirs::columns(&mut table, &parent, origin);
+            heirs::constraints(&mut table, &parent, from, origin);
         }
         ActionKind::AddConstraint(new) if !new.no_inherit => {
-            heirs::columns(table, &parent, origin);
-            heirs::constraints(table, &parent, from, origin);
+            heirs::columns(&mut table, &parent, origin);
+            heirs::constraints(&mut table, &parent, from, origin);
         }
         ActionKind::DropColumn { .. }
         | ActionKind::RenameColumn { .. }
@@ -179,10 +179,14 @@ fn act_below(catalog: &mut Catalog, top: &ObjectName, name: &ObjectName, action:
         | ActionKind::DropExpression { .. }
         | ActionKind::SetType { .. }
         | ActionKind::ValidateConstraint { .. }
-        | ActionKind::RenameConstraint { .. } => act(catalog, name, action, origin),
+        | ActionKind::RenameConstraint { .. } => {
+            drop(table);
+            act(catalog, name, action, origin);
+        }
         ActionKind::DropConstraint { name: constraint, .. } => {
             let inherited = |it: &Constraint| !column::is_key(&it.kind) && it.name == constraint.name;
             table.constraints.retain(|it| !inherited(it));
+            drop(table);
             drop_orphans(catalog, name);
         }
         _ => {}
@@ -192,10 +196,10 @@ fn act_below(catalog: &mut Catalog, top: &ObjectName, name: &ObjectName, action:
 /// Indexes of a partition whose parent is gone go, with their constraints.
 fn drop_orphans(catalog: &mut Catalog, name: &ObjectName) {
     let lost = |it: &Index| it.parent.as_ref().is_some_and(|parent| !catalog.indexes.contains_key(parent));
-    let gone = catalog.indexes.values().filter(|it| it.table == *name && lost(it)).cloned().collect::<Vec<_>>();
+    let gone = catalog.indexes_of(name).filter(|it| lost(it)).cloned().collect::<Vec<_>>();
     for index in gone {
         catalog.indexes.remove(&index.name);
-        if let (Some(table), Some(constraint)) = (catalog.tables.get_mut(name), &index.constraint) {
+        if let (Some(mut table), Some(constraint)) = (catalog.tables.get_mut(name), &index.constraint) {
             table.constraints.retain(|it| it.name != *constraint);
         }
     }
@@ -245,11 +249,9 @@ fn alter_columns(catalog: &mut Catalog, table: &mut Table, action: &ActionKind, 
             privilege::toggle(table, words);
             let enabled = !words.starts_with("DISABLE");
             let all = name.as_ref().is_none_or(|it| matches!(it.name.as_str(), "all" | "user"));
-            let of = |it: &&mut Trigger| {
-                it.table == table.name && (all || name.as_ref().is_some_and(|own| own.name == it.name))
-            };
+            let of = |it: &&mut Trigger| all || name.as_ref().is_some_and(|own| own.name == it.name);
             if words.contains("TRIGGER") {
-                catalog.triggers.iter_mut().filter(of).for_each(|it| it.enabled = enabled);
+                catalog.triggers.on_mut(&table.name).iter_mut().filter(of).for_each(|it| it.enabled = enabled);
             }
         }
         ActionKind::ReplicaIdentity { identity } => {
@@ -271,47 +273,37 @@ fn alter_columns(catalog: &mut Catalog, table: &mut Table, action: &ActionKind, 
 pub fn rename_relation(catalog: &mut Catalog, old: &ObjectName, new: &ObjectName) {
     let view = catalog.views.remove(old);
     catalog.views.extend(view.map(|it| (new.clone(), it)));
-    for grant in catalog.grants.iter_mut().filter(|it| it.kind == ObjectKind::Table && it.name == *old) {
-        grant.name = new.clone();
+    for grant in catalog.grants.take_on(old) {
+        let name = if grant.kind == ObjectKind::Table { new } else { old };
+        catalog.grants.push(Grant { name: name.clone(), ..grant });
     }
-    for read in catalog.views.values_mut().flat_map(|it| &mut it.reads).filter(|it| *it == old) {
-        *read = new.clone();
-    }
-    for index in catalog.indexes.values_mut().filter(|it| it.table == *old) {
-        index.table = new.clone();
-    }
+    let renamed = |name: &mut ObjectName| {
+        if name == old {
+            name.clone_from(new);
+        }
+    };
+    catalog.views.change_linked_to(old, |it| it.reads.iter_mut().for_each(renamed));
+    catalog.indexes.change_linked_to(old, |it| renamed(&mut it.table));
     let Some(mut table) = catalog.tables.remove(old) else { return };
     table.name = new.clone();
     catalog.tables.insert(new.clone(), table);
     move_schema(catalog, old, new);
-    for (table, _) in catalog.sequences.values_mut().filter_map(|it| it.owned_by.as_mut()) {
-        if table == old {
-            *table = new.clone();
-        }
+    catalog.sequences.change_linked_to(old, |it| it.owned_by.iter_mut().for_each(|(table, _)| renamed(table)));
+    for trigger in catalog.triggers.take_on(old) {
+        catalog.triggers.push(Trigger { table: new.clone(), ..trigger });
     }
-    for trigger in catalog.triggers.iter_mut().filter(|it| it.table == *old) {
-        trigger.table = new.clone();
+    for policy in catalog.policies.take_on(old) {
+        catalog.policies.push(Policy { table: new.clone(), ..policy });
     }
-    for policy in catalog.policies.iter_mut().filter(|it| it.table == *old) {
-        policy.table = new.clone();
-    }
-    for table in catalog.tables.values_mut() {
-        for name in table.partitions.iter_mut().chain(&mut table.partition_of).chain(&mut table.inherits) {
-            if name == old {
-                *name = new.clone();
-            }
-        }
-        if table.default_partition.as_ref() == Some(old) {
-            table.default_partition = Some(new.clone());
-        }
+    catalog.tables.change_linked_to(old, |table| {
+        let family = table.partitions.iter_mut().chain(&mut table.partition_of).chain(&mut table.inherits);
+        family.chain(&mut table.default_partition).for_each(renamed);
         for constraint in &mut table.constraints {
-            if let ConstraintKind::ForeignKey { references, .. } = &mut constraint.kind
-                && references == old
-            {
-                *references = new.clone();
+            if let ConstraintKind::ForeignKey { references, .. } = &mut constraint.kind {
+                renamed(references);
             }
         }
-    }
+    });
 }
 
 /// Indexes and owned sequences are in the schema of their table.
@@ -320,13 +312,13 @@ fn move_schema(catalog: &mut Catalog, old: &ObjectName, new: &ObjectName) {
         return;
     }
     let moved = |name: &ObjectName| in_schema(name, new.schema());
-    let indexes = catalog.indexes.extract_if(.., |_, it| it.table == *new).collect::<Vec<_>>();
-    let names = indexes.iter().map(|it| it.0.clone()).collect::<Vec<_>>();
-    catalog.indexes.extend(indexes.into_iter().map(|(name, it)| (moved(&name), Index { name: moved(&name), ..it })));
-    for parent in catalog.indexes.values_mut().filter_map(|it| it.parent.as_mut()).filter(|it| names.contains(it)) {
-        *parent = moved(parent);
+    for (name, index) in catalog.indexes.take_linked_to(new, |it| it.table == *new) {
+        catalog.indexes.insert(moved(&name), Index { name: moved(&name), ..index });
+        catalog.indexes.change_linked_to(&name, |it| {
+            it.parent.iter_mut().filter(|it| **it == name).for_each(|it| *it = moved(it));
+        });
     }
     let owned = |it: &Sequence| it.owned_by.as_ref().is_some_and(|(table, _)| table == old);
-    let sequences = catalog.sequences.extract_if(.., |_, it| owned(it)).collect::<Vec<_>>();
+    let sequences = catalog.sequences.take_linked_to(old, owned);
     catalog.sequences.extend(sequences.into_iter().map(|(name, it)| (moved(&name), it)));
 }

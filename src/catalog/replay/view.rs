@@ -49,8 +49,8 @@ pub fn drop_view(catalog: &mut Catalog, name: &ObjectName) {
     if catalog.views.remove(name).is_none() {
         return;
     }
-    catalog.indexes.retain(|_, it| it.table != *name);
-    catalog.grants.retain(|it| it.kind != ObjectKind::Table || it.name != *name);
+    catalog.indexes.take_linked_to(name, |it| it.table == *name);
+    catalog.grants.retain_on(name, |it| it.kind != ObjectKind::Table);
     drop_readers(catalog, name);
 }
 
@@ -79,17 +79,20 @@ pub fn drop_readers_of(catalog: &mut Catalog, table: &Table, column: &str) {
 /// It may be gone.
 pub fn doubt(catalog: &mut Catalog, name: &ObjectName) {
     let name = catalog.resolve(name);
-    if let Some(view) = catalog.views.get_mut(&name) {
+    if let Some(mut view) = catalog.views.get_mut(&name) {
         view.origin.certain = false;
     }
 }
 
 /// A view goes on reading a column that is called something else.
 pub fn rename_column(catalog: &mut Catalog, table: &ObjectName, from: &str, to: &str) {
-    for view in catalog.views.values_mut().filter(|it| it.reads.contains(table)) {
+    catalog.views.change_linked_to(table, |view| {
         let alone = view.reads.len() == 1;
-        let Some(words) = view.mentions.as_mut().filter(|it| it.iter().any(|it| it == from)) else { continue };
-        words.retain(|it| !alone || it != from);
-        words.push(to.to_owned());
-    }
+        let reads = view.reads.contains(table);
+        let words = view.mentions.as_mut().filter(|it| reads && it.iter().any(|it| it == from));
+        if let Some(words) = words {
+            words.retain(|it| !alone || it != from);
+            words.push(to.to_owned());
+        }
+    });
 }

@@ -26,7 +26,7 @@ pub fn catalog(snapshot: &Snapshot, what: &str) -> Catalog {
         catalog::replay(&mut catalog, &statement, origin);
     }
     for index in &snapshot.indexes {
-        if let Some(known) = catalog.indexes.get_mut(&name(&index.name)) {
+        if let Some(mut known) = catalog.indexes.get_mut(&name(&index.name)) {
             known.validity = if index.valid { Validity::Valid } else { Validity::Invalid };
             known.parent = index.parent.as_ref().map(name);
             known.constraint.clone_from(&index.constraint);

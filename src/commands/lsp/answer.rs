@@ -1,6 +1,6 @@
 //! What was found, as the protocol has it.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 
 use serde_json::{Value, json};
 use url::Url;
@@ -118,7 +118,7 @@ fn mended(
     client: Client,
 ) -> Option<(String, Value)> {
     let fix = finding.fix.as_ref()?;
-    let amended = amend::amend(&judged.files, judged.id.as_ref()?, &BTreeSet::new(), judged.layout, fix).ok()?;
+    let amended = amend::amend(&judged.files, judged.id.as_ref()?, &HashSet::new(), judged.layout, fix).ok()?;
     let added = amended.added.iter().map(|file| {
         let uri = Url::from_file_path(&file.path).ok()?;
         Some((uri.to_string(), file.text.as_str()))

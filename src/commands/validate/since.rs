@@ -1,6 +1,9 @@
 //! `--since REF`: only the files that have changed since the merge base with REF, whether committed or not.
 
-use std::{collections::BTreeSet, process::Output};
+use std::{
+    collections::{BTreeSet, HashSet},
+    process::Output,
+};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use miette::Diagnostic;
@@ -67,7 +70,7 @@ pub async fn only_changed(folders: &mut [Folder], reference: &str) -> Result<Sec
         let changed = changed(&folder.root, reference).await?;
         all += folder.judged.len();
         let files = folder.files.iter().filter(|it| changed.files.contains(&real(&it.path)));
-        let files = files.map(|it| it.id.clone()).collect::<BTreeSet<_>>();
+        let files = files.map(|it| it.id.clone()).collect::<HashSet<_>>();
         folder.judged.retain(|it| files.contains(it));
         left += folder.judged.len();
         bases.insert(changed.base.chars().take(12).collect::<String>());

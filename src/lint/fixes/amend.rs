@@ -1,7 +1,7 @@
 //! A fix written into the files: the statement is replaced, and what must not share its transaction becomes migrations
 //! of their own, ordered right behind it.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 
 use camino::Utf8PathBuf;
 
@@ -35,7 +35,7 @@ pub struct Amended {
 pub fn amend(
     files: &[SourceFile],
     at: &MigrationId,
-    fresh: &BTreeSet<MigrationId>,
+    fresh: &HashSet<MigrationId>,
     layout: Layout,
     fix: &Fix,
 ) -> Result<Amended, Refused> {

@@ -46,9 +46,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
         return Vec::new();
     }
     let is_new = |name: &ObjectName| {
-        let table = on.map(|it| context.catalog.resolve(it));
-        let known =
-            context.catalog.triggers.iter().find(|it| it.name == name.last() && Some(&it.table) == table.as_ref());
+        let known = on.and_then(|table| context.catalog.triggers_on(table).find(|it| it.name == name.last()));
         known.is_some_and(|it| it.origin.is_surely_new())
     };
     let lost = drop.names.iter().filter(|it| !is_new(it) && !context.creates_again(drop.kind, it, on));

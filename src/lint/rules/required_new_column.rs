@@ -119,6 +119,5 @@ fn fills(statement: &Statement, table: &ObjectName, name: &str) -> bool {
 /// Nobody knows from outside which columns a trigger fills.
 fn is_filled_by_trigger(context: &Context, table: &ObjectName) -> bool {
     let creates = |it: &Statement| matches!(&it.change, Change::CreateTrigger { table: on, .. } if context.catalog.resolve(on) == *table);
-    context.catalog.triggers.iter().any(|it| it.table == *table)
-        || context.later().iter().flat_map(running).any(creates)
+    !context.catalog.triggers.on(table).is_empty() || context.later().iter().flat_map(running).any(creates)
 }

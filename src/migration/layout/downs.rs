@@ -2,7 +2,7 @@
 
 use super::{Tool, parts};
 use crate::{
-    migration::{Migration, script::Direction},
+    migration::script::Direction,
     sql::{Statement, scan},
 };
 
@@ -40,8 +40,7 @@ pub fn apart(tool: Tool, text: &str, statements: Vec<Statement>) -> (Vec<Stateme
     if let Some(down) = parts::down_part(tool, text) {
         return (statements, Some(Down::of(count(down))));
     }
-    let lower = text.to_ascii_lowercase();
-    if !["+goose", "+migrate", "migrate:"].iter().any(|it| lower.contains(it)) {
+    if !has_sections(text) {
         return (statements, None);
     }
     // Only a comment that starts its line is a marker, and it ends a statement, so none is inside one.
@@ -60,6 +59,22 @@ pub fn apart(tool: Tool, text: &str, statements: Vec<Statement>) -> (Vec<Stateme
     (up, Some(if has_down { Down::of(down.len()) } else { Down::Missing }))
 }
 
+/// Whether the way back of a file of this tool may stand in the file itself.
+pub fn may_hold_down(tool: Tool, text: &str) -> bool {
+    matches!(tool, Tool::Liquibase | Tool::NodePgMigrate) || has_sections(text)
+}
+
+/// Has words that start a section somewhere, perhaps not as such.
+fn has_sections(text: &str) -> bool {
+    let is_word = |rest: &str, word: &str| rest.get(..word.len()).is_some_and(|it| it.eq_ignore_ascii_case(word));
+    let goose =
+        text.match_indices('+').any(|(at, _)| is_word(&text[at..], "+goose") || is_word(&text[at..], "+migrate"));
+    goose
+        || text
+            .match_indices(':')
+            .any(|(at, _)| at >= 7 && text.get(at - 7..at).is_some_and(|it| it.eq_ignore_ascii_case("migrate")))
+}
+
 /// Which section a line starts.
 fn section(line: &str) -> Option<Direction> {
     let marker = line.trim().strip_prefix("--")?.trim_start().to_ascii_lowercase();
@@ -71,14 +86,26 @@ fn section(line: &str) -> Option<Direction> {
     }
 }
 
-/// Where most migrations of a folder have a way back, it is missed where there is none.
-pub fn expect(migrations: &mut [Migration]) {
-    let there = migrations.iter().filter(|it| matches!(it.down, Down::There(_))).count();
-    if there * 2 > migrations.len() {
-        let unsaid = migrations.iter_mut().filter(|it| it.down == Down::Unexpected);
-        unsaid.for_each(|it| it.down = Down::Missing);
-    } else {
-        let lacking = migrations.iter_mut().filter(|it| matches!(it.down, Down::Missing | Down::Empty));
-        lacking.for_each(|it| it.down = Down::Unexpected);
+/// Whether each migration of a folder ought to have a way back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Custom {
+    /// Most have one.
+    Expected,
+    Unusual,
+}
+
+impl Custom {
+    /// Of a folder's migrations so many have a way back.
+    pub fn of(there: usize, all: usize) -> Self {
+        if there * 2 > all { Self::Expected } else { Self::Unusual }
+    }
+
+    /// Where most have one it is missed where there is none; elsewhere nobody expects one.
+    pub fn hold(self, down: Down) -> Down {
+        match (self, down) {
+            (Self::Expected, Down::Unexpected) => Down::Missing,
+            (Self::Unusual, Down::Missing | Down::Empty) => Down::Unexpected,
+            (Self::Expected | Self::Unusual, down) => down,
+        }
     }
 }

@@ -1,0 +1,230 @@
+//! Objects by name that are also found by what they point to, so that a question about one table does not walk all.
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    ops::{Deref, DerefMut},
+};
+
+use super::in_schema;
+use crate::sql::names::ObjectName;
+
+/// What an object points to, and what it holds that has a name of its own.
+pub trait Links {
+    /// Objects that it names: the table of an index, what a foreign key references.
+    fn targets(&self) -> impl Iterator<Item = &ObjectName>;
+
+    /// Names of its parts that others must not take: a table's constraints.
+    fn parts(&self) -> impl Iterator<Item = &str> {
+        std::iter::empty()
+    }
+}
+
+/// A map that is read like a [`BTreeMap`]. What it remembers of links may be more than there are, never less:
+/// whoever asks by a link looks at the object again.
+#[derive(Debug, Clone)]
+pub struct Linked<V> {
+    entries: BTreeMap<ObjectName, V>,
+    by_target: HashMap<ObjectName, BTreeSet<ObjectName>>,
+    by_part: HashMap<String, BTreeSet<ObjectName>>,
+}
+
+impl<V> Default for Linked<V> {
+    fn default() -> Self {
+        Self { entries: BTreeMap::new(), by_target: HashMap::new(), by_part: HashMap::new() }
+    }
+}
+
+impl<V> Deref for Linked<V> {
+    type Target = BTreeMap<ObjectName, V>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.entries
+    }
+}
+
+impl<V: Links> Linked<V> {
+    /// Those that may point to an object, in order of their names.
+    pub fn linked_to(&self, target: &ObjectName) -> impl Iterator<Item = (&ObjectName, &V)> {
+        let names = self.by_target.get(target).into_iter().flatten();
+        names.filter_map(|name| self.entries.get_key_value(name))
+    }
+
+    /// Those that may have a part of this name.
+    pub fn with_part(&self, part: &str) -> impl Iterator<Item = &V> {
+        self.by_part.get(part).into_iter().flatten().filter_map(|name| self.entries.get(name))
+    }
+
+    /// Those of one schema.
+    pub fn in_schema(&self, schema: &str) -> impl Iterator<Item = (&ObjectName, &V)> {
+        let first = in_schema(&ObjectName::default(), schema);
+        self.entries.range(first..).take_while(move |(name, _)| name.schema() == schema)
+    }
+
+    pub fn insert(&mut self, name: ObjectName, value: V) -> Option<V> {
+        self.learn(&name, &value);
+        self.entries.insert(name, value)
+    }
+
+    pub fn remove(&mut self, name: &ObjectName) -> Option<V> {
+        let value = self.entries.remove(name)?;
+        for target in value.targets() {
+            forget(&mut self.by_target, target, name);
+        }
+        for part in value.parts() {
+            forget(&mut self.by_part, part, name);
+        }
+        Some(value)
+    }
+
+    pub fn get_mut(&mut self, name: &ObjectName) -> Option<Change<'_, V>> {
+        let name = self.entries.get_key_value(name)?.0.clone();
+        Some(Change { of: self, name })
+    }
+
+    /// Changes those that may point to an object.
+    pub fn change_linked_to(&mut self, target: &ObjectName, mut change: impl FnMut(&mut V)) {
+        let names = self.linked_to(target).map(|(name, _)| name.clone()).collect::<Vec<_>>();
+        names.iter().filter_map(|it| self.get_mut(it).map(|mut it| change(&mut it))).count();
+    }
+
+    /// Takes out those that may point to an object and of which `goes` says that they go.
+    pub fn take_linked_to(&mut self, target: &ObjectName, goes: impl Fn(&V) -> bool) -> Vec<(ObjectName, V)> {
+        let gone = self.linked_to(target).filter(|(_, it)| goes(it)).map(|(name, _)| name.clone());
+        let gone = gone.collect::<Vec<_>>();
+        gone.into_iter().filter_map(|name| self.remove(&name).map(|it| (name, it))).collect()
+    }
+
+    /// Takes out those of one schema of which `goes` says that they go.
+    pub fn remove_in_schema(&mut self, schema: &str, goes: impl Fn(&V) -> bool) {
+        let gone = self.in_schema(schema).filter(|(_, it)| goes(it)).map(|(name, _)| name.clone());
+        gone.collect::<Vec<_>>().iter().for_each(|it| drop(self.remove(it)));
+    }
+
+    fn learn(&mut self, name: &ObjectName, value: &V) {
+        for target in value.targets() {
+            if !self.by_target.get(target).is_some_and(|it| it.contains(name)) {
+                self.by_target.entry(target.clone()).or_default().insert(name.clone());
+            }
+        }
+        for part in value.parts() {
+            if !self.by_part.get(part).is_some_and(|it| it.contains(name)) {
+                self.by_part.entry(part.to_owned()).or_default().insert(name.clone());
+            }
+        }
+    }
+}
+
+impl<V: Links> Extend<(ObjectName, V)> for Linked<V> {
+    fn extend<T: IntoIterator<Item = (ObjectName, V)>>(&mut self, entries: T) {
+        entries.into_iter().for_each(|(name, value)| drop(self.insert(name, value)));
+    }
+}
+
+fn forget<K: std::hash::Hash + Eq + std::borrow::Borrow<Q>, Q: std::hash::Hash + Eq + ?Sized>(
+    links: &mut HashMap<K, BTreeSet<ObjectName>>,
+    of: &Q,
+    name: &ObjectName,
+) {
+    if let Some(names) = links.get_mut(of) {
+        names.remove(name);
+        if names.is_empty() {
+            links.remove(of);
+        }
+    }
+}
+
+/// An object while it is changed; where it points then is learnt when this goes.
+pub struct Change<'a, V: Links> {
+    of: &'a mut Linked<V>,
+    name: ObjectName,
+}
+
+impl<V: Links> Deref for Change<'_, V> {
+    type Target = V;
+
+    fn deref(&self) -> &V {
+        &self.of.entries[&self.name]
+    }
+}
+
+impl<V: Links> DerefMut for Change<'_, V> {
+    fn deref_mut(&mut self) -> &mut V {
+        self.of.entries.get_mut(&self.name).expect("it was there when the change began, and only the change holds it")
+    }
+}
+
+impl<V: Links> Drop for Change<'_, V> {
+    fn drop(&mut self) {
+        // Out and in again, because what it points to is borrowed from it.
+        if let Some((name, value)) = self.of.entries.remove_entry(&self.name) {
+            self.of.learn(&name, &value);
+            self.of.entries.insert(name, value);
+        }
+    }
+}
+
+/// What stands on one object: a trigger, a policy, a grant.
+pub trait Stands {
+    fn stands_on(&self) -> &ObjectName;
+}
+
+/// Things that stand on objects, by those.
+#[derive(Debug, Clone)]
+pub struct Standing<T> {
+    by_object: BTreeMap<ObjectName, Vec<T>>,
+}
+
+impl<T> Default for Standing<T> {
+    fn default() -> Self {
+        Self { by_object: BTreeMap::new() }
+    }
+}
+
+impl<T: Stands> Standing<T> {
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.by_object.values().flatten()
+    }
+
+    /// Those on one object, in the order in which they came.
+    pub fn on(&self, object: &ObjectName) -> &[T] {
+        self.by_object.get(object).map_or(&[], Vec::as_slice)
+    }
+
+    /// The same, to change; not what they stand on.
+    pub fn on_mut(&mut self, object: &ObjectName) -> &mut [T] {
+        self.by_object.get_mut(object).map_or(&mut [], Vec::as_mut_slice)
+    }
+
+    pub fn push(&mut self, it: T) {
+        self.by_object.entry(it.stands_on().clone()).or_default().push(it);
+    }
+
+    pub fn retain_on(&mut self, object: &ObjectName, stays: impl Fn(&T) -> bool) {
+        if let Some(all) = self.by_object.get_mut(object) {
+            all.retain(stays);
+            if all.is_empty() {
+                self.by_object.remove(object);
+            }
+        }
+    }
+
+    /// Takes out all that stand on one object.
+    pub fn take_on(&mut self, object: &ObjectName) -> Vec<T> {
+        self.by_object.remove(object).unwrap_or_default()
+    }
+
+    pub fn remove_in_schema(&mut self, schema: &str) {
+        let first = in_schema(&ObjectName::default(), schema);
+        let names = self.by_object.range(first..).map(|(name, _)| name).take_while(|it| it.schema() == schema);
+        names.cloned().collect::<Vec<_>>().iter().for_each(|it| std::mem::drop(self.by_object.remove(it)));
+    }
+}
+
+impl<T: Stands> Extend<T> for Standing<T> {
+    fn extend<I: IntoIterator<Item = T>>(&mut self, all: I) {
+        all.into_iter().for_each(|it| self.push(it));
+    }
+}
