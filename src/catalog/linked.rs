@@ -123,6 +123,15 @@ impl<V: Links> Extend<(ObjectName, V)> for Linked<V> {
     }
 }
 
+impl<'a, V> IntoIterator for &'a Linked<V> {
+    type Item = (&'a ObjectName, &'a V);
+    type IntoIter = std::collections::btree_map::Iter<'a, ObjectName, V>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.entries.iter()
+    }
+}
+
 fn forget<K: std::hash::Hash + Eq + std::borrow::Borrow<Q>, Q: std::hash::Hash + Eq + ?Sized>(
     links: &mut HashMap<K, BTreeSet<ObjectName>>,
     of: &Q,

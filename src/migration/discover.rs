@@ -241,7 +241,7 @@ fn surveyed(root: &Utf8Path, depth: usize, asked: Asked) -> Result<Folder, Disco
         let downs = select::downs(&sql, is_refinery);
         // A dump may be larger than any migration; it is read only where it must be one.
         let leaves_out = may_leave_out(asked) && sql.iter().any(|id| script::script(id).version.is_some());
-        let wanted = sql.iter().filter(|id| !downs.contains(id) && !(leaves_out && select::is_dump(id)));
+        let wanted = sql.iter().filter(|id| !(downs.contains(id) || leaves_out && select::is_dump(id)));
         let wanted = wanted.cloned().collect::<Vec<_>>();
         wanted.into_par_iter().map(|id| read_file(root, id)).collect::<Result<Vec<_>, _>>()?
     };

@@ -21,7 +21,7 @@ fn projects() -> Vec<(String, Utf8PathBuf)> {
 
 fn seen(root: &Utf8Path) -> (Folder, Vec<Migration>) {
     let folder = discover::whole(root, Asked { applier: Applier::Unknown, ..Asked::default() }).unwrap();
-    (folder.clone(), folder.read())
+    (folder.clone(), folder.read().collect())
 }
 
 #[test]

@@ -97,11 +97,11 @@ pub fn lines(catalog: &Catalog) -> Vec<String> {
         let data_type = data_type::read(it.data_type.as_deref().unwrap_or("bigint"));
         lines.push(format!("sequence {} {data_type} owned by {owner:?}", name(of)));
     }
-    for it in &catalog.triggers {
+    for it in catalog.triggers.iter() {
         let routine = it.routine.as_ref().map(name);
         lines.push(format!("trigger {} on {} runs {routine:?} enabled {}", it.name, name(&it.table), it.enabled));
     }
-    for it in &catalog.policies {
+    for it in catalog.policies.iter() {
         lines.push(format!(
             "policy {} on {} {} to {:?} permissive {}",
             it.name,

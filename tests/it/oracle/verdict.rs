@@ -1,5 +1,7 @@
 //! What the linter says of a probe.
 
+use std::borrow::Cow;
+
 use liftlock::{
     catalog::Release,
     config::{PostgresMajor, ProfileName},
@@ -56,9 +58,9 @@ pub fn about_traffic(
     let own = (!probe.setup.is_empty()).then(|| migration("20260102000000_setup", &format!("{};\n", probe.setup)));
     let judged = migration("20260103000000_probe", &judged(probe, measured));
     let everything = (knowledge == Knowledge::Catalog).then_some(setup);
-    let history = everything.into_iter().chain(&own).map(|it| (Release::History, it));
+    let history = everything.into_iter().chain(&own).map(|it| (Release::History, Cow::Borrowed(it)));
     let request = Request { postgres: major, ..Request::of(ProfileName::Production) };
-    let found = lint_in_order(history.chain([(Release::Judged, &judged)]), &request).findings;
+    let found = lint_in_order(history.chain([(Release::Judged, Cow::Borrowed(&judged))]), &request).findings;
     let hurts = |it: &Finding| {
         it.waived.is_none()
             && matches!(it.kind, Harm::Blocks | Harm::Fails | Harm::Unread)
