@@ -31,6 +31,8 @@ pub struct Table {
     pub partitions: Vec<ObjectName>,
     pub default_partition: Option<ObjectName>,
     pub inherits: Vec<ObjectName>,
+    /// `OF type`.
+    pub of_type: Option<ObjectName>,
     pub row_security: RowSecurity,
     pub replica_identity: ReplicaIdentity,
     /// `WITH (…)` and `SET (…)`, lower case: `fillfactor`, `autovacuum_enabled`.
@@ -100,6 +102,10 @@ pub struct Column {
     /// For `serial` columns the `nextval(…)` that stands behind them.
     pub default: Option<Expression>,
     pub generated: Option<Generated>,
+    /// Columns that a generated column is computed from.
+    pub computed_from: Vec<String>,
+    /// `COLLATE`; `None`: that of its type.
+    pub collation: Option<String>,
     pub origin: Origin,
 }
 
@@ -214,6 +220,8 @@ pub struct Trigger {
     pub name: String,
     pub table: ObjectName,
     pub routine: Option<ObjectName>,
+    /// Those of `UPDATE OF`, and what its condition names.
+    pub columns: Vec<String>,
     pub enabled: bool,
     pub origin: Origin,
 }
@@ -228,6 +236,8 @@ pub struct Policy {
     /// Empty: everybody.
     pub roles: Vec<String>,
     pub permissive: bool,
+    /// What its conditions name: columns of the table, and words that are none.
+    pub columns: Vec<String>,
     pub origin: Origin,
 }
 
@@ -274,7 +284,7 @@ impl Links for Table {
             _ => None,
         });
         let family = self.inherits.iter().chain(&self.partition_of).chain(&self.partitions);
-        referenced.chain(family).chain(&self.default_partition)
+        referenced.chain(family).chain(&self.default_partition).chain(&self.of_type)
     }
 
     fn parts(&self) -> impl Iterator<Item = &str> {

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::sql::{
     Change, Span, Statement,
     change::{ActionKind, Drop, ObjectKind},
-    names::ObjectName,
+    names::{Ident, ObjectName},
 };
 
 use super::{
@@ -37,6 +37,8 @@ pub struct Step {
     pub line: usize,
     pub effects: Effects,
     pub work: Option<Work>,
+    /// It validates a constraint of this table, and another of its actions keeps others away meanwhile.
+    pub validates: Option<(ObjectName, Waits)>,
     /// When it starts.
     pub lock_timeout: Timeout,
     /// Relations that are gone afterwards: nobody waits for them, everybody fails.
@@ -116,7 +118,8 @@ impl Step {
             _ => Vec::new(),
         };
         let lock_timeout = timeouts::in_force(context, "lock_timeout");
-        Some(Self { span, line, effects, work, lock_timeout, gone })
+        let validates = validates(context, statement, &effects);
+        Some(Self { span, line, effects, work, validates, lock_timeout, gone })
     }
 
     /// Locks that it takes and that others wait for, of what is still there afterwards.
@@ -157,6 +160,17 @@ fn work(context: &Context, statement: &Statement, effects: &Effects) -> Option<W
         _ => "is read to its end",
     };
     Some(Work { table: table.clone(), verb })
+}
+
+/// `ALTER TABLE` takes the strongest lock that one of its actions needs, for all of them.
+fn validates(context: &Context, statement: &Statement, effects: &Effects) -> Option<(ObjectName, Waits)> {
+    let Change::AlterTable(alter) = &statement.change else { return None };
+    let known = context.catalog.table(&alter.table);
+    let unproved = |name: &Ident| known.and_then(|it| it.constraint(name)).is_none_or(|it| !it.validated);
+    alter.actions.iter().find(|it| matches!(&it.kind, ActionKind::ValidateConstraint { name } if unproved(name)))?;
+    let table = context.catalog.resolve(&alter.table);
+    let waits = effects.relations.get(&table)?.lock.waits()?;
+    Some((table, waits))
 }
 
 /// Changes of rows in a table that holds configuration are few.

@@ -20,6 +20,8 @@ pub fn add_column(catalog: &mut Catalog, table: &mut Table, new: &NewColumn, ori
         not_null: new.not_null || new.primary_key || new.is_serial() || new.generated == Some(Generated::Identity),
         default: new.default.clone().filter(is_value).or(sequence),
         generated: new.generated,
+        computed_from: new.generated_as.iter().flat_map(|it| &it.names).map(|it| it.last().to_owned()).collect(),
+        collation: new.collation.as_ref().and_then(collation),
         origin,
     });
     for own in new.constraints.iter().filter(|it| !matches!(it.kind, ConstraintKind::NotNull { .. })) {
@@ -28,6 +30,11 @@ pub fn add_column(catalog: &mut Catalog, table: &mut Table, new: &NewColumn, ori
         new_constraint.name = Some(own.name.clone().unwrap_or(Ident { name, span: new.span }));
         constraint::add_constraint(catalog, table, &new_constraint, origin);
     }
+}
+
+/// `"default"` is what a type has without a word.
+fn collation(written: &ObjectName) -> Option<String> {
+    (written.last() != "default").then(|| written.last().to_owned())
 }
 
 /// `DEFAULT NULL` is none: Postgres does not write it down.
@@ -69,7 +76,17 @@ fn serial(catalog: &mut Catalog, table: &Table, new: &NewColumn, origin: Origin)
 pub fn unknown_column(name: &Ident, data_type: &str, origin: Origin) -> Column {
     let resolved = data_type::read(data_type);
     let (name, data_type) = (name.name.clone(), data_type.to_owned());
-    Column { name, data_type, resolved, not_null: false, default: None, generated: None, origin }
+    Column {
+        name,
+        data_type,
+        resolved,
+        not_null: false,
+        default: None,
+        generated: None,
+        computed_from: Vec::new(),
+        collation: None,
+        origin,
+    }
 }
 
 pub fn alter_column(table: &mut Table, action: &ActionKind, origin: Origin) {
@@ -84,13 +101,17 @@ pub fn alter_column(table: &mut Table, action: &ActionKind, origin: Origin) {
             each(column, &|it| it.default = default.clone().filter(is_value));
         }
         ActionKind::DropDefault { column } => each(column, &|it| it.default = None),
-        ActionKind::SetType { column, data_type, .. } => each(column, &|it| {
+        ActionKind::SetType { column, data_type, collation: written, .. } => each(column, &|it| {
+            it.collation = written.as_ref().and_then(collation);
             it.data_type.clone_from(data_type);
             it.resolved = data_type::read(data_type);
         }),
         ActionKind::AddIdentity { column, .. } => each(column, &|it| it.generated = Some(Generated::Identity)),
         ActionKind::DropIdentity { column } | ActionKind::DropExpression { column } => {
-            each(column, &|it| it.generated = None);
+            each(column, &|it| {
+                it.generated = None;
+                it.computed_from.clear();
+            });
         }
         _ => {}
     }
@@ -101,10 +122,12 @@ pub fn drop_column(catalog: &mut Catalog, table: &mut Table, column: &Ident) {
     let gone = table.constraints.iter().filter(|it| it.columns.contains(&column.name));
     let keys = gone.filter(|it| is_key(&it.kind)).cloned().collect::<Vec<_>>();
     keys.iter().for_each(|it| removal::drop_foreign_keys_to(catalog, &table.name, it));
-    table.columns.retain(|it| it.name != column.name);
+    table.columns.retain(|it| it.name != column.name && !it.computed_from.contains(&column.name));
     table.constraints.retain(|it| !it.columns.contains(&column.name));
     let own = &table.name;
     catalog.indexes.take_linked_to(own, |it| it.table == *own && it.columns.contains(&column.name));
+    catalog.triggers.retain_on(own, |it| !it.columns.contains(&column.name));
+    catalog.policies.retain_on(own, |it| !it.columns.contains(&column.name));
     let owner = (own.clone(), column.name.clone());
     catalog.sequences.take_linked_to(own, |it| it.owned_by.as_ref() == Some(&owner));
 }
@@ -118,6 +141,8 @@ pub fn rename_column(catalog: &mut Catalog, table: &mut Table, from: &Ident, to:
     for column in table.columns.iter_mut().filter(|it| it.name == from.name) {
         column.name.clone_from(&to.name);
     }
+    let computed = table.columns.iter_mut().flat_map(|it| &mut it.computed_from);
+    computed.filter(|it| **it == from.name).for_each(|it| it.clone_from(&to.name));
     for constraint in &mut table.constraints {
         constraint.columns.iter_mut().filter(|it| **it == from.name).for_each(|it| it.clone_from(&to.name));
         match &mut constraint.kind {
@@ -131,6 +156,9 @@ pub fn rename_column(catalog: &mut Catalog, table: &mut Table, from: &Ident, to:
             ConstraintKind::Check { .. } | ConstraintKind::NotNull { .. } | ConstraintKind::Exclude { .. } => {}
         }
     }
+    let triggers = catalog.triggers.on_mut(&table.name).iter_mut().flat_map(|it| &mut it.columns);
+    let policies = catalog.policies.on_mut(&table.name).iter_mut().flat_map(|it| &mut it.columns);
+    triggers.chain(policies).filter(|it| **it == from.name).for_each(|it| it.clone_from(&to.name));
     catalog.sequences.change_linked_to(&table.name, |it| {
         let own = it.owned_by.as_mut().filter(|(of, column)| *of == table.name && *column == from.name);
         own.into_iter().for_each(|(_, column)| column.clone_from(&to.name));

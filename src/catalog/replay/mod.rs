@@ -31,11 +31,12 @@ pub fn replay(catalog: &mut Catalog, statement: &Statement, origin: Origin) {
         Change::CreateView(view) => view::create_view(catalog, view, origin),
         Change::CreateType(new) => object::create_type(catalog, new, origin),
         Change::CreateRoutine(routine) => object::create_routine(catalog, routine, &statement.inner, origin),
-        Change::CreateTrigger { name, table, routine, .. } => {
+        Change::CreateTrigger { name, table, routine, firing, .. } => {
             let table = catalog.resolve(table);
             catalog.triggers.retain_on(&table, |it| it.name != name.name);
             let routine = routine.as_ref().map(|it| catalog.resolve(it));
-            catalog.triggers.push(Trigger { name: name.name.clone(), table, routine, enabled: true, origin });
+            let (name, columns) = (name.name.clone(), object::columns_of_trigger(firing));
+            catalog.triggers.push(Trigger { name, table, routine, columns, enabled: true, origin });
         }
         Change::CreateSequence { name, if_not_exists, options, .. } => {
             let name = catalog.target(name);

@@ -9,8 +9,8 @@ use super::{
 use crate::sql::{
     Place, Statement,
     change::{
-        AlterObject, Constraint as NewConstraint, ConstraintKind, CreateRoutine, CreateType, ObjectAction, ObjectKind,
-        OwnedBy, SequenceOptions, TypeKind, Volatility,
+        AlterObject, Constraint as NewConstraint, ConstraintKind, CreateRoutine, CreateType, Firing, ObjectAction,
+        ObjectKind, OwnedBy, SequenceOptions, TriggerEvent, TypeKind, Volatility,
     },
     data_type::{self, DataType},
     names::{Ident, ObjectName},
@@ -104,6 +104,16 @@ fn column_at(catalog: &Catalog, path: &ObjectName) -> Option<(ObjectName, String
     Some((catalog.resolve(&table), column.name.clone()))
 }
 
+/// Columns that a trigger needs: those of `UPDATE OF`, and those that its condition names.
+pub fn columns_of_trigger(firing: &Firing) -> Vec<String> {
+    let listed = firing.events.iter().flat_map(|it| match it {
+        TriggerEvent::Update { columns } => columns.as_slice(),
+        TriggerEvent::Insert | TriggerEvent::Delete | TriggerEvent::Truncate => &[],
+    });
+    let named = firing.condition.iter().flat_map(|it| &it.names).map(|it| it.last().to_owned());
+    listed.map(|it| it.name.clone()).chain(named).collect()
+}
+
 /// A rule is a trigger whose routine is its actions; that routine has a name that no other has.
 pub fn create_rule(
     catalog: &mut Catalog,
@@ -126,7 +136,14 @@ pub fn create_rule(
     catalog.routines.insert(actions_of.clone(), vec![routine]);
     catalog.triggers.retain_on(&table, |it| it.name != name.last());
     let name = name.last().to_owned();
-    catalog.triggers.push(Trigger { name, table, routine: Some(actions_of), enabled: true, origin });
+    catalog.triggers.push(Trigger {
+        name,
+        table,
+        routine: Some(actions_of),
+        columns: Vec::new(),
+        enabled: true,
+        origin,
+    });
 }
 
 pub fn create_type(catalog: &mut Catalog, new: &CreateType, origin: Origin) {

@@ -68,6 +68,7 @@ fn rest(snapshot: &Snapshot, catalog: &mut Catalog, origin: Origin) {
         name: it.name.clone(),
         table: name(&it.table),
         routine: Some(name(&it.routine)),
+        columns: Vec::new(),
         enabled: it.enabled,
         origin,
     }));
@@ -77,6 +78,7 @@ fn rest(snapshot: &Snapshot, catalog: &mut Catalog, origin: Origin) {
         command: it.command.clone(),
         roles: it.roles.clone(),
         permissive: it.permissive,
+        columns: Vec::new(),
         origin,
     }));
     for it in &snapshot.policies {

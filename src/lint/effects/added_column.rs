@@ -70,12 +70,14 @@ pub fn filling(context: &Context, column: &Column) -> Filling {
 
 /// `NOT NULL`, and nothing gives it a value in the rows that are there.
 pub fn is_unfilled(context: &Context, column: &Column) -> bool {
-    let default = column.default.as_ref().is_some_and(|it| !it.text.trim().eq_ignore_ascii_case("null"));
-    let filled = default
-        || column.generated.is_some()
-        || column.is_serial()
-        || types::own_default(context.catalog, &types::read(&column.data_type)).is_some();
+    let filled = has_value(column) || types::own_default(context.catalog, &types::read(&column.data_type)).is_some();
     (column.not_null || column.primary_key) && !filled
+}
+
+/// The rows that are there get something else than null, whatever the type's own default is.
+pub fn has_value(column: &Column) -> bool {
+    let default = column.default.as_ref().is_some_and(|it| !it.text.trim().eq_ignore_ascii_case("null"));
+    default || column.generated.is_some() || column.is_serial()
 }
 
 /// Enums, composite and most extension types take no plain number.
@@ -90,7 +92,9 @@ pub fn effects(draft: &mut Draft, table: &ObjectName, column: &Column, if_not_ex
         return;
     }
     draft.rewrite(table, filling(draft.context, column).rewrites());
-    if !column.check.is_empty() || column.unique || column.primary_key {
+    // What is computed when it is read is computed to see whether it is set.
+    let seen = column.generated == Some(Generated::Virtual) && column.not_null;
+    if !column.check.is_empty() || column.unique || column.primary_key || seen {
         draft.scan(table, Chance::Sure);
     }
     if let Some(references) = &column.references {
@@ -98,7 +102,9 @@ pub fn effects(draft: &mut Draft, table: &ObjectName, column: &Column, if_not_ex
         // Also for `default null`: Postgres looks at whether one is written, not at what it says.
         if column.default.is_some() {
             draft.scan(table, Chance::Sure);
-            draft.scan(references, Chance::Sure);
+            if has_value(column) {
+                draft.scan(references, Chance::Sure);
+            }
         }
     }
 }

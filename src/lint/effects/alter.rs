@@ -14,8 +14,11 @@ use super::{Chance, LockMode, added_column, draft::Draft, partition, proof, type
 pub fn table(draft: &mut Draft, alter: &AlterTable) {
     let name = &alter.table;
     let lock = alter.actions.iter().map(|it| level(&it.kind)).max().unwrap_or(LockMode::AccessExclusive);
-    let alone = alter.only || alter.actions.iter().all(|it| stays_with_the_table(&it.kind));
+    let alone = alter.only || alter.actions.iter().all(|it| stays_with_the_table(draft, name, &it.kind));
     if alone {
+        draft.lock(name, lock);
+    } else if alter.actions.iter().all(|it| builds_indexes_below(draft, name, &it.kind)) {
+        draft.lock_family(name, LockMode::Share);
         draft.lock(name, lock);
     } else {
         draft.lock_family(name, lock);
@@ -55,7 +58,32 @@ fn is_statistics(option: &str) -> bool {
 }
 
 /// Actions that do not go down to partitions and heirs.
-fn stays_with_the_table(action: &ActionKind) -> bool {
+fn stays_with_the_table(draft: &Draft, name: &ObjectName, action: &ActionKind) -> bool {
+    let already = |column: &Ident| draft.table(name).and_then(|it| it.column(column)).is_some_and(|it| it.not_null);
+    match action {
+        // Since Postgres 18 the heirs are locked, too, though nothing comes to them.
+        ActionKind::AddConstraint(constraint) if constraint.no_inherit => draft.context.postgres.number() < 18,
+        ActionKind::SetNotNull { column } if already(column) => true,
+        _ => is_of_one_table(action),
+    }
+}
+
+/// Before Postgres 18 partitions get their part of a key as if an index was built on them, unless columns become `NOT NULL`:
+/// then they are locked as the whole is.
+fn builds_indexes_below(draft: &Draft, name: &ObjectName, action: &ActionKind) -> bool {
+    let partitioned = draft.table(name).filter(|it| it.partitioned && draft.context.postgres.number() < 18);
+    let Some(table) = partitioned else { return false };
+    let ActionKind::AddConstraint(constraint) = action else { return false };
+    match &constraint.kind {
+        ConstraintKind::Unique { .. } | ConstraintKind::Exclude { .. } => true,
+        ConstraintKind::PrimaryKey { columns, .. } => {
+            columns.iter().all(|it| table.column(it).is_some_and(|it| it.not_null))
+        }
+        _ => false,
+    }
+}
+
+fn is_of_one_table(action: &ActionKind) -> bool {
     matches!(
         action,
         ActionKind::RenameTable { .. }
@@ -87,12 +115,13 @@ fn action(draft: &mut Draft, alter: &AlterTable, action: &ActionKind) {
         ActionKind::AddColumn { column, if_not_exists } => {
             added_column::effects(draft, name, column, *if_not_exists);
         }
-        ActionKind::DropColumn { column, .. } => dropped_column(draft, name, column),
+        ActionKind::DropColumn { column, cascade, .. } => dropped_column(draft, name, column, *cascade),
         ActionKind::AddConstraint(constraint) => added_constraint(draft, alter, constraint),
         ActionKind::DropConstraint { name: constraint, cascade, .. } => {
             dropped_constraint(draft, name, constraint, *cascade);
         }
         ActionKind::ValidateConstraint { name: constraint } => validated(draft, name, constraint),
+        ActionKind::AlterConstraint { name: constraint, enforced: Some(true), .. } => enforced(draft, name, constraint),
         ActionKind::SetNotNull { column } => {
             let chance = proof::not_null(draft.context, name, column, &alter.actions).chance();
             draft.scan(name, chance);
@@ -137,11 +166,20 @@ fn added_constraint(draft: &mut Draft, alter: &AlterTable, constraint: &Constrai
     let checked = !constraint.not_valid && !constraint.not_enforced;
     let scanned = if checked { Chance::Sure } else { Chance::No };
     match &constraint.kind {
+        ConstraintKind::Check { .. } if constraint.no_inherit => draft.scan_alone(name, scanned),
         ConstraintKind::Check { .. } => draft.scan(name, scanned),
-        ConstraintKind::ForeignKey { references, .. } => {
+        ConstraintKind::ForeignKey { references, columns, .. } => {
             draft.lock_family(references, LockMode::ShareRowExclusive);
             draft.scan(name, scanned);
-            draft.scan(references, scanned);
+            // A new column is null in every row: there is nothing to look up.
+            let null = |of: &Ident| {
+                alter.actions.iter().any(|it| {
+                    matches!(&it.kind, ActionKind::AddColumn { column, .. } if column.name == *of && !added_column::has_value(column))
+                })
+            };
+            if !columns.iter().any(null) {
+                draft.scan(references, scanned);
+            }
         }
         ConstraintKind::Unique { using_index: None, .. }
         | ConstraintKind::PrimaryKey { using_index: None, .. }
@@ -162,8 +200,20 @@ fn added_constraint(draft: &mut Draft, alter: &AlterTable, constraint: &Constrai
     }
 }
 
-fn dropped_column(draft: &mut Draft, name: &ObjectName, column: &Ident) {
+fn dropped_column(draft: &mut Draft, name: &ObjectName, column: &Ident, cascade: bool) {
     let Some(table) = draft.table(name) else { return };
+    if cascade {
+        let catalog = draft.context.catalog;
+        let views = catalog.views_reading(&table.name, &column.name).map(|(view, _)| view.clone());
+        views.collect::<Vec<_>>().iter().for_each(|it| draft.lock_readers(it));
+        let points = |columns: &[Ident]| columns.is_empty() || columns.contains(column);
+        let keys = catalog.foreign_keys_to(&table.name).filter(
+            |key| matches!(&key.constraint.kind, ConstraintKind::ForeignKey { referenced, .. } if points(referenced)),
+        );
+        let keyed = |it: &[String]| it.contains(&column.name);
+        let pointing = keys.filter(|_| table.primary_key().is_some_and(keyed)).map(|key| key.table.name.clone());
+        pointing.collect::<Vec<_>>().iter().for_each(|it| draft.lock_family(it, LockMode::AccessExclusive));
+    }
     for parent in table.constraints.iter().filter_map(|it| points_from(it, column)) {
         draft.lock_family(parent, LockMode::AccessExclusive);
     }
@@ -200,6 +250,19 @@ fn validated(draft: &mut Draft, name: &ObjectName, constraint: &Ident) {
     draft.scan(name, Chance::Sure);
     if let Some(ConstraintKind::ForeignKey { references, .. }) = known.map(|it| &it.kind) {
         draft.lock_family(references, LockMode::RowShare);
+        draft.scan(references, Chance::Sure);
+    }
+}
+
+/// A foreign key that begins to hold is looked up for every row (Postgres 18).
+fn enforced(draft: &mut Draft, name: &ObjectName, constraint: &Ident) {
+    let known = draft.table(name).and_then(|it| it.constraint(constraint));
+    if known.is_some_and(|it| it.enforced) {
+        return;
+    }
+    draft.scan(name, Chance::Sure);
+    if let Some(ConstraintKind::ForeignKey { references, .. }) = known.map(|it| &it.kind) {
+        draft.lock_family(references, LockMode::ShareRowExclusive);
         draft.scan(references, Chance::Sure);
     }
 }

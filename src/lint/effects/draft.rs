@@ -63,6 +63,25 @@ impl<'c> Draft<'c> {
         }
     }
 
+    /// A view that goes, with all that read it.
+    pub fn lock_readers(&mut self, view: &ObjectName) {
+        let mut open = vec![self.context.catalog.resolve(view)];
+        let mut known = BTreeSet::new();
+        while let Some(next) = open.pop() {
+            if known.insert(next.clone()) {
+                self.lock(&next, LockMode::AccessExclusive);
+                open.extend(self.context.catalog.views_on(&next).map(|(reader, _)| reader.clone()));
+            }
+        }
+    }
+
+    /// The rows that a table has itself are read.
+    pub fn scan_alone(&mut self, name: &ObjectName, chance: Chance) {
+        if let Some(relation) = self.relation(name, LockMode::AccessShare) {
+            relation.scanned = relation.scanned.max(chance);
+        }
+    }
+
     /// All rows of this name are read under a lock that is said apart.
     pub fn scan(&mut self, name: &ObjectName, chance: Chance) {
         for member in self.holding_rows(name) {

@@ -1,26 +1,33 @@
 //! Statements that are certain to fail, whatever the rows are.
 
 use crate::{
-    catalog::{Index, View},
+    catalog::Index,
     lint::Context,
     sql::{
         Change, Place, Statement,
-        change::{ActionKind, AlterTable, ConstraintKind, Drop, ObjectKind, ReindexTarget, Truncate},
-        names::{Ident, ObjectName},
+        change::{ActionKind, AlterTable, ConstraintKind, ObjectKind, ReindexTarget},
+        names::ObjectName,
     },
 };
 
-use super::{Failure, added_column::is_unfilled};
+use super::{Failure, added_column::is_unfilled, column_users, dependents};
 
 pub fn of(context: &Context, statement: &Statement) -> Option<Failure> {
+    if let Change::Cluster { table: Some(table) } = &statement.change
+        && context.postgres.number() < 15
+        && is_partitioned(context, table)
+    {
+        return fails("0A000", format!("`{table}` is partitioned: it cannot be clustered before Postgres 15"));
+    }
     let inside = statement.place != Place::Top || context.transaction.is_some();
-    if let Some(what) = commits_itself(context, &statement.change).filter(|_| inside) {
+    if let Some(what) = commits_itself(context, statement).filter(|_| inside) {
         return fails("25001", format!("`{what}` cannot run inside a transaction block"));
     }
-    match &statement.change {
+    let depends =
+        || dependents::dependences(context, statement).into_iter().chain(column_users::uses(context, statement));
+    let depends = || depends().next().map(|it| Failure { sqlstate: it.sqlstate, reason: it.reason });
+    let own = match &statement.change {
         Change::AlterTable(alter) => altered(context, alter),
-        Change::Drop(drop) => dropped(context, drop),
-        Change::Truncate(truncate) => truncated(context, truncate),
         Change::Refresh { view, concurrently: true, .. } => refreshed(context, view),
         Change::CreateIndex(index) if index.concurrently && is_partitioned(context, &index.table) => {
             fails("0A000", format!("`{}` is partitioned: no index on it is built concurrently", index.table))
@@ -29,7 +36,8 @@ pub fn of(context: &Context, statement: &Statement) -> Option<Failure> {
             fails("0A000", "system catalogs cannot be reindexed concurrently".to_owned())
         }
         _ => None,
-    }
+    };
+    own.or_else(depends)
 }
 
 fn fails(sqlstate: &'static str, reason: String) -> Option<Failure> {
@@ -37,13 +45,14 @@ fn fails(sqlstate: &'static str, reason: String) -> Option<Failure> {
 }
 
 /// What no transaction block allows, in the words of its command.
-pub fn commits_itself(context: &Context, change: &Change) -> Option<&'static str> {
-    let what = match change {
+pub fn commits_itself(context: &Context, statement: &Statement) -> Option<&'static str> {
+    let what = match &statement.change {
         Change::CreateIndex(index) if index.concurrently => "create index concurrently",
         Change::Drop(drop) if drop.concurrently => "drop index concurrently",
         Change::Drop(drop) => match drop.kind {
             ObjectKind::Database => "drop database",
             ObjectKind::Tablespace => "drop tablespace",
+            ObjectKind::Subscription => "drop subscription",
             _ => return None,
         },
         Change::Reindex { concurrently: true, .. } => "reindex concurrently",
@@ -56,7 +65,17 @@ pub fn commits_itself(context: &Context, change: &Change) -> Option<&'static str
         Change::Vacuum { .. } => "vacuum",
         Change::Cluster { table: None } => "cluster",
         Change::Cluster { table: Some(table) } if is_partitioned(context, table) => "cluster",
+        Change::Server { verb, .. } if verb == "ALTER DATABASE" => {
+            words(context, statement).contains("set tablespace").then_some("alter database … set tablespace")?
+        }
         Change::Server { verb, .. } => server(verb)?,
+        // Without a slot to make over there it is a change like others.
+        Change::CreateOther { kind: ObjectKind::Subscription, .. } => {
+            let words = words(context, statement);
+            let slotless = ["create_slot = false", "create_slot=false", "connect = false", "connect=false"];
+            (!slotless.iter().any(|it| words.contains(it))).then_some("create subscription")?
+        }
+        Change::Harmless { verb } if verb == "DISCARD ALL" => "discard all",
         Change::AlterTable(alter) => {
             let concurrent = |kind: &ActionKind| matches!(kind, ActionKind::DetachPartition { concurrently: true, .. });
             alter.actions.iter().find(|it| concurrent(&it.kind))?;
@@ -65,6 +84,11 @@ pub fn commits_itself(context: &Context, change: &Change) -> Option<&'static str
         _ => return None,
     };
     Some(what)
+}
+
+/// The statement in lower case, one space between words.
+fn words(context: &Context, statement: &Statement) -> String {
+    context.written(statement.span).to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn server(verb: &str) -> Option<&'static str> {
@@ -91,60 +115,21 @@ fn altered(context: &Context, alter: &AlterTable) -> Option<Failure> {
             }
             _ => None,
         },
-        ActionKind::SetType { column, .. } => {
-            let (view, _) = view_reading(context, &alter.table, column).filter(|(_, certain)| *certain)?;
-            fails("0A000", format!("view `{view}` reads `{column}`"))
-        }
-        ActionKind::DropColumn { column, cascade: false, .. } => {
-            let (view, _) = view_reading(context, &alter.table, column).filter(|(_, certain)| *certain)?;
-            fails("2BP01", format!("view `{view}` reads `{column}`"))
-        }
         ActionKind::AddColumn { column, if_not_exists: false } if is_unfilled(context, column) => {
             let surely = !context.is_new(&alter.table) && !context.is_emptied(&alter.table);
             fails("23502", format!("rows of `{}` would have no value for `{}`", alter.table, column.name))
                 .filter(|_| surely)
+        }
+        ActionKind::SetLogged { logged: false } => {
+            let mut publications = context.catalog.publications.iter();
+            let (name, _) = publications.find(|(_, it)| it.tables.contains(&table.name))?;
+            fails("55000", format!("`{}` is part of publication `{name}`", alter.table))
         }
         ActionKind::DetachPartition { concurrently: true, .. } => {
             let rest = table.default_partition.as_ref()?;
             fails("55000", format!("`{}` has the default partition `{rest}`", alter.table))
         }
         _ => None,
-    })
-}
-
-/// A view that reads the column, and whether that is certain: a word in a query over several tables may be another's
-/// column, and `*` may be from before the column was there.
-pub fn view_reading<'c>(context: &Context<'c>, table: &ObjectName, column: &Ident) -> Option<(&'c ObjectName, bool)> {
-    let certain = |view: &View| view.mentions.is_some() && view.reads.len() == 1 && view.origin.certain;
-    let reads = |view: &View| view.mentions.as_ref().is_none_or(|words| words.contains(&column.name));
-    let catalog = context.catalog;
-    let views = catalog.views_on(table).filter(|(_, view)| reads(view));
-    views.map(|(name, view)| (name, certain(view))).max_by_key(|(_, it)| *it)
-}
-
-/// Tables that go without a word of what depends on them.
-fn dropped(context: &Context, drop: &Drop) -> Option<Failure> {
-    if drop.cascade || drop.kind != ObjectKind::Table {
-        return None;
-    }
-    let names = drop.names.iter().map(|it| context.catalog.resolve(it)).collect::<Vec<_>>();
-    drop.names.iter().find_map(|name| {
-        let child = context.catalog.referencing(name).find(|it| !names.contains(&it.name) && it.origin.certain);
-        let view = context.catalog.views_on(name).find(|(_, view)| view.origin.certain && view.mentions.is_some());
-        let dependent = child.map(|it| it.name.clone()).or_else(|| view.map(|(it, _)| it.clone()))?;
-        fails("2BP01", format!("`{dependent}` depends on `{name}`"))
-    })
-}
-
-/// Only all tables of a foreign key together are truncated without `cascade`.
-fn truncated(context: &Context, truncate: &Truncate) -> Option<Failure> {
-    if truncate.cascade {
-        return None;
-    }
-    let names = truncate.tables.iter().map(|it| context.catalog.resolve(it)).collect::<Vec<_>>();
-    truncate.tables.iter().find_map(|name| {
-        let child = context.catalog.referencing(name).find(|it| !names.contains(&it.name) && it.origin.certain)?;
-        fails("0A000", format!("a foreign key of `{}` points to `{name}`", child.name))
     })
 }
 

@@ -7,6 +7,8 @@
 
 mod added_column;
 mod alter;
+mod column_users;
+mod dependents;
 mod domain;
 mod draft;
 mod failure;
@@ -20,8 +22,10 @@ pub mod type_change;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use added_column::{Filling, filling, is_unfilled};
+pub use column_users::uses as column_uses;
+pub use dependents::{Dependence, dependences};
 pub use domain::users as users_of_domain;
-pub use failure::{commits_itself, view_reading};
+pub use failure::commits_itself;
 pub use lock::{LockMode, Waits};
 pub use partition::{Scan as PartitionScan, Why as PartitionScanWhy, scanned as scanned_partitions};
 pub use proof::{NotNull, made_not_null, not_null};

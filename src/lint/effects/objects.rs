@@ -1,9 +1,14 @@
 //! Everything that creates, drops and alters objects, tables' alterations apart.
 
-use crate::sql::{
-    Change,
-    change::{AlterObject, ConstraintKind, CreateIndex, CreateTable, Drop, ObjectAction, ObjectKind, ReindexTarget},
-    names::ObjectName,
+use crate::{
+    catalog::Column,
+    sql::{
+        Change,
+        change::{
+            AlterObject, ConstraintKind, CreateIndex, CreateTable, Drop, ObjectAction, ObjectKind, ReindexTarget,
+        },
+        names::ObjectName,
+    },
 };
 
 use super::{Chance, LockMode, draft::Draft, partition};
@@ -32,8 +37,19 @@ pub fn dropped(draft: &mut Draft, drop: &Drop) {
     for name in &drop.names {
         match drop.kind {
             ObjectKind::Table | ObjectKind::ForeignTable => dropped_table(draft, name, drop.cascade),
-            ObjectKind::View | ObjectKind::MaterializedView | ObjectKind::Sequence => {
+            ObjectKind::View | ObjectKind::MaterializedView if drop.cascade => draft.lock_readers(name),
+            ObjectKind::View | ObjectKind::MaterializedView => draft.lock(name, LockMode::AccessExclusive),
+            ObjectKind::Sequence => {
                 draft.lock(name, LockMode::AccessExclusive);
+                let known = draft.context.catalog.sequences.get(&draft.context.catalog.resolve(name));
+                if let Some((table, _)) = known.and_then(|it| it.owned_by.as_ref()).filter(|_| drop.cascade) {
+                    draft.lock(table, LockMode::AccessExclusive);
+                }
+            }
+            ObjectKind::Type | ObjectKind::Domain if drop.cascade => {
+                let made_of_it = |it: &Column| it.resolved.name.rsplit('.').next() == Some(name.last());
+                let tables = draft.context.catalog.tables.values().filter(|it| it.columns.iter().any(made_of_it));
+                tables.for_each(|it| draft.lock(&it.name, LockMode::AccessExclusive));
             }
             ObjectKind::Index => dropped_index(draft, name, drop.concurrently),
             _ => {}
@@ -73,7 +89,28 @@ fn dropped_index(draft: &mut Draft, name: &ObjectName, concurrently: bool) {
 /// `ALTER` of a view, a sequence, a policy.
 pub fn altered(draft: &mut Draft, alter: &AlterObject) {
     let Some(name) = &alter.name else { return };
+    if let Some(table) = &alter.on {
+        return draft.lock(table, LockMode::AccessExclusive);
+    }
+    if alter.kind == ObjectKind::Type {
+        let of = draft.context.catalog.resolve(name);
+        let attribute = matches!(
+            alter.action,
+            ObjectAction::AddAttribute { .. }
+                | ObjectAction::DropAttribute { .. }
+                | ObjectAction::AlterAttribute { .. }
+                | ObjectAction::RenamePart { .. }
+        );
+        let tables = draft.context.catalog.tables.values().filter(|it| attribute && it.of_type.as_ref() == Some(&of));
+        return tables.for_each(|it| draft.lock(&it.name, LockMode::AccessExclusive));
+    }
+    let stored = |words: &str| {
+        matches!(words, "SET" | "RESET") || words.starts_with("CLUSTER") || words.starts_with("SET WITHOUT")
+    };
     let lock = match (alter.kind, &alter.action) {
+        (ObjectKind::MaterializedView, ObjectAction::Other { words, .. }) if stored(words) => {
+            LockMode::ShareUpdateExclusive
+        }
         (ObjectKind::View | ObjectKind::MaterializedView, _) => LockMode::AccessExclusive,
         (
             ObjectKind::Sequence,
@@ -141,7 +178,10 @@ fn reindexed(draft: &mut Draft, target: ReindexTarget, name: &ObjectName, concur
         ReindexTarget::Table => {
             draft.lock_family(name, lock);
             draft.scan(name, Chance::Sure);
-            let indexes = catalog.indexes_of(name).map(|it| it.name.clone()).collect::<Vec<_>>();
+            let family = catalog.family(name).into_iter();
+            let stored = family.filter(|it| catalog.table(it).is_none_or(|it| !it.partitioned)).collect::<Vec<_>>();
+            let indexes = stored.iter().flat_map(|it| catalog.indexes_of(it)).map(|it| it.name.clone());
+            let indexes = indexes.collect::<Vec<_>>();
             for index in &indexes {
                 draft.rebuild(index);
             }

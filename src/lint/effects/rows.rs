@@ -59,6 +59,10 @@ pub fn change(draft: &mut Draft, statement: &Statement) {
         Change::Lock { tables, mode } => {
             for table in tables {
                 draft.lock_family(table, LockMode::named(mode));
+                let known = draft.context.catalog.views.get(&draft.context.catalog.resolve(table));
+                for read in known.filter(|it| !it.materialized).map(|it| it.reads.as_slice()).unwrap_or_default() {
+                    draft.lock_family(read, LockMode::named(mode));
+                }
             }
         }
         _ => {}

@@ -1,7 +1,7 @@
 //! `ALTER COLUMN … TYPE`: whether the heap is written again, indexes built again, checks checked again.
 
 use crate::{
-    catalog::{Column, Constraint, Index, Table},
+    catalog::{Constraint, Index, Table},
     lint::{
         Context,
         types::{self, Cost, DataType},
@@ -51,14 +51,16 @@ impl Outcome {
 pub struct NewType<'s> {
     pub column: &'s Ident,
     pub data_type: &'s str,
-    collate: bool,
+    /// `COLLATE`; that of the type when it is not written, and for `"default"`.
+    collation: Option<&'s str>,
     using: Option<&'s Expression>,
 }
 
 pub fn new_type(action: &ActionKind) -> Option<NewType<'_>> {
     match action {
-        ActionKind::SetType { column, data_type, collate, using, .. } => {
-            Some(NewType { column, data_type, collate: *collate, using: using.as_ref() })
+        ActionKind::SetType { column, data_type, collation, using, .. } => {
+            let collation = collation.as_ref().map(|it| it.last()).filter(|it| *it != "default");
+            Some(NewType { column, data_type, collation, using: using.as_ref() })
         }
         _ => None,
     }
@@ -103,18 +105,24 @@ pub fn outcome(context: &Context, table: &ObjectName, change: &NewType) -> Outco
     if change.using.is_some_and(|it| !is_the_column_itself(it, change.column, &new)) {
         return Outcome::Rewrite;
     }
-    let column = context.catalog.table(table).and_then(|it| Some((it, it.column(change.column)?)));
-    let Some((table, column)) = column else {
+    let known = context.catalog.table(table);
+    let Some((table, column)) = known.and_then(|it| Some((it, it.column(change.column)?))) else {
         // Who writes `USING` needs a cast, and a cast that is needed is rarely free.
-        let free = change.using.is_none() && !change.collate && is_mostly_free(&new);
-        return Outcome::Unknown(if free { Chance::Unlikely } else { Chance::Likely });
+        let cast = change.using.is_some_and(|it| it.text.contains("::"));
+        let free = !cast && change.collation.is_none() && is_mostly_free(&new);
+        let beside = || beside_the_heap(context, table, &change.column.name, false);
+        return match free {
+            true => beside().unwrap_or(Outcome::Unknown(Chance::Unlikely)),
+            false => Outcome::Unknown(Chance::Likely),
+        };
     };
     let old = types::read(&column.data_type);
     let cost = types::change_cost(context.catalog, &old, &new);
     if cost == Cost::Rewrite || (cost == Cost::NothingUnderUtc && time_zone(context) == Some(Zone::Other)) {
         return Outcome::Rewrite;
     }
-    if let Some(outcome) = beside_the_heap(context, table, column, &new, change) {
+    let resorted = column.collation.as_deref() != change.collation || !types::sort_alike(context.catalog, &old, &new);
+    if let Some(outcome) = beside_the_heap(context, &table.name, &column.name, resorted) {
         return outcome;
     }
     match cost {
@@ -128,27 +136,25 @@ pub fn outcome(context: &Context, table: &ObjectName, change: &NewType) -> Outco
 }
 
 /// The heap stays, but something that is made from it does not.
-fn beside_the_heap(
-    context: &Context,
-    table: &Table,
-    column: &Column,
-    new: &DataType,
-    change: &NewType,
-) -> Option<Outcome> {
-    let old = types::read(&column.data_type);
-    let resorted = change.collate || !types::sort_alike(context.catalog, &old, new);
-    let mut indexes = context.catalog.indexes_of(&table.name);
+fn beside_the_heap(context: &Context, table: &ObjectName, column: &str, resorted: bool) -> Option<Outcome> {
+    let mut indexes = context.catalog.indexes_of(table);
     if let Some(index) = indexes.find(|it| is_rebuilt(it, column, resorted)) {
         return Some(Outcome::Rebuild(index.name.clone()));
     }
-    rechecked(table, column).map(|it| Outcome::Recheck(it.name.clone()))
+    rechecked(context.catalog.table(table)?, column).map(|it| Outcome::Recheck(it.name.clone()))
 }
+
+/// [`DataType::finest`] of an interval that keeps all its fields.
+const SECONDS: u8 = 4;
 
 /// Types to which people widen, when nobody says from where.
 fn is_mostly_free(new: &DataType) -> bool {
-    let widest = new.modifiers.is_none() && !new.array;
+    // Six digits are all there are.
+    let all_digits = |it: &Vec<String>| it.as_slice() == ["6"] && new.name != "character varying";
+    let widest = new.modifiers.as_ref().is_none_or(all_digits) && !new.array;
     match new.name.as_str() {
-        "text" | "character varying" | "citext" | "interval" | "timestamp" | "time" | "inet" => widest,
+        "interval" => widest && new.finest >= SECONDS,
+        "text" | "character varying" | "citext" | "timestamp" | "time" | "inet" => widest,
         "bit varying" => !new.array,
         _ => false,
     }
@@ -165,16 +171,20 @@ fn is_the_column_itself(using: &Expression, column: &Ident, new: &DataType) -> b
     subject.trim().trim_matches('"') == column.name && target.is_none_or(|it| types::read(it) == *new)
 }
 
-/// An index over the column survives when it is plain and sorts as before (`CheckIndexCompatible`).
-fn is_rebuilt(index: &Index, column: &Column, resorted: bool) -> bool {
-    let plain = index.keys.contains(&column.name);
-    let computed = index.keys.iter().any(|key| *key != column.name && mentions(key, &column.name));
-    computed || (plain && (resorted || index.partial))
+/// An index over the column survives when it is plain, whole, and sorts as before (`CheckIndexCompatible` in `indexcmds.c`).
+fn is_rebuilt(index: &Index, column: &str, resorted: bool) -> bool {
+    let plain = |key: &str| key.chars().all(|it| it.is_alphanumeric() || "_$\"".contains(it));
+    let sorted = index.keys.iter().any(|key| key == column);
+    let included = index.include.iter().any(|it| it == column);
+    let computed = index.keys.iter().any(|key| !plain(key));
+    let named = index.keys.iter().any(|key| !plain(key) && mentions(key, column))
+        || index.predicate.as_ref().is_some_and(|it| mentions(it, column));
+    (sorted && resorted) || ((sorted || included || named) && (computed || index.partial))
 }
 
-fn rechecked<'t>(table: &'t Table, column: &Column) -> Option<&'t Constraint> {
+fn rechecked<'t>(table: &'t Table, column: &str) -> Option<&'t Constraint> {
     table.constraints.iter().find(|it| match &it.kind {
-        ConstraintKind::Check { expression: Some(check) } => it.validated && mentions(&check.text, &column.name),
+        ConstraintKind::Check { expression: Some(check) } => it.validated && mentions(&check.text, column),
         _ => false,
     })
 }

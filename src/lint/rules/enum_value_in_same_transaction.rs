@@ -21,7 +21,7 @@
 
 use crate::{
     lint::{Check, Context, Problem, Rule, Severities, Waivable, types},
-    report::Harm,
+    report::{Harm, Severity},
     sql::{
         Change, Statement,
         change::{AlterObject, CreateRoutine, ObjectAction},
@@ -67,9 +67,15 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
         {
             about.push(table.name.last());
         }
-        if text.contains(&literal) && is_evaluated(&later.change) && is_about(text, &about) {
+        if !text.contains(&literal) || !is_evaluated(&later.change) {
+            continue;
+        }
+        let sure = is_about(text, &about);
+        if sure || fills_unknown(context, &later.change) {
+            let severity = if sure { Severity::Error } else { Severity::Warning };
             problems.push(
                 Problem::at(later.span)
+                    .at_most(severity)
                     .says(format!(
                         "this uses a value of `{name}` that is added above and not committed yet: it fails when it runs"
                     ))
@@ -78,6 +84,16 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
         }
     }
     problems
+}
+
+/// Rows of a table of which no file tells all columns: one with this very value is most likely of the enum.
+fn fills_unknown(context: &Context, change: &Change) -> bool {
+    let table = match change {
+        Change::Insert(insert) => &insert.table,
+        Change::Update(dml) => &dml.table,
+        _ => return false,
+    };
+    context.catalog.table(table).is_none_or(|it| it.partial)
 }
 
 /// Postgres looks at the values in it now, not when something calls it.

@@ -42,7 +42,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
-    let Some(what) = commits_itself(context, &statement.change) else { return Vec::new() };
+    let Some(what) = commits_itself(context, statement) else { return Vec::new() };
     let problem = Problem::at(statement.span);
     vec![match &statement.place {
         Place::Do | Place::Within => problem

@@ -36,8 +36,9 @@ use crate::{
     lint::{Check, Context, Problem, Rule, Severities, Waivable, actions},
     report::Harm,
     sql::{
-        Statement,
+        Span, Statement,
         change::{ActionKind, ConstraintKind},
+        names::{Ident, ObjectName},
     },
 };
 
@@ -56,6 +57,11 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     let partitioned = context.catalog.table(table).is_some_and(|it| it.partitioned);
     let mut problems = Vec::new();
     for action in actions {
+        if let ActionKind::AlterConstraint { name, enforced: Some(true), .. } = &action.kind {
+            let known = context.catalog.table(table).and_then(|it| it.constraint(name));
+            let begins = known.is_none_or(|it| !it.enforced);
+            problems.extend(begins.then(|| begun(action.span, table, name)));
+        }
         let ActionKind::AddConstraint(constraint) = &action.kind else { continue };
         let ConstraintKind::ForeignKey { references, .. } = &constraint.kind else { continue };
         if constraint.not_valid || constraint.not_enforced {
@@ -92,4 +98,13 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
         }
     }
     problems
+}
+
+fn begun(span: Span, table: &ObjectName, name: &Ident) -> Problem {
+    Problem::at(span)
+        .weighing(table)
+        .says(format!(
+            "reads and writes of `{table}` wait while every row is looked up, because `{name}` begins to hold"
+        ))
+        .help(format!("drop `{name}`, add it again `not valid`, and validate it in the next migration"))
 }

@@ -18,8 +18,8 @@
 use crate::{
     catalog::Index,
     lint::{Check, Context, Problem, Rule, Severities, Waivable},
-    report::Harm,
-    sql::{Change, Statement, change::ObjectKind},
+    report::{Harm, Severity},
+    sql::{Change, Statement, change::ObjectKind, names::ObjectName},
 };
 
 pub static RULE: Rule = Rule {
@@ -46,5 +46,17 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
             ))
             .help(format!("`alter table {} drop constraint {constraint}` drops both", index.table))
     };
-    carried.map(problem).collect()
+    let unknown = drop.names.iter().filter(|name| context.catalog.index(name).is_none() && is_named_like_a_key(name));
+    let guess = |name: &ObjectName| {
+        Problem::at(name.span)
+            .at_most(Severity::Warning)
+            .says(format!("`{name}` has the name of a primary key's index: if it is one, this fails when it runs"))
+            .help("`alter table … drop constraint` drops both")
+    };
+    carried.map(problem).chain(unknown.map(guess)).collect()
+}
+
+/// As Postgres names the index of a primary key that nobody named.
+fn is_named_like_a_key(name: &ObjectName) -> bool {
+    name.last().ends_with("_pkey")
 }

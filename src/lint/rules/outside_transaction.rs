@@ -60,7 +60,17 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
             format!("this fails when it runs: {because}"),
             "leave it out, or put it with the statements that need it into a migration of their own".to_owned(),
         ),
+        Change::Harmless { verb } if verb == "DECLARE" && !is_held(context, statement) => (
+            format!("this fails when it runs: {because}, and the cursor would end with the statement"),
+            "declare it `with hold`, or leave it out".to_owned(),
+        ),
         _ => return Vec::new(),
     };
     vec![Problem::at(statement.span).says(says).help(help)]
+}
+
+/// `WITH HOLD`: the cursor outlives its transaction.
+fn is_held(context: &Context, statement: &Statement) -> bool {
+    let words = context.written(statement.span).to_lowercase();
+    words.split_whitespace().collect::<Vec<_>>().join(" ").contains("with hold")
 }

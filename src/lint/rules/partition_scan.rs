@@ -53,7 +53,11 @@ use crate::{
         effects::{PartitionScan, PartitionScanWhy, scanned_partitions},
     },
     report::{Harm, Severity},
-    sql::{Change, Span, Statement, change::ActionKind, names::ObjectName},
+    sql::{
+        Change, Span, Statement,
+        change::{ActionKind, BoundKind},
+        names::ObjectName,
+    },
 };
 
 pub static RULE: Rule = Rule {
@@ -73,7 +77,9 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
             let scans = scanned_partitions(context, &of.parent, None, &of.bound);
             problems.extend(scans.into_iter().map(|scan| problem(statement.span, &of.parent, scan)));
             let known = context.catalog.table(&of.parent).is_some_and(|it| it.partitioned);
-            if !known && !of.default && !context.is_new(&of.parent) {
+            // A table that is partitioned by hash has no default partition.
+            let hash = matches!(of.bound.kind, BoundKind::Hash { .. });
+            if !known && !of.default && !hash && !context.is_new(&of.parent) {
                 problems.push(unknown(statement.span, &of.parent));
             }
         }

@@ -17,6 +17,10 @@
 //! alter table orders validate constraint orders_total_check;
 //! ```
 //!
+//! ```sql bad locks=orders:AccessExclusiveLock
+//! alter table orders add column note text, validate constraint orders_state_check;
+//! ```
+//!
 //! ```sql bad locks=customers:AccessExclusiveLock,orders:ShareUpdateExclusiveLock
 //! alter table customers add column email text;
 //! alter table orders validate constraint orders_state_check;
@@ -74,6 +78,8 @@ fn check(timeline: &Timeline) -> Vec<(usize, Problem)> {
         }
         problems.extend(locked(step, &stay).map(|problem| (at, problem)));
     }
+    let own = timeline.steps.iter().enumerate().filter_map(|(at, step)| Some((at, validated(step)?)));
+    problems.extend(own);
     problems.extend(carried(timeline));
     problems
 }
@@ -105,6 +111,16 @@ fn locked(step: &Step, stay: &[(&ObjectName, Waits, &Step, &Work)]) -> Option<Pr
             ))
             .weighing(table),
     )
+}
+
+fn validated(step: &Step) -> Option<Problem> {
+    let (table, waits) = step.validates.as_ref()?;
+    let says = format!(
+        "`{table}` is validated under the lock of the other actions of this statement: {} wait until then",
+        waits.of(table)
+    );
+    let help = "validate in a statement of its own, in the next migration: alone it keeps nobody waiting";
+    Some(Problem::at(step.span).says(says).help(help).weighing(table))
 }
 
 /// Locks of earlier migrations in the same transaction: one finding, at the first step that prolongs one.

@@ -40,7 +40,7 @@ use crate::{
     report::Harm,
     sql::{
         Statement,
-        change::{ActionKind, ConstraintKind, TableAction},
+        change::{ActionKind, ConstraintKind, Generated, TableAction},
         names::{Ident, ObjectName},
     },
 };
@@ -77,6 +77,17 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
                     )),
             };
             problems.push(problem);
+        }
+        if let ActionKind::AddColumn { column, .. } = &action.kind
+            && column.generated == Some(Generated::Virtual)
+            && column.not_null
+        {
+            let says = format!(
+                "reads and writes of `{name}` wait while `{}` is computed for every row to see that it is set",
+                column.name
+            );
+            let help = "leave `not null` out: what is computed from columns that are set is set";
+            problems.push(Problem::at(action.span).weighing(name).says(says).help(help));
         }
     }
     problems

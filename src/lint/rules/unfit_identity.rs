@@ -1,7 +1,7 @@
-//! A column becomes an identity only when it is `NOT NULL` and has no default.
+//! A column becomes an identity only when it is `NOT NULL` and has no default; only a generated one stops being generated.
 //!
 //! Otherwise `ADD GENERATED … AS IDENTITY` fails. Drop the default first; the new sequence starts at 1 unless it is told
-//! where (`(start with …)`).
+//! where (`(start with …)`). `DROP IDENTITY`, `SET GENERATED` and `DROP EXPRESSION` fail on a column that is no such thing.
 //!
 //! ```sql setup
 //! create table orders (id bigserial primary key, number bigint, code bigint not null);
@@ -15,12 +15,16 @@
 //! alter table orders alter column number add generated always as identity;
 //! ```
 //!
+//! ```sql bad fails=55000
+//! alter table orders alter column number drop expression;
+//! ```
+//!
 //! ```sql good locks=orders:AccessExclusiveLock
 //! alter table orders alter column code add generated always as identity (start with 1000);
 //! ```
 
 use crate::{
-    catalog::Column,
+    catalog::{Column, Table},
     lint::{Check, Context, Problem, Rule, Severities, Waivable},
     report::Harm,
     sql::{
@@ -43,7 +47,15 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     let Some(table) = context.catalog.table(&alter.table) else { return Vec::new() };
     let mut problems = Vec::new();
     for action in &alter.actions {
-        let ActionKind::AddIdentity { column, .. } = &action.kind else { continue };
+        let column = match &action.kind {
+            ActionKind::AddIdentity { column, .. } => column,
+            kind => {
+                problems.extend(not_generated(context, statement, table, kind).map(|(says, help)| {
+                    Problem::at(action.span).says(format!("{says}: this fails when it runs")).help(help)
+                }));
+                continue;
+            }
+        };
         let Some((why, first)) = table.column(column).and_then(|it| unfit(it, &alter.actions)) else { continue };
         problems.push(
             Problem::at(action.span)
@@ -69,5 +81,31 @@ fn unfit(column: &Column, actions: &[TableAction]) -> Option<(&'static str, &'st
         Some(("has a default", "`drop default` first, in the same statement"))
     } else {
         None
+    }
+}
+
+/// What stops being generated, or has its generation changed, without being generated.
+fn not_generated(
+    context: &Context,
+    statement: &Statement,
+    table: &Table,
+    action: &ActionKind,
+) -> Option<(String, &'static str)> {
+    let (column, identity) = match action {
+        ActionKind::DropIdentity { column } | ActionKind::SetIdentity { column, .. } => (column, true),
+        ActionKind::DropExpression { column } => (column, false),
+        _ => return None,
+    };
+    let known = table.column(column).filter(|it| it.origin.certain && !table.partial)?;
+    let if_exists = || context.written(statement.span).to_lowercase().contains("if exists");
+    match (known.generated, identity) {
+        (Some(Generated::Identity), true) | (Some(Generated::Stored), false) => None,
+        (Some(Generated::Virtual), false) => {
+            Some((format!("`{column}` is a virtual column, which has no values to keep"), "add a column, and fill it"))
+        }
+        // Behind `IF EXISTS` it is a notice.
+        _ if if_exists() => None,
+        (_, true) => Some((format!("`{column}` is no identity"), "leave it out, or `drop default` when it has one")),
+        (_, false) => Some((format!("`{column}` is not generated"), "leave it out")),
     }
 }

@@ -39,18 +39,14 @@ pub fn setup() -> String {
     file("setup.sql")
 }
 
-/// Lines of probes about which the linter is known to be wrong.
-pub fn not_mended() -> String {
-    file("not_mended.txt")
-}
-
 pub fn all() -> Vec<Probe> {
     let files = FILES.iter().map(|name| file(&format!("{name}.txt"))).collect::<Vec<_>>();
     let lines = files.iter().flat_map(|it| it.lines()).map(str::trim);
     lines.filter(|it| !it.is_empty() && !it.starts_with('#')).map(probe).collect()
 }
 
-fn file(name: &str) -> String {
+/// A file of this folder.
+pub fn file(name: &str) -> String {
     let path = Utf8Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/oracle").join(name);
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
 }

@@ -29,6 +29,16 @@ pub enum Knowledge {
     Alone,
 }
 
+impl Knowledge {
+    /// The list of known disagreements.
+    pub fn list(self) -> &'static str {
+        match self {
+            Self::Catalog => "not_mended",
+            Self::Alone => "alone",
+        }
+    }
+}
+
 /// Rules about what no probe measures: which rows there are and for how long they stay locked, and what a role may do
 /// that is no superuser, as all probes are.
 const UNMEASURED: [&str; 4] =
@@ -69,15 +79,17 @@ pub fn about_traffic(
     found.into_iter().filter(hurts).collect()
 }
 
-/// The probe as a migration's text: in an explicit transaction when it is measured in one that it cannot be in.
+/// The probe as a migration's text: in an explicit transaction when it is measured in one that it cannot be in, and
+/// without one when it is measured outside one that it needs.
 pub fn judged(probe: &Probe, measured: &Measurement) -> String {
     match measured.failed.as_deref() {
         Some("25001") => format!("begin;\n{};\ncommit;\n", probe.sql),
+        Some("25P01") => format!("vacuum bare;\n{};\n", probe.sql),
         _ => format!("{};\n", probe.sql),
     }
 }
 
-fn migration(name: &str, text: &str) -> Migration {
+pub fn migration(name: &str, text: &str) -> Migration {
     let file = format!("{name}.sql");
     migration::read(SourceFile { path: file.clone().into(), id: MigrationId(file), text: text.to_owned() })
 }
