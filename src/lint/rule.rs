@@ -4,7 +4,7 @@
 //! tests. Words after `bad` and `good` are read too, see [`Example`].
 
 use crate::{
-    config::ProfileName,
+    config::{PostgresMajor, ProfileName},
     report::{Harm, Severity},
     sql::{Directive, Span, Statement, names::ObjectName},
 };
@@ -209,7 +209,7 @@ pub struct Docs {
 /// header above it);
 /// what real Postgres must say: `locks=table:ShareLock,…` the strongest lock on relations of the setup,
 /// `fails=23502` the SQLSTATE, `commits` when it cannot run inside a transaction block, `unrun=REASON` when it
-/// is nothing that a server can run.
+/// is nothing that a server can run, `since=17` and `until=17` the first and the last major that know the statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Example {
     pub kind: ExampleKind,
@@ -224,6 +224,13 @@ pub enum ExampleKind {
 }
 
 impl Example {
+    /// Whether a server of this major knows the statements.
+    pub fn runs_on(&self, major: PostgresMajor) -> bool {
+        let bound = |name: &str| self.option(name).and_then(|it| it.parse::<u8>().ok());
+        let (since, until) = (bound("since"), bound("until"));
+        since.is_none_or(|it| it <= major.number()) && until.is_none_or(|it| it >= major.number())
+    }
+
     /// The value of an option; empty for a bare word.
     pub fn option(&self, name: &str) -> Option<&str> {
         self.options.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())

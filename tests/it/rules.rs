@@ -1,16 +1,26 @@
-//! Every example of every rule, run on real Postgres: it runs or fails as the rule says, and takes the locks that
+//! Every example of every rule, run on PostgreSQL 14 to 18: it runs or fails as the rule says, and takes the locks that
 //! the rule says, neither more nor fewer.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
-use futures_util::StreamExt;
+use futures_util::{StreamExt, future::join_all, stream};
 use liftlock::{
-    lint::{Example, ExampleKind, Rule, rules},
-    services::postgres::Session,
+    config::PostgresMajor,
+    lint::{Docs, Example, ExampleKind, Rule, rules},
+    services::{
+        postgres::{Address, Session, quote_identifier},
+        sandbox::Sandbox,
+    },
     sql,
 };
 
-use crate::support::{self, TestDatabase};
+use crate::{
+    oracle::servers::{majors, server},
+    support,
+};
 
 /// Weakest first.
 const MODES: [&str; 8] = [
@@ -27,29 +37,91 @@ const MODES: [&str; 8] = [
 /// Strongest lock by relation.
 type Locks = BTreeMap<String, String>;
 
-#[tokio::test]
-async fn every_example_does_on_postgres_what_its_rule_says() {
-    let checks = futures_util::stream::iter(rules::ALL.iter().map(|rule| check(rule)));
-    let wrong = checks.buffer_unordered(4).collect::<Vec<_>>().await.concat();
-    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+/// A database on a server of one major, with a rule's setup in it.
+struct Prepared {
+    server: &'static Sandbox,
+    name: String,
+}
+
+impl Prepared {
+    async fn new(major: PostgresMajor, name: String, setup: &str) -> Result<Self, String> {
+        let server = server(major);
+        server.create_database(&name).await.unwrap();
+        let prepared = Self { server, name };
+        let session = prepared.session().await;
+        let failure = execute(&session, setup).await;
+        session.close().await;
+        match failure {
+            Some(failure) => Err(format!("the setup fails: {failure:?}")),
+            None => Ok(prepared),
+        }
+    }
+
+    async fn session(&self) -> Session {
+        support::connect(&Address::parse(&self.server.url(&self.name)).unwrap()).await
+    }
+
+    async fn gone(self) {
+        let admin = support::connect(&Address::parse(&self.server.url("postgres")).unwrap()).await;
+        let sql = format!("drop database {} with (force)", quote_identifier(&self.name));
+        admin.batch_execute(&sql).await.unwrap();
+        admin.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn every_example_does_on_each_postgres_what_its_rule_says() {
+    let docs = rules::ALL.iter().map(|rule| (*rule, rule.docs())).collect::<Vec<_>>();
+    let on_each = join_all(majors().into_iter().map(async |major| {
+        let checks = stream::iter(docs.iter().map(|(rule, docs)| check(major, rule, docs)));
+        (major, checks.buffer_unordered(2).collect::<Vec<_>>().await.concat())
+    }));
+    // The same on several majors is said once.
+    let mut wrong: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (major, complaints) in on_each.await {
+        for complaint in complaints {
+            wrong.entry(complaint).or_default().insert(major.to_string());
+        }
+    }
+    let said =
+        wrong.iter().map(|(it, majors)| format!("on {}: {it}", majors.iter().cloned().collect::<Vec<_>>().join(", ")));
+    assert!(wrong.is_empty(), "{}", said.collect::<Vec<_>>().join("\n\n"));
+}
+
+#[test]
+fn every_example_runs_on_some_major() {
+    for rule in rules::ALL {
+        for example in rule.docs().examples {
+            assert!(majors().into_iter().any(|it| example.runs_on(it)), "{}: on none: {}", rule.name, example.sql);
+        }
+    }
 }
 
 /// What is wrong with a rule's examples, each as one text.
-async fn check(rule: &Rule) -> Vec<String> {
-    let docs = rule.docs();
-    let name = rule.name.replace('-', "_");
-    let (alone, together): (Vec<_>, Vec<_>) =
-        docs.examples.iter().filter(|it| it.option("unrun").is_none()).partition(|it| it.option("commits").is_some());
+async fn check(major: PostgresMajor, rule: &Rule, docs: &Docs) -> Vec<String> {
+    let name = |what: &str| format!("rule_{}_{what}", rule.name.replace('-', "_"));
+    let runs = docs.examples.iter().filter(|it| it.option("unrun").is_none() && it.runs_on(major));
+    let (alone, together): (Vec<_>, Vec<_>) = runs.partition(|it| it.option("commits").is_some());
     let mut wrong = Vec::new();
-    let database = support::database(&format!("rule_{name}")).await;
-    database.execute(&docs.setup).await;
-    for example in together {
-        wrong.extend(complain(rule, example, in_transaction(&database, example).await));
+    if !together.is_empty() {
+        match Prepared::new(major, name("together"), &docs.setup).await {
+            Err(failure) => return vec![format!("{}: {failure}", rule.name)],
+            Ok(database) => {
+                for example in together {
+                    wrong.extend(complain(rule, example, in_transaction(&database, example).await));
+                }
+                database.gone().await;
+            }
+        }
     }
     for example in alone {
-        let database = support::database(&format!("rule_{name}_alone")).await;
-        database.execute(&docs.setup).await;
-        wrong.extend(complain(rule, example, statement_by_statement(&database, example).await));
+        match Prepared::new(major, name("alone"), &docs.setup).await {
+            Err(failure) => return vec![format!("{}: {failure}", rule.name)],
+            Ok(database) => {
+                wrong.extend(complain(rule, example, statement_by_statement(&database, example).await));
+                database.gone().await;
+            }
+        }
     }
     wrong
 }
@@ -60,7 +132,7 @@ fn complain(rule: &Rule, example: &Example, outcome: Result<(), String>) -> Opti
 }
 
 /// Runs the example in a transaction, compares, and rolls back.
-async fn in_transaction(database: &TestDatabase, example: &Example) -> Result<(), String> {
+async fn in_transaction(database: &Prepared, example: &Example) -> Result<(), String> {
     let session = database.session().await;
     let known = relations(&session).await;
     session.batch_execute("begin").await.unwrap();
@@ -78,7 +150,7 @@ async fn in_transaction(database: &TestDatabase, example: &Example) -> Result<()
 /// Runs what no transaction block allows, each statement on its own. The lock that is claimed is seen by standing
 /// in its way while the first statement runs: another session holds `SHARE UPDATE EXCLUSIVE` on the relation, so
 /// whatever is as strong waits, and is seen waiting.
-async fn statement_by_statement(database: &TestDatabase, example: &Example) -> Result<(), String> {
+async fn statement_by_statement(database: &Prepared, example: &Example) -> Result<(), String> {
     let session = database.session().await;
     let statements = statements(&example.sql);
     let claimed = claimed(example);

@@ -1,3 +1,5 @@
+//! What a map remembers of links, beside those that there are.
+
 use super::*;
 use crate::sql::names::Ident;
 

@@ -19,7 +19,7 @@
 //! with gone as (delete from orders where id < 10 returning id) select count(*) from gone;
 //! ```
 //!
-//! ```sql bad locks=orders:RowExclusiveLock,cancelled:AccessShareLock
+//! ```sql bad locks=orders:RowExclusiveLock,cancelled:AccessShareLock since=15
 //! merge into orders using cancelled on orders.id = cancelled.id when matched then delete;
 //! ```
 //!

@@ -20,6 +20,11 @@
 //! alter table orders add column seller_id bigint default 1 references customers (id);
 //! ```
 //!
+//! ```sql bad since=18 locks=orders:AccessExclusiveLock,customers:ShareRowExclusiveLock
+//! alter table orders add constraint orders_later_fk foreign key (customer_id) references customers (id) not enforced;
+//! alter table orders alter constraint orders_later_fk enforced;
+//! ```
+//!
 //! ```sql good locks=orders:ShareRowExclusiveLock,customers:ShareRowExclusiveLock
 //! alter table orders add constraint orders_customer_id_fkey foreign key (customer_id) references customers (id) not valid;
 //! ```

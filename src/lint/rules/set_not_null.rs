@@ -20,6 +20,10 @@
 //! alter table orders add primary key using index orders_id_idx;
 //! ```
 //!
+//! ```sql bad since=18 locks=orders:AccessExclusiveLock
+//! alter table orders add column twice bigint generated always as (id * 2) virtual not null;
+//! ```
+//!
 //! ```sql good locks=orders:AccessExclusiveLock
 //! alter table orders alter column customer_id set not null;
 //! ```

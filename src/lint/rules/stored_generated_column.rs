@@ -5,15 +5,23 @@
 //! and costs nothing here.
 //!
 //! ```sql setup
-//! create table orders (id bigint primary key, net numeric, tax numeric);
+//! create table orders (id bigint primary key, net numeric, tax numeric, doubled numeric generated always as (net * 2) stored);
 //! ```
 //!
 //! ```sql bad locks=orders:AccessExclusiveLock
 //! alter table orders add column gross numeric generated always as (net + tax) stored;
 //! ```
 //!
+//! ```sql bad since=17 locks=orders:AccessExclusiveLock
+//! alter table orders alter column doubled set expression as (net * 3);
+//! ```
+//!
 //! ```sql good locks=orders:AccessExclusiveLock
 //! alter table orders add column gross numeric;
+//! ```
+//!
+//! ```sql good since=18 locks=orders:AccessExclusiveLock
+//! alter table orders add column gross numeric generated always as (net + tax) virtual;
 //! ```
 
 use crate::{

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fmt::Write, sync::Arc};
 use super::{ALL, find};
 use crate::{
     catalog::{Catalog, Measures, OpenTransaction},
-    config::{ProfileName, PromotionType, RuleLevels, parse},
+    config::{PostgresMajor, ProfileName, PromotionType, RuleLevels, parse},
     lint::{
         Docs, Example, ExampleKind, Request, Rule, Severities,
         baseline::{Baseline, Known, Seen, stale},
@@ -49,9 +49,11 @@ fn judge(rule: &Rule, docs: &Docs, example: &Example) -> Validation {
     let later = |_| migration("20260201120000_later_safe", format!("{HEADER}select 1;"), Layout::default());
     judged.extend(example.option("followed").map(later));
     let open = example.option("open").map(database_with);
+    let since = example.option("since").and_then(|it| PostgresMajor::new(it.parse().unwrap()));
     let mut validation = lint(&Request {
         levels: &levels,
         found: open.as_ref(),
+        postgres: since.unwrap_or_default().max(PostgresMajor::default()),
         history: &[migration("20260101120000_setup_safe", docs.setup.clone(), Layout::default())],
         judged: &judged,
         promotion,

@@ -17,7 +17,7 @@
 //! insert into orders (id, state) values (1, 'open') on conflict (id) do update set state = excluded.state;
 //! ```
 //!
-//! ```sql bad config=site_settings locks=orders:RowExclusiveLock,incoming:AccessShareLock
+//! ```sql bad config=site_settings locks=orders:RowExclusiveLock,incoming:AccessShareLock since=15
 //! merge into orders using incoming on orders.id = incoming.id when matched then update set state = incoming.state;
 //! ```
 //!

@@ -15,7 +15,7 @@
 //! create view open_orders as select id, owner from orders where state = 'open';
 //! ```
 //!
-//! ```sql good
+//! ```sql good since=15
 //! create view open_orders with (security_invoker = true) as select id, owner from orders where state = 'open';
 //! ```
 
