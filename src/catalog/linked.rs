@@ -4,11 +4,11 @@
 mod tests;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
     ops::{Deref, DerefMut},
 };
 
-use super::in_schema;
+use super::{TEMPORARY, in_schema};
 use crate::sql::names::ObjectName;
 
 /// What an object points to, and what it holds that has a name of its own.
@@ -27,13 +27,16 @@ pub trait Links {
 #[derive(Debug, Clone)]
 pub struct Linked<V> {
     entries: BTreeMap<ObjectName, V>,
-    by_target: HashMap<ObjectName, BTreeSet<ObjectName>>,
-    by_part: HashMap<String, BTreeSet<ObjectName>>,
+    /// Sorted lists: nearly all are short.
+    by_target: HashMap<ObjectName, Vec<ObjectName>>,
+    by_part: HashMap<String, Vec<ObjectName>>,
+    /// How many are the session's own.
+    temporary: usize,
 }
 
 impl<V> Default for Linked<V> {
     fn default() -> Self {
-        Self { entries: BTreeMap::new(), by_target: HashMap::new(), by_part: HashMap::new() }
+        Self { entries: BTreeMap::new(), by_target: HashMap::new(), by_part: HashMap::new(), temporary: 0 }
     }
 }
 
@@ -65,11 +68,15 @@ impl<V: Links> Linked<V> {
 
     pub fn insert(&mut self, name: ObjectName, value: V) -> Option<V> {
         self.learn(&name, &value);
-        self.entries.insert(name, value)
+        let temporary = name.schema() == TEMPORARY;
+        let replaced = self.entries.insert(name, value);
+        self.temporary += usize::from(temporary && replaced.is_none());
+        replaced
     }
 
     pub fn remove(&mut self, name: &ObjectName) -> Option<V> {
         let value = self.entries.remove(name)?;
+        self.temporary -= usize::from(name.schema() == TEMPORARY);
         for target in value.targets() {
             forget(&mut self.by_target, target, name);
         }
@@ -77,6 +84,11 @@ impl<V: Links> Linked<V> {
             forget(&mut self.by_part, part, name);
         }
         Some(value)
+    }
+
+    /// Whether any is of the session's own schema.
+    pub fn has_temporary(&self) -> bool {
+        self.temporary > 0
     }
 
     pub fn get_mut(&mut self, name: &ObjectName) -> Option<Change<'_, V>> {
@@ -105,13 +117,19 @@ impl<V: Links> Linked<V> {
 
     fn learn(&mut self, name: &ObjectName, value: &V) {
         for target in value.targets() {
-            if !self.by_target.get(target).is_some_and(|it| it.contains(name)) {
-                self.by_target.entry(target.clone()).or_default().insert(name.clone());
+            match self.by_target.get_mut(target) {
+                Some(names) => remember(names, name),
+                None => {
+                    self.by_target.insert(target.clone(), vec![name.clone()]);
+                }
             }
         }
         for part in value.parts() {
-            if !self.by_part.get(part).is_some_and(|it| it.contains(name)) {
-                self.by_part.entry(part.to_owned()).or_default().insert(name.clone());
+            match self.by_part.get_mut(part) {
+                Some(names) => remember(names, name),
+                None => {
+                    self.by_part.insert(part.to_owned(), vec![name.clone()]);
+                }
             }
         }
     }
@@ -132,13 +150,21 @@ impl<'a, V> IntoIterator for &'a Linked<V> {
     }
 }
 
+fn remember(names: &mut Vec<ObjectName>, name: &ObjectName) {
+    if let Err(at) = names.binary_search(name) {
+        names.insert(at, name.clone());
+    }
+}
+
 fn forget<K: std::hash::Hash + Eq + std::borrow::Borrow<Q>, Q: std::hash::Hash + Eq + ?Sized>(
-    links: &mut HashMap<K, BTreeSet<ObjectName>>,
+    links: &mut HashMap<K, Vec<ObjectName>>,
     of: &Q,
     name: &ObjectName,
 ) {
     if let Some(names) = links.get_mut(of) {
-        names.remove(name);
+        if let Ok(at) = names.binary_search(name) {
+            names.remove(at);
+        }
         if names.is_empty() {
             links.remove(of);
         }

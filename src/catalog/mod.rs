@@ -22,6 +22,7 @@ pub use proof::{Place, Proof};
 pub use replay::replay;
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
@@ -87,15 +88,25 @@ pub enum Release {
 impl Catalog {
     /// The name with its schema: as written, else where the search path finds or would create it.
     pub fn resolve(&self, name: &ObjectName) -> ObjectName {
+        self.resolved(name).into_owned()
+    }
+
+    /// The same, without a copy where the name is its own.
+    pub fn resolved<'n>(&self, name: &'n ObjectName) -> Cow<'n, ObjectName> {
         if name.parts.len() != 1 {
-            return name.clone();
+            return Cow::Borrowed(name);
         }
-        let temporary = in_schema(name, TEMPORARY);
-        if self.tables.contains_key(&temporary) {
-            return temporary;
+        if self.tables.has_temporary() {
+            let temporary = in_schema(name, TEMPORARY);
+            if self.tables.contains_key(&temporary) {
+                return Cow::Owned(temporary);
+            }
+        }
+        if self.search_path.is_empty() {
+            return Cow::Borrowed(name);
         }
         let known = self.search_path.iter().map(|schema| in_schema(name, schema)).find(|it| self.knows(it));
-        known.unwrap_or_else(|| self.target(name))
+        Cow::Owned(known.unwrap_or_else(|| self.target(name)))
     }
 
     /// Where an unqualified name is created.
@@ -116,20 +127,20 @@ impl Catalog {
     }
 
     pub fn table(&self, name: &ObjectName) -> Option<&Table> {
-        self.tables.get(&self.resolve(name))
+        self.tables.get(&*self.resolved(name))
     }
 
     pub fn index(&self, name: &ObjectName) -> Option<&Index> {
-        self.indexes.get(&self.resolve(name))
+        self.indexes.get(&*self.resolved(name))
     }
 
     pub fn routine(&self, name: &ObjectName) -> &[Routine] {
-        self.routines.get(&self.resolve(name)).map_or(&[], Vec::as_slice)
+        self.routines.get(&*self.resolved(name)).map_or(&[], Vec::as_slice)
     }
 
     /// A type, domain or enum that the files created.
     pub fn data_type(&self, name: &ObjectName) -> Option<&Type> {
-        self.types.get(&self.resolve(name))
+        self.types.get(&*self.resolved(name))
     }
 
     /// The table, its partitions and the tables that inherit from it, at any depth: where rows of that name are.
@@ -187,9 +198,9 @@ impl Catalog {
     }
 
     fn relation_origin(&self, name: &ObjectName) -> Option<Origin> {
-        let name = self.resolve(name);
-        let table = self.tables.get(&name).map(|table| table.origin);
-        table.or_else(|| self.views.get(&name).map(|view| view.origin))
+        let name = self.resolved(name);
+        let table = self.tables.get(&*name).map(|table| table.origin);
+        table.or_else(|| self.views.get(&*name).map(|view| view.origin))
     }
 }
 

@@ -46,7 +46,7 @@ impl Catalog {
 
     /// Foreign keys of a table to others.
     pub fn foreign_keys_of(&self, table: &ObjectName) -> impl Iterator<Item = ForeignKey<'_>> {
-        self.tables.get(&self.resolve(table)).into_iter().flat_map(foreign_keys)
+        self.tables.get(&*self.resolved(table)).into_iter().flat_map(foreign_keys)
     }
 
     /// Foreign keys that point to a table.
@@ -81,16 +81,16 @@ impl Catalog {
     }
 
     pub fn triggers_on(&self, table: &ObjectName) -> impl Iterator<Item = &Trigger> {
-        self.triggers.on(&self.resolve(table)).iter()
+        self.triggers.on(&self.resolved(table)).iter()
     }
 
     pub fn policies_on(&self, table: &ObjectName) -> impl Iterator<Item = &Policy> {
-        self.policies.on(&self.resolve(table)).iter()
+        self.policies.on(&self.resolved(table)).iter()
     }
 
     /// Privileges on a table, view or sequence; those on a routine, type or schema by its kind.
     pub fn grants_on(&self, kind: ObjectKind, name: &ObjectName) -> impl Iterator<Item = &Grant> {
-        self.grants.on(&self.resolve(name)).iter().filter(move |it| it.kind == kind)
+        self.grants.on(&self.resolved(name)).iter().filter(move |it| it.kind == kind)
     }
 
     /// Default privileges that an object of this kind in this schema is made with, when the migration's own role

@@ -184,7 +184,6 @@ pub(super) async fn judge(shell: &Shell, arguments: &cli::Judged, scope: &Scope<
     if scope.fix && stdin {
         return Err(ValidateError::FixedStdin.into());
     }
-    let files = Files::of(&folders);
     let mut known = known::known(shell, config.as_ref(), arguments).await?;
     let configured = config.as_ref().and_then(|it| it.postgres);
     let postgres = match &mut known {
@@ -192,8 +191,10 @@ pub(super) async fn judge(shell: &Shell, arguments: &cli::Judged, scope: &Scope<
         None => arguments.postgres.or(configured),
     };
     let (postgres, found) = (postgres.unwrap_or_default(), known.as_ref().map(|it| &it.catalog));
+    let before = known.as_ref().map(|_| Files::of(&folders));
     let skipped = folders.iter_mut().map(|folder| folder.leave_out(known.as_ref())).sum();
-    let files = Files { all: files.all, ..Files::of(&folders) };
+    let files = Files::of(&folders);
+    let files = Files { all: before.map_or(files.all, |it| it.all), ..files };
     let request = Request { postgres, found, ..request(config.as_ref(), arguments)? };
     if scope.fix {
         let path = baseline::path(arguments, config.as_ref());

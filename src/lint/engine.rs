@@ -4,6 +4,7 @@ mod directives;
 
 use std::{
     borrow::Cow,
+    cmp::Ordering,
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
@@ -140,7 +141,9 @@ impl<'a> Engine<'a> {
         let mut at = 0..;
         self.validation.findings.retain(|_| at.next().is_some_and(|at| !settled.contains(&at)));
         self.validation.findings.sort_by(|a, b| {
-            (&a.file, a.span.start, &a.rule, &a.message).cmp(&(&b.file, b.span.start, &b.rule, &b.message))
+            // Most are of one file, and paths compare slowly.
+            let files = if a.file.as_str() == b.file.as_str() { Ordering::Equal } else { a.file.cmp(&b.file) };
+            files.then_with(|| (a.span.start, &a.rule, &a.message).cmp(&(b.span.start, &b.rule, &b.message)))
         });
         self.validation
     }
@@ -186,7 +189,9 @@ impl<'a> Engine<'a> {
         let before = self.validation.findings.len();
         let directives = all_directives(&migration.statements);
         for rule in rules::ALL {
-            if let Check::Migration(check) = rule.check {
+            if let Check::Migration(check) = rule.check
+                && self.is_asked(rule)
+            {
                 let problems = check(&self.context(&visit));
                 let path = Path { directives: &directives, around: Around::Nothing };
                 self.record(&mut visit, rule, problems, path);
@@ -375,6 +380,11 @@ impl<'a> Engine<'a> {
         }
     }
 
+    /// House rules are asked only where there is a house.
+    fn is_asked(&self, rule: &Rule) -> bool {
+        self.conventions == Conventions::Ours || !rules::HOUSE.iter().any(|house| house.name == rule.name)
+    }
+
     fn context<'c>(&'c self, visit: &Visit<'c>) -> Context<'c> {
         Context {
             catalog: &self.catalog,
@@ -392,9 +402,6 @@ impl<'a> Engine<'a> {
     /// Problems become findings: with a place that a reader can find, and waived when something waives them.
     fn record(&mut self, visit: &mut Visit, rule: &Rule, problems: Vec<Problem>, path: Path) {
         if problems.is_empty() {
-            return;
-        }
-        if self.conventions == Conventions::None && rules::HOUSE.iter().any(|house| house.name == rule.name) {
             return;
         }
         let Some(severity) = levels::severity(rule, self.profile, self.levels) else {

@@ -71,3 +71,14 @@ fn a_schema_ends_where_the_next_begins() {
     assert_eq!(found, ["b.a", "b.z"]);
     assert_eq!(linked.in_schema("public").count(), 1);
 }
+
+#[test]
+fn whether_there_is_something_temporary_is_known_at_all_times() {
+    let mut linked = linked(&[("pg_temp.a", &[]), ("pg_temp.a", &["t"]), ("a", &[])]);
+    assert!(linked.has_temporary());
+    linked.get_mut(&name("pg_temp.a")).expect("it is there").0.clear();
+    linked.remove(&name("a"));
+    assert!(linked.has_temporary());
+    linked.remove_in_schema("pg_temp", |_| true);
+    assert!(!linked.has_temporary());
+}

@@ -19,8 +19,12 @@
 //! create role liftlock_example_reader login password null;
 //! ```
 
-use std::sync::LazyLock;
+use std::{
+    collections::BTreeSet,
+    sync::{LazyLock, OnceLock},
+};
 
+use aho_corasick::AhoCorasick;
 use regex::Regex;
 
 use crate::{
@@ -38,64 +42,99 @@ pub static RULE: Rule = Rule {
     check: Check::Migration(check),
 };
 
-/// What is looked for. The group `secret` is the value; when it is missing, all of it is.
-const PATTERNS: &[(&str, &str)] = &[
+/// What is looked for, and the words, in lower case, of which one stands in whatever the pattern finds. The group
+/// `secret` is the value; when it is missing, all of it is.
+const PATTERNS: &[(&str, &[&str], &str)] = &[
     (
         "a private key",
+        &["private key"],
         r"(?s)-----BEGIN [A-Z0-9 ]*PRIVATE KEY( BLOCK)?-----.*?(-----END [A-Z0-9 ]*PRIVATE KEY( BLOCK)?-----|\z)",
     ),
-    ("a URL with a password", r#"\b[a-zA-Z][a-zA-Z0-9+.-]*://(?<user>[^\s:@/'"]*):(?<secret>[^\s@/'"]+)@"#),
-    ("a password", r"(?i)\bpassword(?:\s|/\*[^*]*\*/|--[^\n]*\n)+(?:E|U&)?'(?<secret>(?:[^']|'')+)'"),
-    ("a password", r"(?i)\bpassword\s+\$(?<tag>\w*)\$(?<secret>[^$]+)\$"),
+    ("a URL with a password", &["://"], r#"\b[a-zA-Z][a-zA-Z0-9+.-]*://(?<user>[^\s:@/'"]*):(?<secret>[^\s@/'"]+)@"#),
+    ("a password", &["password"], r"(?i)\bpassword(?:\s|/\*[^*]*\*/|--[^\n]*\n)+(?:E|U&)?'(?<secret>(?:[^']|'')+)'"),
+    ("a password", &["password"], r"(?i)\bpassword\s+\$(?<tag>\w*)\$(?<secret>[^$]+)\$"),
     (
         "a password",
+        &["password"],
         r#"(?i)\b(?:host|hostaddr|port|dbname|user|sslmode)\s*=[^;'"\n]*?\bpassword\s*=\s*(?<secret>[^\s'";]+)"#,
     ),
     (
         "a password",
+        &["password"],
         r#"(?i)\bpassword\s*=\s*(?<secret>[^\s'";]+)[^;'"\n]*\s(?:host|hostaddr|port|dbname|user|sslmode)\s*="#,
     ),
-    ("an AWS access key", r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b"),
+    ("an AWS access key", &["akia", "asia", "abia", "acca"], r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b"),
     (
         "an AWS secret key",
+        &["aws"],
         r#"(?i)\baws_?secret_?(?:access_?)?key["']?\s*(?:=>|:=|[=:])\s*["']?(?<secret>[A-Za-z0-9/+=]{40})\b"#,
     ),
-    ("a GitHub token", r"\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,})"),
-    ("a GitLab token", r"\bglpat-[A-Za-z0-9_-]{20,}"),
-    ("a Stripe key", r"\b[rs]k_(?:live|test)_[A-Za-z0-9]{10,}"),
-    ("a webhook signing secret", r"\bwhsec_[A-Za-z0-9+/=]{16,}"),
-    ("a Slack token", r"\bxox[abeoprs]-[A-Za-z0-9-]{10,}"),
-    ("a Slack webhook", r"\bhooks\.slack\.com/services/(?<secret>T[A-Z0-9]+/B[A-Z0-9]+/[A-Za-z0-9]{10,})"),
-    ("a Google API key", r"\bAIza[A-Za-z0-9_-]{35}"),
-    ("a Google client secret", r"\bGOCSPX-[A-Za-z0-9_-]{20,}"),
-    ("a Google access token", r"\bya29\.[A-Za-z0-9_-]{20,}"),
-    ("a Neon API key", r"\bnapi_[A-Za-z0-9]{20,}"),
-    ("a Neon password", r"\bnpg_[A-Za-z0-9]{8,}"),
-    ("a Convex deploy key", r"\b(?:prod|dev|preview|project):[A-Za-z0-9:_-]+\|[A-Za-z0-9+/=_-]{16,}"),
-    ("a Convex admin key", r"\b[a-z0-9-]+\|[0-9a-f]{60,}"),
-    ("an Anthropic API key", r"\bsk-ant-[A-Za-z0-9_-]{20,}"),
-    ("an OpenAI API key", r"\bsk-(?:proj-|svcacct-)?[A-Za-z0-9_]{20,}"),
-    ("a SendGrid key", r"\bSG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}"),
-    ("an npm token", r"\bnpm_[A-Za-z0-9]{36}\b"),
-    ("a PyPI token", r"\bpypi-[A-Za-z0-9_-]{50,}"),
-    ("a Supabase token", r"\bsbp_[a-f0-9]{40}\b|\bsb_secret_[A-Za-z0-9_-]{20,}"),
-    ("a DigitalOcean token", r"\bdo[opr]_v1_[a-f0-9]{40,}"),
-    ("a Shopify token", r"\bshp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}\b"),
-    ("an Azure storage key", r"\bAccountKey=(?<secret>[A-Za-z0-9+/=]{40,})"),
-    ("a signed token (JWT)", r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}"),
-    ("a bearer token", r"(?i)\bbearer\s+(?<secret>[A-Za-z0-9_.~+/=-]{20,})"),
-    ("a password", r#"(?i)\bauthorization["']?\s*[:,=]\s*["']?basic\s+(?<secret>[A-Za-z0-9+/]{12,}={0,2})"#),
-    ("a password", r"(?i)\bcrypt\s*\(\s*(?:E|U&)?'(?<secret>(?:[^']|'')+)'"),
+    (
+        "a GitHub token",
+        &["ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"],
+        r"\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,})",
+    ),
+    ("a GitLab token", &["glpat-"], r"\bglpat-[A-Za-z0-9_-]{20,}"),
+    ("a Stripe key", &["k_live_", "k_test_"], r"\b[rs]k_(?:live|test)_[A-Za-z0-9]{10,}"),
+    ("a webhook signing secret", &["whsec_"], r"\bwhsec_[A-Za-z0-9+/=]{16,}"),
+    ("a Slack token", &["xox"], r"\bxox[abeoprs]-[A-Za-z0-9-]{10,}"),
+    (
+        "a Slack webhook",
+        &["hooks.slack.com"],
+        r"\bhooks\.slack\.com/services/(?<secret>T[A-Z0-9]+/B[A-Z0-9]+/[A-Za-z0-9]{10,})",
+    ),
+    ("a Google API key", &["aiza"], r"\bAIza[A-Za-z0-9_-]{35}"),
+    ("a Google client secret", &["gocspx-"], r"\bGOCSPX-[A-Za-z0-9_-]{20,}"),
+    ("a Google access token", &["ya29."], r"\bya29\.[A-Za-z0-9_-]{20,}"),
+    ("a Neon API key", &["napi_"], r"\bnapi_[A-Za-z0-9]{20,}"),
+    ("a Neon password", &["npg_"], r"\bnpg_[A-Za-z0-9]{8,}"),
+    ("a Convex deploy key", &["|"], r"\b(?:prod|dev|preview|project):[A-Za-z0-9:_-]+\|[A-Za-z0-9+/=_-]{16,}"),
+    ("a Convex admin key", &["|"], r"\b[a-z0-9-]+\|[0-9a-f]{60,}"),
+    ("an Anthropic API key", &["sk-ant-"], r"\bsk-ant-[A-Za-z0-9_-]{20,}"),
+    ("an OpenAI API key", &["sk-"], r"\bsk-(?:proj-|svcacct-)?[A-Za-z0-9_]{20,}"),
+    ("a SendGrid key", &["sg."], r"\bSG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}"),
+    ("an npm token", &["npm_"], r"\bnpm_[A-Za-z0-9]{36}\b"),
+    ("a PyPI token", &["pypi-"], r"\bpypi-[A-Za-z0-9_-]{50,}"),
+    ("a Supabase token", &["sbp_", "sb_secret_"], r"\bsbp_[a-f0-9]{40}\b|\bsb_secret_[A-Za-z0-9_-]{20,}"),
+    ("a DigitalOcean token", &["_v1_"], r"\bdo[opr]_v1_[a-f0-9]{40,}"),
+    ("a Shopify token", &["shp"], r"\bshp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}\b"),
+    ("an Azure storage key", &["accountkey="], r"\bAccountKey=(?<secret>[A-Za-z0-9+/=]{40,})"),
+    ("a signed token (JWT)", &["eyj"], r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}"),
+    ("a bearer token", &["bearer"], r"(?i)\bbearer\s+(?<secret>[A-Za-z0-9_.~+/=-]{20,})"),
+    (
+        "a password",
+        &["authorization"],
+        r#"(?i)\bauthorization["']?\s*[:,=]\s*["']?basic\s+(?<secret>[A-Za-z0-9+/]{12,}={0,2})"#,
+    ),
+    ("a password", &["crypt"], r"(?i)\bcrypt\s*\(\s*(?:E|U&)?'(?<secret>(?:[^']|'')+)'"),
     (
         "a secret",
+        &["key", "secret", "token"],
         r#"(?i)\b(?:api[_-]?key|secret[_-]?key|client[_-]?secret|jwt[_-]?secret|access[_-]?token|auth[_-]?token)["']?\s*(?:=>|:=|=|:|,|\bto\b)\s*["'](?<secret>[A-Za-z0-9_+/=.-]{20,})["']"#,
     ),
 ];
 
-static REGEXES: LazyLock<Vec<(&str, Regex)>> = LazyLock::new(|| {
-    let compiled = |pattern: &str| Regex::new(pattern).expect("the patterns are constant, and a test compiles them");
-    PATTERNS.iter().map(|(what, pattern)| (*what, compiled(pattern))).collect()
+/// The patterns, each compiled when a text has one of its words for the first time: most never are.
+static REGEXES: LazyLock<Vec<OnceLock<Regex>>> = LazyLock::new(|| PATTERNS.iter().map(|_| OnceLock::new()).collect());
+
+/// All words, and for each the pattern that it belongs to.
+static WORDS: LazyLock<(AhoCorasick, Vec<usize>)> = LazyLock::new(|| {
+    let words = PATTERNS.iter().enumerate().flat_map(|(at, (_, words, _))| words.iter().map(move |word| (*word, at)));
+    let (words, patterns): (Vec<_>, Vec<_>) = words.unzip();
+    let automaton = AhoCorasick::builder().ascii_case_insensitive(true).build(words);
+    (automaton.expect("the words are constant, and few"), patterns)
 });
+
+/// The patterns that may find something in a text.
+fn likely(text: &str) -> impl Iterator<Item = (&'static str, &'static Regex)> {
+    let (automaton, patterns) = &*WORDS;
+    let at = automaton.find_overlapping_iter(text).map(|it| patterns[it.pattern().as_usize()]).collect::<BTreeSet<_>>();
+    at.into_iter().map(|at| {
+        let (what, _, pattern) = PATTERNS[at];
+        let compiled = || Regex::new(pattern).expect("the patterns are constant, and a test compiles them");
+        (what, REGEXES[at].get_or_init(compiled))
+    })
+}
 
 fn check(context: &Context) -> Vec<Problem> {
     let found = find(&context.migration.text).into_iter();
@@ -112,7 +151,7 @@ fn check(context: &Context) -> Vec<Problem> {
 /// Each credential once, in order of place.
 fn find(text: &str) -> Vec<(&'static str, Span)> {
     let mut found: Vec<(&str, Span)> = Vec::new();
-    for (what, regex) in REGEXES.iter() {
+    for (what, regex) in likely(text) {
         for captures in regex.captures_iter(text) {
             let Some(secret) = captures.name("secret").or(captures.get(0)) else { continue };
             let user = captures.name("user").map(|it| it.as_str());

@@ -84,6 +84,15 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
 
 /// Roles to which at least half of what was there in the schema is granted, each with one of those grants.
 fn usual<'c>(context: &Context<'c>, kind: ObjectKind, schema: &str) -> BTreeMap<&'c str, &'c Grant> {
+    let mut by_role = BTreeMap::<&str, (usize, &Grant)>::new();
+    let whole = |it: &Grant| it.privileges.iter().any(|it| !it.contains('('));
+    for grant in context.catalog.grants.iter().filter(|it| it.kind == kind && it.name.schema() == schema && whole(it)) {
+        let known = by_role.entry(&grant.role).or_insert((0, grant));
+        *known = (known.0 + 1, grant);
+    }
+    if by_role.is_empty() {
+        return BTreeMap::new();
+    }
     let is_old = |release: Release, name: &ObjectName| release == Release::History && name.schema() == schema;
     let all = match kind {
         ObjectKind::Sequence => {
@@ -95,12 +104,6 @@ fn usual<'c>(context: &Context<'c>, kind: ObjectKind, schema: &str) -> BTreeMap<
             old.filter(|it| it.partition_of.is_none() && !it.temporary).count()
         }
     };
-    let mut by_role = BTreeMap::<&str, (usize, &Grant)>::new();
-    let whole = |it: &Grant| it.privileges.iter().any(|it| !it.contains('('));
-    for grant in context.catalog.grants.iter().filter(|it| it.kind == kind && it.name.schema() == schema && whole(it)) {
-        let known = by_role.entry(&grant.role).or_insert((0, grant));
-        *known = (known.0 + 1, grant);
-    }
     by_role.retain(|_, (count, _)| *count > 0 && *count * 2 >= all);
     by_role.into_iter().map(|(role, (_, grant))| (role, grant)).collect()
 }
