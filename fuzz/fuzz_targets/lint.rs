@@ -9,7 +9,7 @@ use libfuzzer_sys::fuzz_target;
 use liftlock::{
     config::ProfileName,
     lint::{Request, fixes::amend, lint},
-    migration::{self, MigrationId, SourceFile, layout::Layout},
+    migration::{self, Beside, MigrationId, SourceFile, layout::Layout},
     sql,
 };
 
@@ -26,7 +26,7 @@ fuzz_target!(|texts: (&str, &str)| {
     for finding in &validation.findings {
         assert!(judged.text.get(finding.span.start..finding.span.end).is_some(), "{finding:?}");
         let Some(fix) = &finding.fix else { continue };
-        if let Ok(amended) = amend::amend(&files, &files[1].id, &BTreeSet::new(), Layout::default(), fix) {
+        if let Ok(amended) = amend::amend(&files, &files[1].id, &BTreeSet::new(), (Layout::default(), Beside::default()), fix) {
             sql::read(&amended.text);
             amended.added.iter().for_each(|it| drop(sql::read(&it.text)));
         }

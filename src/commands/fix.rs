@@ -1,7 +1,7 @@
 //! `validate --fix`: writes the safe form of statements that have one, and shows the difference.
 
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     fs::{self, Permissions},
     io::Write,
     os::unix::fs::PermissionsExt,
@@ -12,8 +12,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::validate::ValidateError;
 use crate::{
     error::Error,
-    lint::fixes::amend,
-    migration::{MigrationId, SourceFile, layout::Layout},
+    lint::fixes::{amend, written::Companion},
+    migration::{Beside, MigrationId, SourceFile, layout::Layout},
     report::{Finding, Fix, Harm, Section, Severity, Validation, difference},
 };
 
@@ -21,8 +21,13 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Files {
     pub layout: Layout,
+    pub root: Utf8PathBuf,
     pub all: Vec<SourceFile>,
     pub judged: HashSet<MigrationId>,
+    /// What lies beside them, new files included.
+    pub beside: HashMap<MigrationId, Beside>,
+    /// New files that are no migrations, by path.
+    pub companions: BTreeMap<Utf8PathBuf, String>,
 }
 
 /// What becomes of them.
@@ -70,7 +75,9 @@ pub fn mend(files: Files, judge: impl Fn(&Files) -> Validation) -> Mended {
         left.push(format!("{}:{}: {} is left to you: {why}", finding.file, finding.line, finding.rule));
         refused.insert(key(finding));
     }
-    Mended { edits: edits(&original, &files.all), files, left }
+    let beside =
+        files.companions.iter().map(|(path, text)| Edit { path: path.clone(), before: None, after: text.clone() });
+    Mended { edits: edits(&original, &files.all).into_iter().chain(beside).collect(), files, left }
 }
 
 fn key(finding: &Finding) -> (Utf8PathBuf, String, String) {
@@ -85,6 +92,9 @@ fn next<'v>(
     mendable.filter_map(|it| Some((it, it.fix.as_ref()?))).next()
 }
 
+/// What asks for a word of its author's, not for other SQL: a write in batches still writes.
+const DECLARED: &str = "update-outside-config-tables";
+
 /// Errors, warnings, notices that stand: fewer of the worse is better. House rules do not count: new files repeat what
 /// the header of the first one lacks.
 fn standing(validation: &Validation) -> [usize; 3] {
@@ -92,7 +102,7 @@ fn standing(validation: &Validation) -> [usize; 3] {
         validation
             .findings
             .iter()
-            .filter(|it| it.stands() && it.kind != Harm::Convention && it.severity == severity)
+            .filter(|it| it.stands() && it.kind != Harm::Convention && it.rule != DECLARED && it.severity == severity)
             .count()
     })
 }
@@ -105,8 +115,34 @@ fn fresh(original: &[SourceFile], files: &Files) -> HashSet<MigrationId> {
 
 fn amended(files: &Files, fresh: &HashSet<MigrationId>, finding: &Finding, fix: &Fix) -> Result<Files, String> {
     let at = files.all.iter().position(|it| it.path == finding.file).ok_or("its file is gone")?;
-    let amended = amend::amend(&files.all, &files.all[at].id, fresh, files.layout, fix).map_err(|refused| refused.0)?;
+    let id = &files.all[at].id;
+    let beside = files.beside.get(id).copied().unwrap_or_default();
+    let amended = amend::amend(&files.all, id, fresh, (files.layout, beside), fix).map_err(|refused| refused.0)?;
     let mut next = files.clone();
+    // What lies in the folder and is no migration is not seen among them.
+    let unknown = amended.added.iter().filter(|it| files.all.iter().all(|known| known.id != it.id));
+    for path in unknown.map(|it| &it.path) {
+        if path.symlink_metadata().is_ok() {
+            return Err(format!("`{path}` is there already, and nothing is overwritten: move it away"));
+        }
+    }
+    for Companion { of, id, text, says } in amended.beside {
+        let path = files.root.join(id);
+        // A run that was killed may have written it.
+        let is_written = files.companions.contains_key(&path) || fs::read_to_string(&path).is_ok_and(|it| it == text);
+        if path.symlink_metadata().is_ok() && !is_written {
+            return Err(format!(
+                "`{path}` is there already, and nothing is overwritten: write `{}` into it",
+                text.trim()
+            ));
+        }
+        let known = next.beside.entry(of).or_default();
+        known.down = known.down.or(says.down);
+        known.in_transaction = says.in_transaction.or(known.in_transaction);
+        if !is_written {
+            next.companions.insert(path, text);
+        }
+    }
     next.all[at].text = amended.text;
     next.all.retain(|it| !amended.added.iter().any(|added| added.id == it.id));
     next.judged.extend(amended.added.iter().map(|it| it.id.clone()));

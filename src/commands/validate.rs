@@ -7,7 +7,7 @@ mod watch;
 use std::{
     borrow::Cow,
     cmp::Reverse,
-    collections::{BTreeSet, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
 };
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -308,15 +308,24 @@ impl Folder {
     fn mend(&mut self, request: &Request, mark: &impl Fn(&mut Validation)) -> fix::Mended {
         let judge = |it: &fix::Files| {
             let (files, judged) = (it.all.clone(), it.judged.clone());
-            let folder = Self { root: self.root.clone(), files, judged, seen: self.seen.clone() };
+            let seen = discover::Folder { beside: it.beside.clone(), ..self.seen.clone() };
+            let folder = Self { root: self.root.clone(), files, judged, seen };
             let mut validation = folder.judge(request);
             mark(&mut validation);
             validation
         };
         let mended = fix::mend(
-            fix::Files { layout: self.seen.found.layout, all: self.files.clone(), judged: self.judged.clone() },
+            fix::Files {
+                layout: self.seen.found.layout,
+                root: self.root.clone(),
+                all: self.files.clone(),
+                judged: self.judged.clone(),
+                beside: self.seen.beside.clone(),
+                companions: BTreeMap::new(),
+            },
             judge,
         );
+        self.seen.beside.clone_from(&mended.files.beside);
         self.files.clone_from(&mended.files.all);
         self.judged.clone_from(&mended.files.judged);
         mended

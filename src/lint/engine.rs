@@ -267,7 +267,7 @@ impl<'a> Engine<'a> {
             _ => None,
         });
         for (rule, problems) in found.collect::<Vec<_>>() {
-            for (at, problem) in problems {
+            for (at, mut problem) in problems {
                 let Way { directives, inside_do, routines } = &ways[at];
                 let directives = directives.iter().collect::<Vec<_>>();
                 let around = match (inside_do, routines.as_slice()) {
@@ -275,6 +275,9 @@ impl<'a> Engine<'a> {
                     (true, []) => Around::Do,
                     (_, routines) => Around::Call { at: steps[at].span, routines },
                 };
+                if matches!(around, Around::Nothing) {
+                    problem.fix = fixes::of_transaction(rule, visit.migration, &problem);
+                }
                 self.record(visit, rule, vec![problem], Path { directives: &directives, around });
             }
         }

@@ -168,7 +168,9 @@ fn check_place(text: &str, finding: &Finding) {
 fn check_fix(files: &[SourceFile], layout: Layout, finding: &Finding) {
     let Some(fix) = &finding.fix else { return };
     assert!(!fix.steps.is_empty(), "{finding:?}");
-    let Ok(amended) = amend::amend(files, &files[1].id, &HashSet::new(), layout, fix) else { return };
+    let Ok(amended) = amend::amend(files, &files[1].id, &HashSet::new(), (layout, Beside::default()), fix) else {
+        return;
+    };
     let old = files[1].text.trim_start_matches('\u{feff}');
     let after = old[fix.replaces.end..].trim_start_matches([' ', '\t']).trim_start_matches(';').trim();
     let written =

@@ -6,7 +6,7 @@
 
 pub mod detect;
 pub mod downs;
-mod marker;
+pub mod marker;
 pub mod parts;
 pub mod select;
 

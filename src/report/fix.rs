@@ -9,7 +9,7 @@ use crate::sql::Span;
 pub struct Fix {
     /// An instruction: "build it concurrently, in a migration of its own".
     pub title: String,
-    /// The statement, without its `;`.
+    /// The statement, or several that follow each other, without the last `;`.
     #[serde(skip)]
     pub replaces: Span,
     /// In order. The first stands where the statement stood, each other is a migration of its own after this one.

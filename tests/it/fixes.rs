@@ -1,6 +1,8 @@
 //! Every fix, written into a project by the real binary, and run on Postgres beside the original: both catalogs end
 //! equal, the rows too, and the finding is gone.
 
+mod layouts;
+
 use std::fs;
 
 use camino::Utf8Path;
@@ -54,6 +56,32 @@ const CASES: &[(&str, &str, &str)] = &[
         "check-without-not-valid",
         "create table \"Orders\" (\"Id\" bigint primary key, total int);\ninsert into \"Orders\" select g, g from generate_series(1, 20) g;\n",
         "ALTER TABLE \"Orders\" ADD COLUMN note text, ADD CHECK (total > 0), ADD CONSTRAINT \"small\" CHECK (total < 1000);\n",
+    ),
+    (
+        "check-without-not-valid",
+        "create table orders (id bigint primary key);\ninsert into orders select g from generate_series(1, 20) g;\n",
+        "alter table orders add column note text, add column total int not null default 5 check (total > 0) constraint small check (total < 9);\n",
+    ),
+    (
+        "foreign-key-without-not-valid",
+        "create table a (id bigint primary key);\ncreate table b (id bigint primary key);\ninsert into a values (1);\ninsert into b values (1);\n",
+        "ALTER TABLE b ADD COLUMN \"A id\" bigint DEFAULT 1 REFERENCES a (id) ON DELETE CASCADE DEFERRABLE;\n",
+    ),
+    (
+        "constraint-building-index",
+        "create table orders (id bigint primary key);\ninsert into orders select g from generate_series(1, 20) g;\n",
+        "alter table orders add column code uuid default gen_random_uuid() unique;\n",
+    ),
+    (
+        "detach-without-concurrently",
+        "create table events (at timestamptz not null) partition by range (at);\n\
+         create table events_2025 partition of events for values from ('2025-01-01') to ('2026-01-01');\n",
+        "alter table events detach partition events_2025;\n",
+    ),
+    (
+        "scan-under-lock",
+        "create table orders (id bigint primary key, total int);\ninsert into orders select g, g from generate_series(1, 20) g;\n",
+        "alter table orders add constraint a check (total > 0) not valid;\nalter table orders add constraint b check (id > 0) not valid;\nalter table orders validate constraint a;\nalter table orders validate constraint b;\n",
     ),
     (
         "constraint-building-index",

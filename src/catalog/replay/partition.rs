@@ -1,12 +1,12 @@
 //! Partitions.
 
 use super::{
-    super::{Bound, Catalog, Origin, PartitionKey, Strategy},
+    super::{Bound, Catalog, Constraint, Origin, PartitionKey, Strategy},
     constraint::key,
     heirs,
 };
 use crate::sql::{
-    change::{BoundKind, Expression, PartitionBound, PartitionBy},
+    change::{BoundKind, ConstraintKind, Expression, PartitionBound, PartitionBy},
     names::ObjectName,
 };
 
@@ -60,6 +60,26 @@ pub fn attach(
         heirs::constraints(&mut table, &of, heirs::From::Parent, origin);
     }
     heirs::indexes(catalog, &parent, partition, origin);
+}
+
+/// Postgres leaves a check of the bounds on a table that is detached concurrently, unless one proves them already.
+pub fn leave_check(catalog: &mut Catalog, parent: &ObjectName, partition: &ObjectName, origin: Origin) {
+    let key = catalog.tables.get(parent).and_then(|it| it.partition_key.clone());
+    let Some(PartitionKey { strategy: Strategy::List | Strategy::Range, keys }) = key else { return };
+    let ([column], Some(mut table)) = (keys.as_slice(), catalog.tables.get_mut(partition)) else { return };
+    let name = format!("{}_{column}_check", table.name.last());
+    if table.constraints.iter().any(|it| matches!(it.kind, ConstraintKind::Check { .. })) {
+        return;
+    }
+    table.constraints.push(Constraint {
+        name,
+        kind: ConstraintKind::Check { expression: None },
+        columns: vec![column.clone()],
+        validated: true,
+        enforced: true,
+        origin,
+        validated_by: Some(origin.migration),
+    });
 }
 
 pub fn detach(catalog: &mut Catalog, parent: &ObjectName, partition: &ObjectName) {

@@ -125,8 +125,11 @@ pub fn alter_table(catalog: &mut Catalog, alter: &AlterTable, origin: Origin) {
                 let partition = catalog.resolve(partition);
                 partition::attach(catalog, &name, &partition, bound, origin);
             }
-            ActionKind::DetachPartition { partition, .. } => {
+            ActionKind::DetachPartition { partition, concurrently, .. } => {
                 let partition = catalog.resolve(partition);
+                if *concurrently {
+                    partition::leave_check(catalog, &name, &partition, origin);
+                }
                 partition::detach(catalog, &name, &partition);
             }
             kind => {

@@ -118,10 +118,13 @@ fn mended(
     client: Client,
 ) -> Option<(String, Value)> {
     let fix = finding.fix.as_ref()?;
-    let amended = amend::amend(&judged.files, judged.id.as_ref()?, &HashSet::new(), judged.layout, fix).ok()?;
-    let added = amended.added.iter().map(|file| {
-        let uri = Url::from_file_path(&file.path).ok()?;
-        Some((uri.to_string(), file.text.as_str()))
+    let layout = (judged.layout, judged.beside);
+    let amended = amend::amend(&judged.files, judged.id.as_ref()?, &HashSet::new(), layout, fix).ok()?;
+    let companions = amended.beside.iter().map(|it| (judged.root.join(&it.id), it.text.as_str()));
+    let files = amended.added.iter().map(|it| (it.path.clone(), it.text.as_str())).chain(companions);
+    let added = files.map(|(path, text)| {
+        let uri = Url::from_file_path(path).ok()?;
+        Some((uri.to_string(), text))
     });
     let added = added.collect::<Option<Vec<_>>>()?;
     if !added.is_empty() && !client.creates {

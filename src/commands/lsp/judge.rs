@@ -14,7 +14,7 @@ use crate::{
     config::{self, Config},
     error::{Error, explained},
     migration::{
-        MigrationId, SourceFile,
+        Beside, MigrationId, SourceFile,
         layout::Layout,
         script::{self, Direction},
     },
@@ -31,8 +31,10 @@ pub struct Judged {
     /// All files of its folder as they were judged, in order, and which of them it is.
     pub files: Vec<SourceFile>,
     pub id: Option<MigrationId>,
-    /// Whose files they are.
+    /// Whose files they are, where they lie, and what lies beside this one.
     pub layout: Layout,
+    pub root: Utf8PathBuf,
+    pub beside: Beside,
     /// Why nothing could be judged, and what to do.
     pub trouble: Option<String>,
 }
@@ -78,12 +80,14 @@ fn judged(shell: &Shell, uri: &str, text: &str, texts: &BTreeMap<String, String>
     let arguments = cli::Judged::default();
     let (files, seen) = (folder.files.clone(), Files::of(std::slice::from_ref(&folder)));
     let layout = folder.seen.found.layout;
+    let beside = folder.seen.beside.get(&id).copied().unwrap_or_default();
+    let root = path.as_str().strip_suffix(id.0.as_str()).map_or(root, Utf8PathBuf::from);
     let request = request(config.as_ref(), &arguments)?;
     let mut validation = folder.judge(&request);
     baseline::apply(&mut validation, &seen, &baseline::path(&arguments, config.as_ref()), &request)?;
     validation.findings.retain(|it| it.file == path && it.stands());
     let (findings, explanations) = (validation.findings, validation.explanations);
-    Ok(Judged { findings, explanations, files, id: Some(id), layout, ..Judged::default() })
+    Ok(Judged { findings, explanations, files, id: Some(id), layout, root, beside, ..Judged::default() })
 }
 
 /// `None` for what is no file: a new buffer, a version of the repository.

@@ -8,11 +8,16 @@ use camino::Utf8PathBuf;
 use crate::{
     migration::{
         self, Beside, MigrationId, SourceFile,
-        layout::{Layout, Tool},
-        script::{self, Script},
+        layout::{Layout, Tool, downs::Down},
+        script,
     },
     report::{Fix, FixStep, Run},
     sql::{self, Change, Span, Statement, change::Transaction},
+};
+
+use super::{
+    changesets,
+    written::{self, Companion, Frame, Version},
 };
 
 /// Why a fix cannot be written by itself: what a person has to do first, or instead.
@@ -26,81 +31,96 @@ pub struct Amended {
     pub text: String,
     /// New files, in order, all ordered behind it and before its successor.
     pub added: Vec<SourceFile>,
+    /// New files that are no migrations and belong to one: down scripts, what a tool wants to be told.
+    pub beside: Vec<Companion>,
 }
 
 /// Writes a fix into one of the files, which are in order. Nothing moves across another statement, so the end of all
 /// migrations is the same.
 ///
-/// `fresh` are files that earlier fixes have made: what stands behind the statement's file stays there.
+/// `fresh` are files that earlier fixes have made: what stands behind the statement's file stays there. `beside` is what
+/// lies beside the file.
 pub fn amend(
     files: &[SourceFile],
     at: &MigrationId,
     fresh: &HashSet<MigrationId>,
-    layout: Layout,
+    (layout, beside): (Layout, Beside),
     fix: &Fix,
 ) -> Result<Amended, Refused> {
     let refused = |why: &str| Err(Refused(why.to_owned()));
     let Some(index) = files.iter().position(|it| it.id == *at) else { return refused("its file is gone") };
     let file = &files[index];
-    let migration = migration::read_in(file.clone(), layout, Beside::default());
+    let migration = migration::read_in(file.clone(), layout, beside);
     let text = migration.text.as_str();
-    let Some(position) = migration.statements.iter().position(|it| it.span == fix.replaces) else {
+    let Some(position) = migration.statements.iter().position(|it| it.span.start == fix.replaces.start) else {
         return refused("its statement is gone");
     };
     let Some((first, others)) = fix.steps.split_first() else { return refused("there is nothing to write") };
+    if layout.tool == Tool::Liquibase {
+        return changesets::amend(text, &migration.statements, position, fix);
+    }
+    let frame = written::frame(layout.tool, text)?;
     let parts = if first.run == Run::InTransaction {
-        Parts { text: in_place(text, fix.replaces, &first.sql), others, rest: None }
+        Parts { text: in_place(text, fix.replaces, &first.sql), others, rest: None, alone: None }
     } else {
-        match apart(text, &migration.statements, position, (first, layout.tool)) {
-            Some(apart) => apart.into_parts(&fix.steps),
+        match apart(&frame, &migration.statements, position, (first, layout.tool)) {
+            Some(apart) => apart.into_parts(&fix.steps, &frame, layout.tool),
             None => return refused("its file has transactions or settings of its own: split it first"),
         }
     };
+    let written = parts.others.iter().chain(parts.alone).collect::<Vec<_>>();
     let makes_files = parts.rest.is_some() || !parts.others.is_empty();
-    if makes_files && !is_plain(layout.tool) {
-        return Err(Refused(format!(
-            "a new migration of {} is more than a file of SQL: make it with that tool, `--format json` has the SQL",
-            layout.tool.title()
-        )));
+    if (makes_files || parts.alone.is_some())
+        && let Some(why) = written::refusal(layout, &written).filter(|_| makes_files || layout.tool != Tool::Atlas)
+    {
+        return Err(Refused(why));
     }
-    let header = header_of(text);
-    let steps = parts.others.iter().map(|it| (it.name.clone(), told(it, header, layout.tool), it.sql.as_str()));
-    let rest = parts
-        .rest
-        .iter()
-        .map(|it| (part_of(&file.id), header.map(|it| it.of_rest(text)).unwrap_or_default(), it.as_str()));
-    let new = steps.chain(rest).map(|(name, head, sql)| (name, format!("{head}{}\n", sql.trim_end())));
-    let new = new.map(|(name, sql)| (name, with_ends_of(text, sql))).collect::<Vec<_>>();
+    let name = file.id.0.rsplit('/').next().unwrap_or_default();
+    let named = if matches!(name, "up.sql" | "migration.sql") { file.id.0.as_str() } else { name };
+    let has_down = !matches!(migration.down, Down::Missing | Down::Unexpected);
+    let down_of = has_down.then_some(named);
+    let new = new_files(&parts, &frame, text, (layout.tool, down_of), &file.id);
+    let new = new.into_iter().map(|(name, step, sql)| (name, step, with_ends_of(text, sql))).collect::<Vec<_>>();
     let behind = files[index + 1..].iter().take_while(|it| fresh.contains(&it.id)).count();
-    let Some(ids) = ids_behind(files, index + behind, &new) else {
-        return refused("no version is free between this migration and the next one");
+    let Some(ids) = ids_behind(files, index + behind, layout.tool, &new) else {
+        return refused(
+            "no version is free between this migration and the next one: give the ones behind it later versions where \
+             they are applied nowhere yet, or add the new ones behind all others by hand",
+        );
     };
-    let added = new.into_iter().zip(ids).map(|((_, text), id)| SourceFile { path: beside(file, &id), text, id });
-    Ok(Amended { added: added.collect(), text: with_ends_of(text, parts.text) })
+    let pair_down = down_of.filter(|_| beside.down.is_some());
+    let mut beside = Vec::new();
+    if let Some(step) = parts.alone {
+        // Its down script is there already.
+        beside.extend(written::companions(layout.tool, &file.id, step, None));
+    }
+    for ((_, step, _), id) in new.iter().zip(&ids) {
+        beside.extend(written::companions(layout.tool, id, step, pair_down));
+    }
+    let added =
+        new.into_iter().zip(ids).map(|((_, _, text), id)| SourceFile { path: self::beside(file, &id), text, id });
+    Ok(Amended { added: added.collect(), text: with_ends_of(text, parts.text), beside })
 }
 
-/// Whether a migration of this tool is a file of SQL and nothing else: no sections, no journal, no checksums.
-fn is_plain(tool: Tool) -> bool {
-    match tool {
-        Tool::Flyway
-        | Tool::GolangMigrate
-        | Tool::Liftlock
-        | Tool::Postgrator
-        | Tool::Prisma
-        | Tool::Refinery
-        | Tool::Sqlx
-        | Tool::Supabase => true,
-        Tool::Atlas
-        | Tool::Dbmate
-        | Tool::Diesel
-        | Tool::Drizzle
-        | Tool::Goose
-        | Tool::GraphileMigrate
-        | Tool::Liquibase
-        | Tool::NodePgMigrate
-        | Tool::Pop
-        | Tool::SqlMigrate => false,
-    }
+/// Names, steps and texts of new files, in order.
+fn new_files(
+    parts: &Parts,
+    frame: &Frame,
+    text: &str,
+    (tool, down_of): (Tool, Option<&str>),
+    id: &MigrationId,
+) -> Vec<(String, FixStep, String)> {
+    let header = header_of(text);
+    let steps = parts.others.iter().map(|it| {
+        let text = written::new_file(tool, &told(it, header), it, down_of);
+        (it.name.clone(), it.clone(), text)
+    });
+    let rest = parts.rest.iter().map(|sql| {
+        let step = FixStep { name: part_of(id), sql: sql.clone(), rollback: String::new(), run: Run::InTransaction };
+        let head = header.map(|it| it.of_rest(frame.up, text)).unwrap_or_default();
+        (step.name.clone(), step.clone(), written::new_file(tool, &head, &step, down_of))
+    });
+    steps.chain(rest).collect()
 }
 
 /// Lines end as they do in the file.
@@ -114,9 +134,11 @@ struct Parts<'f> {
     others: &'f [FixStep],
     /// What stood behind the statement, when it cannot stay in its file.
     rest: Option<String>,
+    /// The step that now stands alone in the file.
+    alone: Option<&'f FixStep>,
 }
 
-fn in_place(text: &str, span: Span, sql: &str) -> String {
+pub(super) fn in_place(text: &str, span: Span, sql: &str) -> String {
     let (before, after) = (&text[..span.start], &text[span.end..]);
     if sql.is_empty() {
         let after = after.trim_start_matches([' ', '\t']).strip_prefix(';').unwrap_or(after);
@@ -138,18 +160,29 @@ struct Apart {
 }
 
 impl Apart {
-    fn into_parts(self, steps: &[FixStep]) -> Parts<'_> {
+    fn into_parts<'f>(self, steps: &'f [FixStep], frame: &Frame, tool: Tool) -> Parts<'f> {
         let rest = (!self.after.is_empty()).then_some(self.after);
         if self.before.is_empty() {
-            Parts { text: format!("{}{}\n", self.head, self.alone), others: &steps[1..], rest }
+            let first = &steps[0];
+            let before = written::marked(tool, frame, first);
+            let mark = if before.is_empty() { written::first_line(tool, &self.head, first) } else { "" };
+            let after = if frame.after.is_empty() { String::new() } else { format!("\n{}", frame.after) };
+            let text = format!("{mark}{before}{}{}\n{after}", self.head, self.alone);
+            Parts { text, others: &steps[1..], rest, alone: Some(first) }
         } else {
-            Parts { text: self.before, others: steps, rest }
+            let gap = if frame.after.is_empty() { "" } else { "\n" };
+            let text = format!("{}{}{gap}{}", frame.before, self.before, frame.after);
+            Parts { text, others: steps, rest, alone: None }
         }
     }
 }
 
 /// `None` when the file sets something before the statement that has a meaning for it.
-fn apart(text: &str, statements: &[Statement], position: usize, (step, tool): (&FixStep, Tool)) -> Option<Apart> {
+fn apart(frame: &Frame, statements: &[Statement], position: usize, (step, tool): (&FixStep, Tool)) -> Option<Apart> {
+    let (text, moved) = (frame.up, frame.before.len());
+    let shifted = |it: &Statement| Span { start: it.span.start - moved, end: it.span.end - moved };
+    let statements = statements.iter().map(|it| Statement { span: shifted(it), ..it.clone() }).collect::<Vec<_>>();
+    let statements = statements.as_slice();
     let is = |statement: &Statement, transaction| statement.change == Change::Transaction(transaction);
     let wrapped = is(statements.first()?, Transaction::Begin) && is(statements.last()?, Transaction::Commit);
     let inner = if wrapped { &statements[1..statements.len() - 1] } else { statements };
@@ -180,7 +213,7 @@ fn apart(text: &str, statements: &[Statement], position: usize, (step, tool): (&
         (true, false) => after.to_owned(),
         (true, true) => format!("{begin}\n\n{after}"),
     };
-    let head = if is_block(step) {
+    let head = if written::is_block(step) && tool == Tool::Liftlock {
         let as_data = |line: &str| {
             if line.starts_with("-- Type:") { "-- Type: data_migration\n".to_owned() } else { line.to_owned() }
         };
@@ -188,23 +221,13 @@ fn apart(text: &str, statements: &[Statement], position: usize, (step, tool): (&
     } else {
         text[..head_ends].to_owned()
     };
-    let mark = if text.starts_with(NO_TRANSACTION.trim_end()) { "" } else { mark(step, tool) };
-    let head = format!("{mark}{head}");
-    Some(Apart { before, head, after, alone: step.sql.clone() })
+    let alone = match (written::is_block(step), tool) {
+        (true, Tool::Goose) => format!("-- +goose StatementBegin\n{}\n-- +goose StatementEnd", step.sql),
+        (true, Tool::SqlMigrate) => format!("-- +migrate StatementBegin\n{}\n-- +migrate StatementEnd", step.sql),
+        _ => step.sql.clone(),
+    };
+    Some(Apart { before, head, after, alone })
 }
-
-/// A `DO` block that commits: it changes rows, and nothing else says that it needs to be outside a transaction.
-fn is_block(step: &FixStep) -> bool {
-    step.run == Run::Alone && step.sql.get(..3).is_some_and(|it| it.eq_ignore_ascii_case("do "))
-}
-
-/// The first line of a migration that needs one to run as its step says: sqlx opens a transaction around every other.
-fn mark(step: &FixStep, tool: Tool) -> &'static str {
-    if is_block(step) || tool == Tool::Sqlx && step.run == Run::Alone { NO_TRANSACTION } else { "" }
-}
-
-/// The first line that keeps a migration out of a transaction block.
-const NO_TRANSACTION: &str = "-- no-transaction\n";
 
 fn part_of(id: &MigrationId) -> String {
     let name = script::script(&id.0).name;
@@ -226,19 +249,22 @@ fn header_of(text: &str) -> Option<Header<'_>> {
 }
 
 impl Header<'_> {
-    fn of_rest(self, text: &str) -> String {
-        let first = sql::read(text).first().map_or(text.len(), |it| it.span.start);
-        text[..first].to_owned()
+    /// The comments above the first statement; those of a section's file stand above the section.
+    fn of_rest(self, up: &str, text: &str) -> String {
+        let head = |text: &str| {
+            let first = sql::read(text).first().map_or(text.len(), |it| it.span.start);
+            text[..first].to_owned()
+        };
+        if up.len() == text.len() { head(text) } else { String::new() }
     }
 }
 
-fn told(step: &FixStep, header: Option<Header>, tool: Tool) -> String {
-    let (runs_block, mark) = (is_block(step), mark(step, tool));
-    let Some(header) = header else { return mark.to_owned() };
-    let kind = if runs_block { "data_migration" } else { "schema_safe" };
+fn told(step: &FixStep, header: Option<Header>) -> String {
+    let Some(header) = header else { return String::new() };
+    let kind = if written::is_block(step) { "data_migration" } else { "schema_safe" };
     let rollback = step.rollback.lines().map(|it| format!("--   {it}\n")).collect::<String>();
     format!(
-        "{mark}-- Description: {}\n-- Created: {}\n-- Type: {kind}\n-- Rollback:\n{rollback}\n",
+        "-- Description: {}\n-- Created: {}\n-- Type: {kind}\n-- Rollback:\n{rollback}\n",
         step.name.replace('_', " "),
         header.created,
     )
@@ -251,54 +277,58 @@ fn beside(file: &SourceFile, id: &MigrationId) -> Utf8PathBuf {
 
 /// Ids for new migrations right behind one, in the form of its own; `None` where there is no room. A file that holds
 /// the very text already was written by a run that was killed, and is taken for it.
-fn ids_behind(files: &[SourceFile], index: usize, new: &[(String, String)]) -> Option<Vec<MigrationId>> {
+fn ids_behind(
+    files: &[SourceFile],
+    index: usize,
+    tool: Tool,
+    new: &[(String, FixStep, String)],
+) -> Option<Vec<MigrationId>> {
+    let version = written::version(tool, &files[index].id.0);
+    if new.is_empty() {
+        return Some(Vec::new());
+    }
+    let version = version?;
+    let whole = ids_from(files, index, version.next(), new);
+    whole.or_else(|| ids_from(files, index, version.below(), new))
+}
+
+fn ids_from(
+    files: &[SourceFile],
+    index: usize,
+    first: Option<Version>,
+    new: &[(String, FixStep, String)],
+) -> Option<Vec<MigrationId>> {
     let id = &files[index].id;
-    let script = script::script(&id.0);
     let mut ids = Vec::new();
-    let mut behind = version_text(&script)?;
-    for (name, text) in new {
-        behind = succeeding(&behind)?;
-        let id = MigrationId(renamed(&id.0, &script, &behind, name)?);
-        let is_written = files.iter().any(|it| it.id == id && it.text == *text);
-        let is_taken = files.iter().any(|it| it.id == id) && !is_written;
-        let next = files[index + 1..].iter().find(|it| it.id != id && !ids.contains(&it.id));
-        if is_taken || next.is_some_and(|it| id >= it.id) {
+    let mut version = first;
+    for (name, _, text) in new {
+        let this = version?;
+        let new_id = MigrationId(renamed(&id.0, &this.text, name)?);
+        let is_written = files.iter().any(|it| it.id == new_id && it.text == *text);
+        let is_taken = files.iter().any(|it| it.id == new_id) && !is_written;
+        let next = files[index + 1..].iter().find(|it| it.id != new_id && !ids.contains(&it.id));
+        let same = |it: &SourceFile| {
+            let own = script::script(&it.id.0).version;
+            it.id != new_id && own.is_some() && own == script::script(&new_id.0).version
+        };
+        if is_taken || next.is_some_and(|it| new_id >= it.id) || files.iter().any(same) {
             return None;
         }
-        ids.push(id);
+        ids.push(new_id);
+        version = this.next();
     }
     Some(ids)
 }
 
-/// The digits that a name starts with, after Flyway's `V`.
-fn version_text(script: &Script) -> Option<String> {
-    let name = script.name.strip_prefix(['V', 'v']).filter(|_| script.name.contains("__")).unwrap_or(&script.name);
-    let digits = name.bytes().take_while(u8::is_ascii_digit).count();
-    let ends = name[digits..].chars().next().is_none_or(|it| it == '_' || it == '-');
-    let more = name[digits..].trim_start_matches(['_', '-']).starts_with(|it: char| it.is_ascii_digit());
-    (digits > 0 && ends && !more).then(|| name[..digits].to_owned())
-}
-
-/// The next second of a time, the next number of a sequence in the same width.
-fn succeeding(version: &str) -> Option<String> {
-    if version.len() == 14
-        && let Ok(time) = jiff::civil::DateTime::strptime("%Y%m%d%H%M%S", version)
-    {
-        let next = time.checked_add(jiff::Span::new().seconds(1)).ok()?;
-        return Some(next.strftime("%Y%m%d%H%M%S").to_string());
-    }
-    let next = version.parse::<u64>().ok()?.checked_add(1)?.to_string();
-    (next.len() <= version.len().max(next.len())).then(|| format!("{next:0>width$}", width = version.len()))
-}
-
-fn renamed(id: &str, script: &Script, version: &str, name: &str) -> Option<String> {
-    let old = script.name.as_str();
+fn renamed(id: &str, version: &str, name: &str) -> Option<String> {
+    let old = script::script(id).name;
     let flyway = if old.starts_with(['V', 'v']) && old.contains("__") { &old[..1] } else { "" };
-    let behind = &old[flyway.len() + version_text(script)?.len()..];
+    let length = written::version(Tool::Liftlock, id)?.text.len();
+    let behind = &old[flyway.len() + length..];
     let separator = &behind[..behind.len() - behind.trim_start_matches(['_', '-']).len()];
     let separator = if separator.is_empty() { "_" } else { separator };
     let safe = if old.ends_with("_safe") { "_safe" } else { "" };
     let new = format!("{flyway}{version}{separator}{name}{safe}");
-    let at = id.rfind(old)?;
+    let at = id.rfind(&old)?;
     Some(format!("{}{new}{}", &id[..at], &id[at + old.len()..]))
 }

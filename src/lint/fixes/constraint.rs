@@ -4,7 +4,7 @@ use crate::{
     catalog::Table,
     lint::{Context, Problem},
     sql::{
-        Statement, TokenKind,
+        Change, Statement, TokenKind,
         change::{ActionKind, AlterTable, Constraint, ConstraintKind, TableAction},
         names::Ident,
         tokens,
@@ -14,12 +14,11 @@ use crate::{
 use super::{
     Fix, FixStep,
     draft::{Draft, alone, quoted, step, words},
-    not_null,
+    inline, not_null,
 };
-use crate::sql::Change;
 
 /// Postgres's `NAMEDATALEN - 1`.
-const LONGEST: usize = 63;
+pub const LONGEST: usize = 63;
 
 /// The action that a problem points at, when it adds a table constraint.
 fn added<'s>(statement: &'s Statement, problem: &Problem) -> Option<(&'s AlterTable, &'s TableAction, &'s Constraint)> {
@@ -32,7 +31,9 @@ fn added<'s>(statement: &'s Statement, problem: &Problem) -> Option<(&'s AlterTa
 
 /// `NOT VALID` now, `VALIDATE CONSTRAINT` in a migration of its own.
 pub fn not_valid(context: &Context, statement: &Statement, problem: &Problem) -> Option<Fix> {
-    let (alter, _, constraint) = added(statement, problem)?;
+    let Some((alter, _, constraint)) = added(statement, problem) else {
+        return inline::apart(context, statement, problem);
+    };
     let table = context.catalog.table(&alter.table);
     let is_key = matches!(constraint.kind, ConstraintKind::ForeignKey { .. });
     // Before 18 a foreign key of a partitioned table has no `not valid`.
@@ -96,7 +97,9 @@ fn joined(columns: &[Ident]) -> String {
 /// A unique index, built concurrently, that the constraint then takes over. A primary key's columns are proved to be
 /// set first, for else Postgres would read all rows under its strongest lock.
 pub fn from_index(context: &Context, statement: &Statement, problem: &Problem) -> Option<Fix> {
-    let (alter, action, constraint) = added(statement, problem)?;
+    let Some((alter, action, constraint)) = added(statement, problem) else {
+        return inline::apart(context, statement, problem);
+    };
     let (columns, kind) = match &constraint.kind {
         ConstraintKind::Unique { columns, using_index: None, .. } => (columns, "unique"),
         ConstraintKind::PrimaryKey { columns, using_index: None, .. } => (columns, "primary key"),
@@ -149,7 +152,7 @@ pub fn from_index(context: &Context, statement: &Statement, problem: &Problem) -
     })
 }
 
-fn build(draft: &Draft, on: &str, name: &str, columns: &str) -> FixStep {
+pub fn build(draft: &Draft, on: &str, name: &str, columns: &str) -> FixStep {
     let sql = draft.write(&["{create unique index concurrently}", &quoted(name), "{on}", on, columns]);
     let undo = draft.write(&["{drop index concurrently}", &super::draft::beside(on, name)]) + ";";
     alone(words(&["index", name]), sql, undo)

@@ -6,15 +6,23 @@
 
 pub mod amend;
 mod backfill;
+mod changesets;
 mod concurrently;
 mod constraint;
+mod detach;
 mod draft;
+mod inline;
 mod not_null;
 mod partitioned;
+mod validate_later;
 mod volatile_default;
+pub mod written;
 
 pub use crate::report::{Fix, FixStep, Run};
-use crate::sql::{Place, Statement};
+use crate::{
+    migration::Migration,
+    sql::{Place, Statement},
+};
 
 use super::{Context, Problem, Rule};
 
@@ -25,6 +33,7 @@ type Write = fn(&Context, &Statement, &Problem) -> Option<Fix>;
 pub static ALL: &[(&str, Write)] = &[
     ("check-without-not-valid", constraint::not_valid),
     ("constraint-building-index", constraint::from_index),
+    ("detach-without-concurrently", detach::concurrently),
     ("drop-index-without-concurrently", concurrently::drop_index),
     ("forbidden-in-transaction", concurrently::apart),
     ("foreign-key-without-not-valid", constraint::not_valid),
@@ -43,6 +52,11 @@ pub fn of(rule: &Rule, context: &Context, statement: &Statement, problem: &Probl
     }
     let (_, write) = ALL.iter().find(|(name, _)| *name == rule.name)?;
     write(context, statement, problem)
+}
+
+/// The fix of a rule that judges whole transactions, for its problem at a statement of the file.
+pub fn of_transaction(rule: &Rule, migration: &Migration, problem: &Problem) -> Option<Fix> {
+    (rule.name == "scan-under-lock").then(|| validate_later::apart(migration, problem.span)).flatten()
 }
 
 #[cfg(test)]
