@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// The file's name.
-const FILE_NAME: &str = ".liftlock-baseline.json";
+pub const FILE_NAME: &str = ".liftlock-baseline.json";
 
 /// Writes what is found today.
 pub async fn baseline(shell: &Shell, arguments: &cli::Baseline) -> Result<Report, Error> {

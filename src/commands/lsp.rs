@@ -1,9 +1,10 @@
 //! `liftlock lsp`: the language server, on stdin and stdout.
 //! <https://microsoft.github.io/language-server-protocol/specifications/lsp/3.17/specification/>
 //!
-//! One thread reads messages and judges when typing pauses. Each time folder, configuration and baseline are read
-//! anew, with the texts of open editors in place of their files: nothing can be out of date. What other documents say
-//! is text to us; a statement that made a rule panic would cost one round, not the server.
+//! One thread reads messages and judges when typing pauses. What was read and replayed of a folder is kept until a file
+//! on the disk, or the text of another open editor, is another one; sizes and times are looked at each time, so nothing
+//! can be out of date. What other documents say is text to us; a statement that made a rule panic would cost one round,
+//! not the server.
 
 mod answer;
 mod judge;
@@ -16,14 +17,20 @@ use std::{
 };
 
 use lsp_server::{Connection, ErrorCode, Message, Notification, Request, RequestId, Response};
+use nix::{errno::Errno, sys::signal::kill, unistd::Pid};
 use serde_json::{Value, json};
 
-use self::{answer::Client, judge::Judged};
+use self::{
+    answer::Client,
+    judge::{Judged, Prepared},
+};
 use super::Shell;
 use crate::{error::Error, report::Report};
 
 /// A pause in typing.
-const PAUSE: Duration = Duration::from_millis(200);
+const PAUSE: Duration = Duration::from_millis(50);
+/// How often it is looked whether the editor is still there, though it says nothing.
+const ALIVE: Duration = Duration::from_secs(5);
 /// Deeply nested statements are read by recursion.
 const STACK: usize = 64 * 1024 * 1024;
 
@@ -50,6 +57,10 @@ struct Server<'a> {
     /// Texts of open documents by address.
     open: BTreeMap<String, Open>,
     judged: BTreeMap<String, Judged>,
+    /// Folders as they were read for each document.
+    prepared: BTreeMap<String, Prepared>,
+    /// The editor's process, where it says which it is.
+    editor: Option<Pid>,
     /// Documents to judge, once nothing is typed any more.
     stale: BTreeSet<String>,
     until: Instant,
@@ -80,6 +91,8 @@ fn serve(shell: &Shell) -> Result<(), String> {
         client: Client::of(&asked),
         open: BTreeMap::new(),
         judged: BTreeMap::new(),
+        prepared: BTreeMap::new(),
+        editor: asked["processId"].as_i64().and_then(|it| i32::try_from(it).ok()).map(Pid::from_raw),
         stale: BTreeSet::new(),
         until: Instant::now(),
         pause: PAUSE,
@@ -94,7 +107,12 @@ impl Server<'_> {
     fn run(&mut self, connection: &Connection) -> Result<(), String> {
         loop {
             let message = if self.stale.is_empty() {
-                connection.receiver.recv().ok()
+                match connection.receiver.recv_timeout(ALIVE) {
+                    Ok(message) => Some(message),
+                    // Somebody else may hold its end of the pipe.
+                    Err(error) if error.is_timeout() && !self.is_gone() => continue,
+                    Err(_) => None,
+                }
             } else {
                 let left = self.until.saturating_duration_since(Instant::now());
                 match connection.receiver.recv_timeout(left) {
@@ -122,6 +140,10 @@ impl Server<'_> {
         }
     }
 
+    fn is_gone(&self) -> bool {
+        self.editor.is_some_and(|it| kill(it, None) == Err(Errno::ESRCH))
+    }
+
     fn note(&mut self, connection: &Connection, notification: &Notification) {
         let params = &notification.params;
         let uri = text(params, "/textDocument/uri").to_owned();
@@ -143,6 +165,7 @@ impl Server<'_> {
             "textDocument/didClose" => {
                 self.open.remove(&uri);
                 self.judged.remove(&uri);
+                self.prepared.remove(&uri);
                 self.stale.remove(&uri);
                 publish(connection, &uri, None, Vec::new());
                 self.judge_soon();
@@ -163,13 +186,13 @@ impl Server<'_> {
         let texts = self.open.iter().map(|(uri, open)| (uri.clone(), open.text.clone())).collect();
         for uri in std::mem::take(&mut self.stale) {
             let Some(open) = self.open.get(&uri) else { continue };
-            let judged = catch_unwind(AssertUnwindSafe(|| judge::judge(self.shell, &uri, &texts)));
+            let judged = catch_unwind(AssertUnwindSafe(|| judge::judge(self.shell, &uri, &texts, &mut self.prepared)));
             let judged = judged.unwrap_or_else(|_| Judged::trouble("liftlock failed on this text; please report it"));
             publish(connection, &uri, open.version, answer::diagnostics(&judged));
             self.judged.insert(uri, judged);
         }
-        // A large history is not judged at every key.
-        self.pause = PAUSE.max(started.elapsed());
+        // Many open documents are not judged at every key.
+        self.pause = PAUSE.max(started.elapsed() / 4);
     }
 
     fn respond(&self, request: Request) -> Response {

@@ -2,7 +2,7 @@
 
 mod since;
 pub(super) mod stdin;
-mod watch;
+pub(super) mod watch;
 
 use std::{
     borrow::Cow,

@@ -148,6 +148,10 @@ impl<'a> Engine<'a> {
         self.validation
     }
 
+    pub fn into_catalog(self) -> Catalog {
+        self.catalog
+    }
+
     /// A statement's and its inner statements' effect on the catalog.
     fn replay(&mut self, statement: &Statement, origin: Origin) {
         catalog::replay(&mut self.catalog, statement, origin);

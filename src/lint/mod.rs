@@ -116,6 +116,15 @@ pub fn lint_in_order<'a>(
     engine.finish()
 }
 
+/// What a history builds. With it as [`Request::found`] releases are judged without replaying it each time.
+pub fn replayed<'a>(history: impl IntoIterator<Item = &'a Migration>) -> Catalog {
+    let mut engine = engine::Engine::new(&Request::of(ProfileName::Production), &[]);
+    for migration in history {
+        engine.run(Release::History, Cow::Borrowed(migration));
+    }
+    engine.into_catalog()
+}
+
 /// A table's name as a configuration writes it: taken as it is, parts between dots.
 fn configured_name(text: &str) -> ObjectName {
     let parts = text.split('.').map(|part| Ident { name: part.trim_matches('"').to_owned(), ..Ident::default() });

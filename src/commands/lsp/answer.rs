@@ -119,7 +119,10 @@ fn mended(
 ) -> Option<(String, Value)> {
     let fix = finding.fix.as_ref()?;
     let layout = (judged.layout, judged.beside);
-    let amended = amend::amend(&judged.files, judged.id.as_ref()?, &HashSet::new(), layout, fix).ok()?;
+    let mut files = judged.files.to_vec();
+    let own = files.iter_mut().find(|it| Some(&it.id) == judged.id.as_ref())?;
+    own.text.clone_from(&judged.text);
+    let amended = amend::amend(&files, judged.id.as_ref()?, &HashSet::new(), layout, fix).ok()?;
     let companions = amended.beside.iter().map(|it| (judged.root.join(&it.id), it.text.as_str()));
     let files = amended.added.iter().map(|it| (it.path.clone(), it.text.as_str())).chain(companions);
     let added = files.map(|(path, text)| {

@@ -1,21 +1,29 @@
 //! One open document, judged as the file that it is, after the history of its folder.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use url::Url;
 
 use crate::{
+    catalog::{Catalog, Release},
     cli,
     commands::{
         Shell, baseline,
-        validate::{Files, asked, request, stdin},
+        validate::{
+            Files, asked, request, stdin,
+            watch::{self, Seen},
+        },
     },
     config::{self, Config},
     error::{Error, explained},
+    lint::{self, Request},
     migration::{
-        Beside, MigrationId, SourceFile,
-        layout::Layout,
+        self, Beside, Migration, MigrationId, SourceFile, discover,
+        layout::{
+            Layout,
+            downs::{Custom, Down},
+        },
         script::{self, Direction},
     },
     report::{Explanation, Finding},
@@ -28,8 +36,8 @@ pub struct Judged {
     pub text: String,
     pub findings: Vec<Finding>,
     pub explanations: Vec<Explanation>,
-    /// All files of its folder as they were judged, in order, and which of them it is.
-    pub files: Vec<SourceFile>,
+    /// All files of its folder, in order, this one with an older text, and which of them it is.
+    pub files: Arc<Vec<SourceFile>>,
     pub id: Option<MigrationId>,
     /// Whose files they are, where they lie, and what lies beside this one.
     pub layout: Layout,
@@ -45,12 +53,45 @@ impl Judged {
     }
 }
 
-/// Never fails: what is in the way is told where it is read.
-pub fn judge(shell: &Shell, uri: &str, texts: &BTreeMap<String, String>) -> Judged {
+/// What of a folder does not change while one document is typed: its files, read and replayed up to it.
+pub struct Prepared {
+    key: Key,
+    /// Those of the migrations that are judged with it, without its text.
+    config: Option<Config>,
+    root: Utf8PathBuf,
+    /// As the document names itself.
+    path: Utf8PathBuf,
+    id: MigrationId,
+    files: Arc<Vec<SourceFile>>,
+    seen: Files,
+    layout: Layout,
+    beside: Beside,
+    custom: Custom,
+    /// What everything before it has built.
+    catalog: Catalog,
+}
+
+/// When a folder has to be read again.
+#[derive(Debug, PartialEq)]
+struct Key {
+    /// Files on the disk: sizes and times.
+    disk: Seen,
+    /// Texts of other open documents of the folder.
+    open: Vec<(Utf8PathBuf, String)>,
+}
+
+/// Never fails: what is in the way is told where it is read. `known` keeps what need not be read again.
+pub fn judge(
+    shell: &Shell,
+    uri: &str,
+    texts: &BTreeMap<String, String>,
+    known: &mut BTreeMap<String, Prepared>,
+) -> Judged {
     let text = texts.get(uri).cloned().unwrap_or_default();
-    let judged = match judged(shell, uri, &text, texts) {
+    let judged = match judged(shell, uri, &text, texts, known) {
         Ok(judged) => judged,
         Err(error) => {
+            known.remove(uri);
             let (message, help) = explained(&error);
             Judged::trouble(&[Some(message), help].into_iter().flatten().collect::<Vec<_>>().join("\n"))
         }
@@ -58,36 +99,99 @@ pub fn judge(shell: &Shell, uri: &str, texts: &BTreeMap<String, String>) -> Judg
     Judged { text, ..judged }
 }
 
-fn judged(shell: &Shell, uri: &str, text: &str, texts: &BTreeMap<String, String>) -> Result<Judged, Error> {
+fn judged(
+    shell: &Shell,
+    uri: &str,
+    text: &str,
+    texts: &BTreeMap<String, String>,
+    known: &mut BTreeMap<String, Prepared>,
+) -> Result<Judged, Error> {
     let Some(path) = path(uri) else { return Ok(Judged::default()) };
-    let config = configuration(shell, &path)?;
+    let old = known.remove(uri).filter(|it| it.key == key(shell, &path, &it.root, texts));
+    let prepared = match old {
+        Some(prepared) => prepared,
+        None => match prepared(shell, &path, text, texts)? {
+            Some(prepared) => prepared,
+            None => return Ok(Judged::default()),
+        },
+    };
+    let judged = prepared.judge(text);
+    known.insert(uri.to_owned(), prepared);
+    judged
+}
+
+fn key(shell: &Shell, path: &Utf8Path, root: &Utf8Path, texts: &BTreeMap<String, String>) -> Key {
+    let config = config_path(shell, path);
+    let baselines = path.ancestors().skip(1).map(|it| it.join(baseline::FILE_NAME));
+    let mut disk = Seen::new();
+    config.into_iter().chain(baselines).for_each(|it| watch::note(&mut disk, &it));
+    watch::walk(&mut disk, root, watch::DEPTH);
+    // What is saved is what is typed, most often.
+    disk.remove(path);
+    let others = texts.iter().filter_map(|(uri, text)| Some((self::path(uri)?, text.clone())));
+    let open = others.filter(|(other, _)| other != path && other.starts_with(root)).collect();
+    Key { disk, open }
+}
+
+/// Reads and replays a folder up to the document; `None` when it is no migration.
+fn prepared(
+    shell: &Shell,
+    path: &Utf8Path,
+    text: &str,
+    texts: &BTreeMap<String, String>,
+) -> Result<Option<Prepared>, Error> {
+    let config = config_path(shell, path).map(|it| shell.config_at(&it)).transpose()?;
     let configured = config.as_ref().map(|it| it.migrations.as_path());
-    let (root, id) = stdin::place(&path, configured);
+    let (root, id) = stdin::place(path, configured);
     let outside = configured.is_some_and(|it| *it != root);
     // Seeds, queries, what undoes a migration: nobody promotes those.
     if outside || script::script(&id.0).direction != Direction::Up {
-        return Ok(Judged::default());
+        return Ok(None);
     }
-    let mut folder = stdin::folder_with(&path, configured, asked(config.as_ref()), text.as_bytes().to_vec())?;
-    for (uri, text) in texts {
-        if let Some(other) = self::path(uri).filter(|it| *it != path) {
-            let (its_root, id) = stdin::place(&other, configured);
-            if its_root == root && folder.files.iter().any(|it| it.id == id) {
-                stdin::put(&mut folder.files, SourceFile { path: other, id, text: text.clone() });
-            }
+    let key = key(shell, path, &root, texts);
+    let mut folder = stdin::folder_with(path, configured, asked(config.as_ref()), text.as_bytes().to_vec())?;
+    for (other, text) in &key.open {
+        let (its_root, id) = stdin::place(other, configured);
+        if its_root == root && folder.files.iter().any(|it| it.id == id) {
+            stdin::put(&mut folder.files, SourceFile { path: other.clone(), id, text: text.clone() });
         }
     }
-    let arguments = cli::Judged::default();
-    let (files, seen) = (folder.files.clone(), Files::of(std::slice::from_ref(&folder)));
+    let (files, seen) = (Arc::new(folder.files.clone()), Files::of(std::slice::from_ref(&folder)));
+    let at = files.iter().position(|it| it.id == id).unwrap_or(files.len());
+    folder.files.truncate(at);
     let layout = folder.seen.found.layout;
     let beside = folder.seen.beside.get(&id).copied().unwrap_or_default();
-    let root = path.as_str().strip_suffix(id.0.as_str()).map_or(root, Utf8PathBuf::from);
-    let request = request(config.as_ref(), &arguments)?;
-    let mut validation = folder.judge(&request);
-    baseline::apply(&mut validation, &seen, &baseline::path(&arguments, config.as_ref()), &request)?;
-    validation.findings.retain(|it| it.file == path && it.stands());
-    let (findings, explanations) = (validation.findings, validation.explanations);
-    Ok(Judged { findings, explanations, files, id: Some(id), layout, root, beside, ..Judged::default() })
+    let history = discover::Folder { files: folder.files, ..folder.seen }.read().collect::<Vec<_>>();
+    let there = history.iter().filter(|it| matches!(it.down, Down::There(_))).count();
+    let custom = Custom::of(there, history.len());
+    let catalog = lint::replayed(history.iter());
+    let path = path.to_owned();
+    Ok(Some(Prepared { key, config, root, path, id, files, seen, layout, beside, custom, catalog }))
+}
+
+impl Prepared {
+    fn judge(&self, text: &str) -> Result<Judged, Error> {
+        let file = SourceFile { path: self.path.clone(), id: self.id.clone(), text: text.to_owned() };
+        let migration = migration::read_in(file, self.layout, self.beside);
+        let migration = Migration { down: self.custom.hold(migration.down), ..migration };
+        let arguments = cli::Judged::default();
+        let config = self.config.as_ref();
+        let request = Request { found: Some(&self.catalog), ..request(config, &arguments)? };
+        let mut validation = lint::lint_in_order([(Release::Judged, Cow::Owned(migration))], &request);
+        baseline::apply(&mut validation, &self.seen, &baseline::path(&arguments, config), &request)?;
+        validation.findings.retain(|it| it.file == self.path && it.stands());
+        let root = self.path.as_str().strip_suffix(self.id.0.as_str()).map_or(self.root.clone(), Utf8PathBuf::from);
+        Ok(Judged {
+            findings: validation.findings,
+            explanations: validation.explanations,
+            files: Arc::clone(&self.files),
+            id: Some(self.id.clone()),
+            layout: self.layout,
+            root,
+            beside: self.beside,
+            ..Judged::default()
+        })
+    }
 }
 
 /// `None` for what is no file: a new buffer, a version of the repository.
@@ -96,10 +200,7 @@ fn path(uri: &str) -> Option<Utf8PathBuf> {
     Utf8PathBuf::from_path_buf(url.to_file_path().ok()?).ok()
 }
 
-fn configuration(shell: &Shell, file: &Utf8Path) -> Result<Option<Config>, Error> {
+fn config_path(shell: &Shell, file: &Utf8Path) -> Option<Utf8PathBuf> {
     let near = || file.ancestors().skip(1).map(|it| it.join(config::FILE_NAME)).find(|it| it.is_file());
-    match shell.global.config.clone().or_else(near) {
-        Some(path) => shell.config_at(&path).map(Some),
-        None => Ok(None),
-    }
+    shell.global.config.clone().or_else(near)
 }

@@ -28,12 +28,12 @@ const EVERY: Duration = Duration::from_millis(250);
 /// What an editor or a checkout writes in several steps is waited for.
 const SETTLED: Duration = Duration::from_millis(80);
 /// Folders below a folder of migrations are hardly deeper.
-const DEPTH: usize = 6;
+pub const DEPTH: usize = 6;
 /// Clears the screen and what scrolled off it, and goes to its first line.
 const CLEAR: &str = "\x1b[2J\x1b[3J\x1b[H";
 
 /// What was there: sizes and times.
-type Seen = BTreeMap<Utf8PathBuf, (u64, Option<SystemTime>)>;
+pub type Seen = BTreeMap<Utf8PathBuf, (u64, Option<SystemTime>)>;
 
 /// Ends with a report that says nothing: everything has been said.
 pub async fn watch(shell: &Shell, arguments: &cli::Validate) -> Result<Report, Error> {
@@ -113,7 +113,7 @@ fn look(shell: &Shell, arguments: &cli::Validate) -> Seen {
     seen
 }
 
-fn walk(seen: &mut Seen, folder: &Utf8Path, depth: usize) {
+pub fn walk(seen: &mut Seen, folder: &Utf8Path, depth: usize) {
     let Ok(entries) = folder.read_dir_utf8() else { return };
     for entry in entries.filter_map(Result::ok) {
         let hidden = entry.file_name().starts_with('.') || entry.file_name() == "node_modules";
@@ -126,7 +126,7 @@ fn walk(seen: &mut Seen, folder: &Utf8Path, depth: usize) {
     }
 }
 
-fn note(seen: &mut Seen, path: &Utf8Path) {
+pub fn note(seen: &mut Seen, path: &Utf8Path) {
     if let Ok(metadata) = path.metadata() {
         seen.insert(path.to_owned(), (metadata.len(), metadata.modified().ok()));
     }

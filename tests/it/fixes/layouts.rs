@@ -223,7 +223,7 @@ async fn applied(folder: &Utf8Path) -> Vec<String> {
     let text = |it: &liftlock::migration::Migration| {
         it.statements.iter().map(|one| format!("{};\n", &it.text[one.span.start..one.span.end])).collect::<String>()
     };
-    migrations.iter().map(text).collect()
+    migrations.map(|it| text(&it)).collect()
 }
 
 fn walk(folder: &Utf8Path) -> Vec<Utf8PathBuf> {
