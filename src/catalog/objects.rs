@@ -21,6 +21,8 @@ pub struct Table {
     pub until_commit: bool,
     pub foreign: bool,
     pub unlogged: bool,
+    /// `OF type`.
+    pub of_type: Option<ObjectName>,
     /// `PARTITION BY`.
     pub partitioned: bool,
     /// How and by what; `None` also when it is partitioned and no file says how.
@@ -196,6 +198,14 @@ pub struct Routine {
     pub kind: ObjectKind,
     /// Types of its arguments that count for the overload, as written; `None` when not known.
     pub arguments: Option<Vec<String>>,
+    /// The same arguments' names, in that order; empty when not known.
+    pub names: Vec<Option<String>>,
+    /// How many of them have a default: the last ones.
+    pub defaults: usize,
+    /// What is behind `RETURNS`, its spelling resolved; `None` when nothing is, or it is not known.
+    pub returns: Option<String>,
+    /// Words of its body, folded; empty when Postgres knows itself what it depends on.
+    pub words: Arc<[String]>,
     pub volatility: Volatility,
     /// Lower case: `sql`, `plpgsql`.
     pub language: String,

@@ -1,5 +1,6 @@
 //! The walk over all statements that run, and what becomes of each problem.
 
+mod calls;
 mod directives;
 
 use std::{
@@ -362,28 +363,6 @@ impl<'a> Engine<'a> {
         for inner in bodies.iter().flat_map(|it| it.iter()) {
             let around = Around::Call { at, routines: &routines };
             self.visit(visit, inner, Path { directives: path.directives, around });
-        }
-    }
-
-    /// Routines that the statement calls itself, and those of new triggers that it fires.
-    fn called(&self, statement: &Statement) -> Vec<ObjectName> {
-        let fired = |table: &ObjectName| {
-            let table = self.catalog.resolve(table);
-            let triggers = self.catalog.triggers.on(&table).iter().filter(|it| it.origin.is_new());
-            triggers.filter_map(|it| it.routine.clone()).collect::<Vec<_>>()
-        };
-        match &statement.change {
-            Change::Query { routines, .. } => routines.iter().map(|it| self.catalog.resolve(it)).collect(),
-            Change::Call { routine } => vec![self.catalog.resolve(routine)],
-            Change::Insert(insert) => {
-                let columns = self.catalog.table(&insert.table).map_or(&[][..], |it| &it.columns);
-                let defaults = columns.iter().filter(|it| it.origin.is_new()).filter_map(|it| it.default.as_ref());
-                let calls = defaults.flat_map(|it| &it.calls).map(|it| self.catalog.resolve(it));
-                calls.chain(fired(&insert.table)).collect()
-            }
-            Change::Update(dml) | Change::Delete(dml) => fired(&dml.table),
-            Change::Merge { table, .. } => fired(table),
-            _ => Vec::new(),
         }
     }
 

@@ -5,7 +5,10 @@
 
 use crate::{
     catalog::Catalog,
-    sql::{change::ConstraintKind, names::ObjectName},
+    sql::{
+        change::{ConstraintKind, ObjectKind},
+        names::ObjectName,
+    },
 };
 
 /// What to look for in the catalog at the end. Names are resolved; a relation that is gone by then needs no remedy.
@@ -19,6 +22,14 @@ pub enum Remedy {
     Dropped(ObjectName),
     /// The constraint is validated. Nobody asks before a migration follows the one that added it.
     Validation { table: ObjectName, constraint: String },
+    /// Row level security of the table is enabled.
+    RowSecurity(ObjectName),
+    /// The table gets a policy that lets somebody in.
+    Policy(ObjectName),
+    /// The role, or everybody, gets a privilege on it.
+    Grant { kind: ObjectKind, name: ObjectName, role: String },
+    /// The routine is replaced by one that does not name this, or goes.
+    NotNamed { routine: ObjectName, word: String },
 }
 
 impl Remedy {
@@ -35,6 +46,20 @@ impl Remedy {
                 let constraints = catalog.tables.get(table).map_or(&[][..], |it| &it.constraints);
                 let open = constraints.iter().find(|it| it.name == *constraint && !it.validated && it.enforced);
                 open.is_none_or(|it| it.origin.migration == latest)
+            }
+            Self::RowSecurity(table) => catalog.tables.get(table).is_none_or(|it| it.row_security.enabled),
+            Self::Policy(table) => {
+                !catalog.tables.contains_key(table) || catalog.policies_on(table).any(|it| it.permissive)
+            }
+            Self::Grant { kind, name, role } => {
+                let is_there = match kind {
+                    ObjectKind::Sequence => catalog.sequences.contains_key(name),
+                    _ => catalog.tables.contains_key(name) || catalog.views.contains_key(name),
+                };
+                !is_there || catalog.grants_on(*kind, name).any(|it| it.role == *role || it.role == "public")
+            }
+            Self::NotNamed { routine, word } => {
+                !catalog.routine(routine).iter().any(|it| it.words.binary_search(word).is_ok())
             }
         }
     }

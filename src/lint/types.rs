@@ -6,7 +6,7 @@
 //! <https://www.postgresql.org/docs/current/catalog-pg-cast.html>.
 
 use crate::{
-    catalog::Catalog,
+    catalog::{Catalog, Type},
     sql::{
         change::{Expression, TypeKind},
         names::{Ident, ObjectName},
@@ -133,9 +133,14 @@ const OBJECT_NAMES: &[&str] = &[
 
 /// What the files have created under this name: an enum, a domain, a composite type.
 pub fn created<'c>(catalog: &'c Catalog, data_type: &DataType) -> Option<&'c TypeKind> {
+    of(catalog, data_type).map(|it| &it.kind)
+}
+
+/// The same with what it is bound by.
+pub fn of<'c>(catalog: &'c Catalog, data_type: &DataType) -> Option<&'c Type> {
     let parts = data_type.name.split('.').map(|part| Ident { name: part.to_owned(), ..Ident::default() });
     let name = ObjectName { parts: parts.collect(), ..ObjectName::default() };
-    catalog.data_type(&name).map(|it| &it.kind)
+    catalog.data_type(&name)
 }
 
 /// A type that no file creates and that Postgres does not bring along: an extension's, or a domain or enum of which

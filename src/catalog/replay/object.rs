@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    super::{Catalog, Constraint, Origin, Routine, Table, Trigger, Type, in_schema},
+    super::{Catalog, Constraint, Origin, Release, Routine, Table, Trigger, Type, in_schema},
     index, plain_beside, table,
 };
 use crate::sql::{
@@ -20,21 +20,33 @@ use crate::sql::{
 /// overload, so that a call never runs something unseen.
 pub fn create_routine(catalog: &mut Catalog, new: &CreateRoutine, inner: &[Statement], origin: Origin) {
     let name = catalog.target(&new.name);
+    let made = Catalog::routine_of(new);
     let body = inner.iter().filter(|it| matches!(it.place, Place::Routine(_))).cloned().collect::<Vec<_>>();
-    let counting = new.arguments.iter().filter(|it| it.mode != "OUT");
-    let arguments = counting.map(|it| bare_type(&it.data_type)).collect::<Vec<_>>();
     let overloads = catalog.routines.entry(name).or_default();
-    let replaced = overloads.iter().position(|it| it.arguments.as_ref() == Some(&arguments) && origin.certain);
+    let replaced = overloads.iter().position(|it| it.arguments == made.arguments && origin.certain);
     let replaced = replaced.filter(|_| new.or_replace).map(|at| overloads.remove(at).origin);
-    overloads.push(Routine {
-        kind: new.kind,
-        arguments: Some(arguments),
-        volatility: new.volatility,
-        language: new.body.language.clone(),
-        body: Arc::from(body),
-        inlined: new.body.expression && new.body.language == "sql" && !new.security_definer && new.sets.is_empty(),
-        origin: replaced.unwrap_or(origin.unless(new.or_replace)),
-    });
+    let origin = replaced.unwrap_or(origin.unless(new.or_replace));
+    overloads.push(Routine { body: Arc::from(body), origin, ..made });
+}
+
+impl Catalog {
+    /// A routine as a statement makes it, but for its body and its origin.
+    pub fn routine_of(new: &CreateRoutine) -> Routine {
+        let counting = || new.arguments.iter().filter(|it| it.mode != "OUT");
+        Routine {
+            kind: new.kind,
+            arguments: Some(counting().map(|it| bare_type(&it.data_type)).collect()),
+            names: counting().map(|it| it.name.as_ref().map(|it| it.name.clone())).collect(),
+            defaults: counting().filter(|it| it.default.is_some()).count(),
+            returns: new.returns.as_deref().map(bare_type),
+            words: Arc::clone(&new.body.words),
+            volatility: new.volatility,
+            language: new.body.language.clone(),
+            body: Arc::from([]),
+            inlined: new.body.expression && new.body.language == "sql" && !new.security_definer && new.sets.is_empty(),
+            origin: Origin { release: Release::Judged, migration: 0, certain: true },
+        }
+    }
 }
 
 /// A type without its modifiers, which Postgres drops of arguments.
@@ -127,6 +139,10 @@ pub fn create_rule(
     let routine = Routine {
         kind: ObjectKind::Rule,
         arguments: None,
+        names: Vec::new(),
+        defaults: 0,
+        returns: None,
+        words: Arc::default(),
         volatility: Volatility::Volatile,
         language: "sql".to_owned(),
         body: Arc::from(actions),

@@ -61,7 +61,19 @@ fn rest(snapshot: &Snapshot, catalog: &mut Catalog, origin: Origin) {
             _ => Volatility::Volatile,
         };
         let (arguments, language) = (Some(it.arguments.clone()), it.language.clone());
-        let routine = Routine { kind, arguments, volatility, language, body: Arc::from([]), inlined: false, origin };
+        let routine = Routine {
+            kind,
+            arguments,
+            names: Vec::new(),
+            defaults: 0,
+            returns: None,
+            words: Arc::default(),
+            volatility,
+            language,
+            body: Arc::from([]),
+            inlined: false,
+            origin,
+        };
         catalog.routines.entry(name(&it.name)).or_default().push(routine);
     }
     catalog.triggers.extend(snapshot.triggers.iter().map(|it| Trigger {

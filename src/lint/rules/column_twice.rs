@@ -19,6 +19,10 @@
 //! insert into orders (id, state, state) values (1, 'new', 'new') on conflict do nothing;
 //! ```
 //!
+//! ```sql bad type=data_migration fails=42601
+//! update orders set state = 'new', state = 'old' where id = 1;
+//! ```
+//!
 //! ```sql good locks=orders:RowExclusiveLock
 //! insert into orders (id, state, note) values (1, 'new', 'new') on conflict do nothing;
 //! ```
@@ -60,12 +64,15 @@ fn lists<'s>(context: &Context, statement: &'s Statement) -> Vec<(Vec<&'s Ident>
             lists.remove(0);
         }
     }
-    if let Change::Insert(insert) = &statement.change {
-        // Of an array and a composite each part may be given: `tags[1], tags[2]`.
-        let behind = |it: &Ident| context.migration.text.get(it.span.end..).unwrap_or_default().trim_start();
-        let whole = insert.columns.iter().filter(|it| !behind(it).starts_with(['[', '.']));
-        lists.push((whole.collect(), "among the columns"));
-    }
+    let written = match &statement.change {
+        Change::Insert(insert) => &insert.columns[..],
+        Change::Update(update) => &update.columns,
+        _ => &[],
+    };
+    // Of an array and a composite each part may be given: `tags[1], tags[2]`.
+    let behind = |it: &Ident| context.migration.text.get(it.span.end..).unwrap_or_default().trim_start();
+    let whole = written.iter().filter(|it| !behind(it).starts_with(['[', '.']));
+    lists.push((whole.collect(), "among the columns"));
     lists
 }
 

@@ -20,7 +20,7 @@
 //! ```
 
 use crate::{
-    lint::{Check, Context, Problem, Rule, Severities, Waivable, types},
+    lint::{Check, Context, OpenedBy, Problem, Rule, Severities, Waivable, types},
     report::{Harm, Severity},
     sql::{
         Change, Statement,
@@ -42,7 +42,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     let Change::AlterObject(AlterObject { name: Some(name), action: ObjectAction::AddValue { value, .. }, .. }) =
         &statement.change
     else {
-        return Vec::new();
+        return added_before(context, statement).into_iter().collect();
     };
     // From Postgres 17 on the values of a type that this transaction itself made may be used at once.
     let same = |made: &ObjectName| context.catalog.resolve(made) == context.catalog.resolve(name);
@@ -113,4 +113,36 @@ fn is_of(data_type: &str, name: &ObjectName) -> bool {
 fn is_about(text: &str, names: &[&str]) -> bool {
     let mut words = text.split(|it: char| !(it.is_alphanumeric() || it == '_' || it == '$'));
     words.any(|word| names.iter().any(|name| word.eq_ignore_ascii_case(name)))
+}
+
+/// How many migrations that share a transaction are looked back to.
+const RECENT: usize = 100;
+
+/// A value that an earlier migration of the same transaction adds, where all that are pending share one.
+fn added_before(context: &Context, statement: &Statement) -> Option<Problem> {
+    let open = context.transaction.filter(|it| it.opened_by == OpenedBy::RunnerForAll)?;
+    let text = context.written(statement.span);
+    if !text.contains('\'') || !is_evaluated(&statement.change) {
+        return None;
+    }
+    let first = open.migration.max(context.before.len().saturating_sub(RECENT));
+    let earlier = context.before.get(first..)?.iter().flat_map(|it| &it.statements);
+    let added = earlier.filter_map(|it| match &it.change {
+        Change::AlterObject(AlterObject { name: Some(name), action: ObjectAction::AddValue { value, .. }, .. }) => {
+            Some((name, value))
+        }
+        _ => None,
+    });
+    let used = added.into_iter().find(|(name, value)| {
+        let known = context.catalog.tables.values();
+        let known = known.filter(|it| it.columns.iter().any(|column| is_of(&column.data_type, name)));
+        let about = known.map(|it| it.name.last()).chain([name.last()]).collect::<Vec<_>>();
+        text.contains(&format!("'{}'", value.replace('\'', "''"))) && is_about(text, &about)
+    });
+    let (name, _) = used?;
+    let problem = Problem::at(statement.span).says(format!(
+        "this uses a value of `{name}` that an earlier migration adds, and your tool runs all that are pending in one \
+         transaction: it fails when it runs"
+    ));
+    Some(problem.help("release the migration that adds the value first, and this one with the next release"))
 }

@@ -1,5 +1,6 @@
 //! Without a replica identity a published table takes no updates and no deletes.
 //!
+//! A table without a primary key has none unless it is told to send whole rows (`REPLICA IDENTITY FULL`).
 //! `REPLICA IDENTITY NOTHING` leaves subscribers no way to know which row has changed, so Postgres refuses the change
 //! on this side as soon as a publication has the table. The primary key is the default; `USING INDEX` takes another
 //! unique one.
@@ -12,16 +13,34 @@
 //! alter table orders replica identity nothing;
 //! ```
 //!
+//! ```sql setup
+//! create table visits (page text);
+//! ```
+//!
+//! ```sql bad locks=orders:ShareUpdateExclusiveLock,visits:ShareUpdateExclusiveLock
+//! create publication everything for table orders, visits;
+//! ```
+//!
+//! ```sql good locks=orders:ShareUpdateExclusiveLock
+//! create publication changes for table orders;
+//! ```
+//!
+//! ```sql good locks=visits:ShareUpdateExclusiveLock
+//! create publication inserts for table visits with (publish = 'insert');
+//! ```
+//!
 //! ```sql good locks=orders:AccessExclusiveLock
 //! alter table orders replica identity full;
 //! ```
 
 use crate::{
+    catalog,
     lint::{Check, Context, Problem, Rule, Severities, Waivable, actions},
     report::Harm,
     sql::{
-        Statement,
-        change::{ActionKind, ReplicaIdentity, TableAction},
+        self, Change, Statement, TokenKind,
+        change::{ActionKind, AlterObject, ObjectKind, ReplicaIdentity, TableAction},
+        names::{Ident, ObjectName},
     },
 };
 
@@ -35,6 +54,11 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
+    if let Change::CreateOther { kind: ObjectKind::Publication, .. }
+    | Change::AlterObject(AlterObject { kind: ObjectKind::Publication, .. }) = &statement.change
+    {
+        return published(context, statement);
+    }
     let Some((alter, actions)) = actions::on_existing_table(context, statement) else { return Vec::new() };
     let lost = actions
         .iter()
@@ -45,4 +69,60 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
             .help("keep the primary key (`replica identity default`), or use `full`")
     };
     lost.map(problem).collect()
+}
+
+/// Tables without a key that a publication gets with their updates and deletes.
+fn published(context: &Context, statement: &Statement) -> Vec<Problem> {
+    let text = context.written(statement.span);
+    let lower = text.to_ascii_lowercase();
+    let publishes = lower.rsplit_once("publish").map_or("", |it| it.1);
+    if publishes.contains('=') && !publishes.contains("update") && !publishes.contains("delete") {
+        return Vec::new();
+    }
+    let keyless = named(text).into_iter().filter(|name| {
+        let known = context.catalog.table(name).filter(|it| !it.partial && !it.foreign);
+        known.is_some_and(|it| {
+            it.replica_identity == catalog::ReplicaIdentity::Default && it.primary_key().is_none() && !it.partitioned
+        })
+    });
+    let problem = |table: ObjectName| {
+        Problem::at(statement.span)
+            .says(format!("updates and deletes of `{table}` fail from now on: it has no primary key to know a row by"))
+            .help(format!(
+                "give `{table}` a primary key first, or `alter table {table} replica identity full`, or publish it `with \
+                 (publish = 'insert')`"
+            ))
+    };
+    keyless.map(problem).collect()
+}
+
+/// The names behind `TABLE`, as far as tokens tell.
+fn named(text: &str) -> Vec<ObjectName> {
+    let tokens = sql::tokens(text);
+    let of = |at: usize| tokens.get(at).map_or("", |it| &text[it.span.start..it.span.end]);
+    let is_name = |at: usize| tokens.get(at).is_some_and(|it| matches!(it.kind, TokenKind::Word | TokenKind::Quoted));
+    let Some(start) = (0..tokens.len()).find(|at| of(*at).eq_ignore_ascii_case("table")) else { return Vec::new() };
+    let (mut names, mut at) = (Vec::new(), start + 1);
+    while is_name(at) {
+        at += usize::from(of(at).eq_ignore_ascii_case("only") && is_name(at + 1));
+        let mut parts = Vec::new();
+        while is_name(at) {
+            let name = match of(at).strip_prefix('"') {
+                Some(quoted) => quoted.trim_end_matches('"').to_owned(),
+                None => of(at).to_ascii_lowercase(),
+            };
+            parts.push(Ident { name, ..Ident::default() });
+            at += 1;
+            if of(at) != "." {
+                break;
+            }
+            at += 1;
+        }
+        names.push(ObjectName { parts, ..ObjectName::default() });
+        while at < tokens.len() && of(at) != "," {
+            at = tokens[at].partner.max(at) + 1;
+        }
+        at += 1;
+    }
+    names
 }

@@ -32,7 +32,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     catalog::{Grant, Release},
-    lint::{Check, Context, Problem, Rule, Severities, Waivable, running},
+    lint::{Check, Context, Problem, Remedy, Rule, Severities, Waivable, running},
     report::Harm,
     sql::{
         Change, Statement,
@@ -78,6 +78,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
                 name_here.schema()
             ))
             .help(format!("`grant {privileges} on {what}{name} to {role}`"))
+            .unless(Remedy::Grant { kind, name: name_here.clone(), role: role.to_owned() })
     });
     problem.collect()
 }

@@ -6,9 +6,11 @@ pub mod bounded_delete;
 pub mod cascading_foreign_key;
 pub mod changed_inheritance;
 pub mod changed_owner;
+pub mod changed_routine;
 pub mod check_without_not_valid;
 pub mod column_twice;
 pub mod column_used_by_view;
+pub mod composite_type_in_use;
 pub mod concurrently_if_not_exists;
 pub mod constrained_domain_column;
 pub mod constraint_building_index;
@@ -50,6 +52,7 @@ pub mod forbidden_in_transaction;
 pub mod foreign_key_without_index;
 pub mod foreign_key_without_not_valid;
 pub mod full_table_rewrite;
+pub mod half_applied;
 pub mod if_not_exists_hides_difference;
 pub mod index_dropped_before_replacement;
 pub mod index_of_constraint;
@@ -124,6 +127,7 @@ pub mod unqualified_name;
 pub mod unread_statement;
 pub mod unsupported_concurrently;
 pub mod update_outside_config_tables;
+pub mod used_by_routine;
 pub mod useless_waiver;
 pub mod view_around_row_security;
 pub mod volatile_check;
@@ -150,9 +154,11 @@ pub static ALL: &[&Rule] = &[
     &cascading_foreign_key::RULE,
     &changed_inheritance::RULE,
     &changed_owner::RULE,
+    &changed_routine::RULE,
     &check_without_not_valid::RULE,
     &column_twice::RULE,
     &column_used_by_view::RULE,
+    &composite_type_in_use::RULE,
     &concurrently_if_not_exists::RULE,
     &constrained_domain_column::RULE,
     &constraint_building_index::RULE,
@@ -194,6 +200,7 @@ pub static ALL: &[&Rule] = &[
     &foreign_key_without_index::RULE,
     &foreign_key_without_not_valid::RULE,
     &full_table_rewrite::RULE,
+    &half_applied::RULE,
     &if_not_exists_hides_difference::RULE,
     &index_dropped_before_replacement::RULE,
     &index_of_constraint::RULE,
@@ -268,6 +275,7 @@ pub static ALL: &[&Rule] = &[
     &unread_statement::RULE,
     &unsupported_concurrently::RULE,
     &update_outside_config_tables::RULE,
+    &used_by_routine::RULE,
     &useless_waiver::RULE,
     &view_around_row_security::RULE,
     &volatile_check::RULE,

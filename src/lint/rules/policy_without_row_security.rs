@@ -24,7 +24,7 @@
 
 use crate::{
     catalog::Table,
-    lint::{Check, Context, Problem, Rule, Severities, Waivable, running},
+    lint::{Check, Context, Problem, Remedy, Rule, Severities, Waivable, running},
     report::Harm,
     sql::{
         Change, Statement,
@@ -63,6 +63,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     vec![
         Problem::at(name.span)
             .says(format!("policy `{name}` does nothing: row level security of `{table}` is off"))
-            .help(format!("`alter table {table} enable row level security` in the same migration")),
+            .help(format!("`alter table {table} enable row level security` in the same migration"))
+            .unless(Remedy::RowSecurity(known.name.clone())),
     ]
 }

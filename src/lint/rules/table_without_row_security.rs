@@ -25,7 +25,7 @@
 
 use crate::{
     catalog::{Release, Table},
-    lint::{Check, Context, Problem, Rule, Severities, Waivable, running},
+    lint::{Check, Context, Problem, Remedy, Rule, Severities, Waivable, running},
     report::Harm,
     sql::{
         Change, Statement,
@@ -73,7 +73,8 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
             .help(format!(
                 "`alter table {} enable row level security`, and a policy for each role that uses it",
                 new.name
-            )),
+            ))
+            .unless(Remedy::RowSecurity(name)),
     ]
 }
 

@@ -1,5 +1,7 @@
 //! Everything else that a database consists of: views, types, routines; and `ALTER` and `DROP` of any kind.
 
+use std::sync::Arc;
+
 use super::super::{
     Span,
     names::{Ident, ObjectName},
@@ -189,4 +191,7 @@ pub struct Body {
     pub span: Option<Span>,
     /// One expression, `SELECT f(x)` or `RETURN f(x)`: Postgres may put it where the call stands.
     pub expression: bool,
+    /// Its words that may be names, folded, each once; of a routine whose body is text: Postgres looks them up when it
+    /// runs.
+    pub words: Arc<[String]>,
 }

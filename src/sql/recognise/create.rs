@@ -399,9 +399,27 @@ fn schema(mut cursor: Cursor<'_>) -> Result<Reading> {
         let start = cursor.at;
         cursor.at += 1;
         cursor.skip_to(&["CREATE", "GRANT"]);
-        inner.push(super::inner(cursor.range(start, cursor.at.min(cursor.end)), Place::Within));
+        let mut element = super::inner(cursor.range(start, cursor.at.min(cursor.end)), Place::Within);
+        name.iter().for_each(|it| place_in(&mut element.change, it));
+        inner.push(element);
     }
     Ok(Reading { change: Change::CreateSchema { name, if_not_exists }, inner })
+}
+
+/// An element of `CREATE SCHEMA` is made in that schema.
+fn place_in(change: &mut Change, schema: &super::super::names::Ident) {
+    let names: Vec<&mut ObjectName> = match change {
+        Change::CreateTable(new) => vec![&mut new.name],
+        Change::CreateView(new) => vec![&mut new.name],
+        Change::CreateIndex(new) => vec![&mut new.table],
+        Change::CreateSequence { name, .. } => vec![name],
+        Change::CreateTrigger { table, .. } => vec![table],
+        Change::Grant { names, .. } => names.iter_mut().collect(),
+        _ => Vec::new(),
+    };
+    for name in names.into_iter().filter(|it| it.parts.len() == 1) {
+        name.parts.insert(0, schema.clone());
+    }
 }
 
 /// A name of one part, for what a rule's or routine's body belongs to.

@@ -1,5 +1,7 @@
 //! `CREATE` of what runs later: functions, procedures, triggers, rules; and `DO`, which runs now.
 
+use std::{collections::BTreeSet, sync::Arc};
+
 use super::{
     super::{
         Place, Span, body,
@@ -183,7 +185,12 @@ pub fn routine(mut cursor: Cursor<'_>, kind: ObjectKind, or_replace: bool) -> Re
         volatility: clauses.volatility,
         security_definer: clauses.security_definer,
         sets: clauses.sets,
-        body: Body { language, span, expression },
+        body: Body {
+            words: clauses.literal.map(|it| words(cursor, it)).unwrap_or_default(),
+            language,
+            span,
+            expression,
+        },
     });
     Ok(Reading { change, inner })
 }
@@ -297,6 +304,18 @@ fn clauses(cursor: &mut Cursor<'_>) -> Result<Clauses> {
     Ok(clauses)
 }
 
+/// Names in a body, and its keywords.
+fn words(cursor: Cursor<'_>, literal: Token) -> Arc<[String]> {
+    let Some((text, _)) = cursor.source.literal(literal) else { return Arc::default() };
+    let tokens = scan::tokens(&text);
+    let written = tokens.iter().filter_map(|it| match it.kind {
+        TokenKind::Word => Some(text[it.span.start..it.span.end].to_ascii_lowercase()),
+        TokenKind::Quoted => Some(text[it.span.start..it.span.end].trim_matches('"').to_owned()),
+        _ => None,
+    });
+    written.collect::<BTreeSet<_>>().into_iter().collect()
+}
+
 /// Nothing but `SELECT` and an expression.
 fn is_expression(cursor: Cursor<'_>, literal: Token) -> bool {
     let Some((text, map)) = cursor.source.literal(literal) else { return false };
@@ -328,5 +347,5 @@ pub fn do_block(mut cursor: Cursor<'_>) -> Result<Reading> {
     let text = text.ok_or_else(|| cursor.expected("a body"))?;
     let language = name.unwrap_or_else(|| "plpgsql".to_owned());
     let (span, inner): (Option<Span>, _) = body::literal(cursor, text, &language, &Place::Do)?;
-    Ok(Reading { change: Change::Do { body: Body { language, span, expression: false } }, inner })
+    Ok(Reading { change: Change::Do { body: Body { language, span, ..Body::default() } }, inner })
 }
