@@ -21,8 +21,6 @@ pub struct Table {
     pub until_commit: bool,
     pub foreign: bool,
     pub unlogged: bool,
-    /// `OF type`.
-    pub of_type: Option<ObjectName>,
     /// `PARTITION BY`.
     pub partitioned: bool,
     /// How and by what; `None` also when it is partitioned and no file says how.

@@ -32,7 +32,6 @@ pub fn create_table(catalog: &mut Catalog, new: &CreateTable, origin: Origin) {
         partition_key: new.partition_by.as_ref().and_then(partition::key_of),
         partition_of: new.partition_of.as_ref().map(|it| catalog.resolve(&it.parent)),
         inherits: new.inherits.iter().map(|it| catalog.resolve(it)).collect(),
-        of_type: new.of_type.as_ref().map(|it| catalog.resolve(it)),
         options: new.options.iter().map(option).collect(),
         partial: new.from_query || new.of_type.is_some(),
         ..unknown_table(&name, origin)
@@ -93,7 +92,6 @@ pub fn unknown_table(name: &ObjectName, origin: Origin) -> Table {
         partitions: Vec::new(),
         default_partition: None,
         inherits: Vec::new(),
-        of_type: None,
         row_security: RowSecurity::default(),
         replica_identity: ReplicaIdentity::default(),
         options: BTreeMap::new(),

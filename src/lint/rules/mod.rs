@@ -10,7 +10,6 @@ pub mod changed_routine;
 pub mod check_without_not_valid;
 pub mod column_twice;
 pub mod column_used_by_view;
-pub mod composite_type_in_use;
 pub mod concurrently_if_not_exists;
 pub mod constrained_domain_column;
 pub mod constraint_building_index;
@@ -158,7 +157,6 @@ pub static ALL: &[&Rule] = &[
     &check_without_not_valid::RULE,
     &column_twice::RULE,
     &column_used_by_view::RULE,
-    &composite_type_in_use::RULE,
     &concurrently_if_not_exists::RULE,
     &constrained_domain_column::RULE,
     &constraint_building_index::RULE,
