@@ -54,7 +54,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
             (ObjectAction::DropAttribute { name, .. }, Some(of))
                 if !context.catalog.data_type(of).is_some_and(|it| it.origin.is_surely_new()) =>
             {
-                vec![lost(name.span, format!("every value of type `{of}` loses its `{name}`"))]
+                vec![lost(name.span, format!("every value of type `{of}` loses its `{name}`"), &of.to_string(), name)]
             }
             _ => Vec::new(),
         },
@@ -79,12 +79,14 @@ fn of_table(context: &Context, alter: &AlterTable) -> Vec<Problem> {
         ActionKind::DropColumn { column, .. } if !is_new(column) => Some((action.span, column)),
         _ => None,
     });
-    dropped.map(|(span, column)| lost(span, format!("every row of `{table}` loses its `{column}`"))).collect()
+    let text = |column: &Ident| format!("every row of `{table}` loses its `{column}`");
+    dropped.map(|(span, column)| lost(span, text(column), &table.to_string(), column)).collect()
 }
 
-fn lost(span: Span, message: String) -> Problem {
-    Problem::at(span).says(message).help(
-        "stop using it first and drop it in a later release; if it must go now, say why: \
-         `-- liftlock: allow drop-column because …`",
-    )
+fn lost(span: Span, message: String, of: &str, column: &Ident) -> Problem {
+    Problem::at(span).says(message).help(format!(
+        "release 1: read and write `{column}` of `{of}` nowhere any more, and let it be null or have a default, so that \
+         inserts may leave it out; release 2, when no old process is left: this, with `-- liftlock: allow drop-column \
+         because nothing has used it since …`"
+    ))
 }

@@ -47,9 +47,10 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     };
     let lost = drop.names.iter().filter(|it| !is_new(it) && !context.creates_again(drop.kind, it, None));
     lost.map(|name| {
-        Problem::at(name.span)
-            .says(format!("whatever calls {what} `{name}` fails"))
-            .help("drop it when nothing calls it, and say so: `-- liftlock: allow drop-routine because …`")
+        Problem::at(name.span).says(format!("whatever calls {what} `{name}` fails")).help(format!(
+            "release 1: call `{name}` nowhere any more, also from triggers and other routines; release 2, when no old \
+                 process is left: this, with `-- liftlock: allow drop-routine because nothing has called it since …`"
+        ))
     })
     .collect()
 }

@@ -44,7 +44,10 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     lost.map(|name| {
         Problem::at(name.span)
             .says(format!("the counter of sequence `{name}` is lost"))
-            .help("leave it, or say why it may go: `-- liftlock: allow drop-sequence because …`")
+            .help(format!(
+                "release 1: take numbers from `{name}` nowhere any more; release 2, when no old process is left: this, with \
+                 `-- liftlock: allow drop-sequence because nothing has used it since …`"
+            ))
     })
     .collect()
 }

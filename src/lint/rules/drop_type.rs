@@ -70,9 +70,10 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
                 .says(format!("every column of {what} `{name}` is lost"))
                 .help("without `cascade` Postgres says which columns still use it")
         } else {
-            problem
-                .says(format!("{what} `{name}` is gone: queries that cast to it fail"))
-                .help("drop it when no running version uses it, and say so: `-- liftlock: allow drop-type because …`")
+            problem.says(format!("{what} `{name}` is gone: queries that cast to it fail")).help(format!(
+                "release 1: cast to `{name}` nowhere any more; release 2, when no old process is left: this, with `-- \
+                     liftlock: allow drop-type because nothing has used it since …`"
+            ))
         }
     })
     .collect()

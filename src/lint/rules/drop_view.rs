@@ -42,7 +42,10 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     lost.map(|name| {
         Problem::at(name.span)
             .says(format!("queries that read view `{name}` fail"))
-            .help("drop it when no running version reads it, and say so: `-- liftlock: allow drop-view because …`")
+            .help(format!(
+                "release 1: read `{name}` nowhere any more; release 2, when no old process is left: this, with `-- liftlock: \
+                 allow drop-view because nothing has read it since …`"
+            ))
     })
     .collect()
 }

@@ -47,25 +47,43 @@ pub static RULE: Rule = Rule {
 
 fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     let mut problems = Vec::new();
-    for (span, relation, column) in renamed(statement) {
+    for (span, relation, column, to) in renamed(statement) {
         if is_new(context, relation, column) || context.later().iter().any(|it| adds(it, relation, column)) {
             continue;
         }
         problems.push(
             Problem::at(span)
                 .says(format!("the running application fails on every query that names `{column}` of `{relation}`"))
-                .help("add a column with the new name beside it, keep both in step with a trigger, move readers and writers over, and drop the old one in a later release"),
+                .help(plan(context, relation, column, to)),
         );
     }
     problems
 }
 
-/// Where, of what, which.
-fn renamed(statement: &Statement) -> Vec<(Span, &ObjectName, &Ident)> {
+/// How it is done while the running application goes on.
+fn plan(context: &Context, relation: &ObjectName, from: &Ident, to: &Ident) -> String {
+    if context.catalog.views.contains_key(&context.catalog.resolve(relation)) {
+        return format!(
+            "release 1: `create or replace view {relation} …` with `{to}` as a last column beside `{from}`, and read only \
+             `{to}` from the new code; release 2, when no old process is left: drop the view and create it without `{from}`"
+        );
+    }
+    let known = context.catalog.table(relation).and_then(|it| it.column(from)).map(|it| it.data_type.clone());
+    let data_type = known.filter(|it| !it.is_empty()).unwrap_or_else(|| "…".to_owned());
+    format!(
+        "release 1: `alter table {relation} add column {to} {data_type}`, a trigger `before insert or update` that keeps \
+         `{from}` and `{to}` alike, `update {relation} set {to} = {from} where {to} is null` in batches, and only `{to}` in \
+         the new code; release 2, when no old process is left: drop the trigger, and `alter table {relation} drop column \
+         {from}`"
+    )
+}
+
+/// Where, of what, which, and what it is called then.
+fn renamed(statement: &Statement) -> Vec<(Span, &ObjectName, &Ident, &Ident)> {
     match &statement.change {
         Change::AlterTable(alter) => {
             let renames = alter.actions.iter().filter_map(|action| match &action.kind {
-                ActionKind::RenameColumn { from, .. } => Some((action.span, &alter.table, from)),
+                ActionKind::RenameColumn { from, to } => Some((action.span, &alter.table, from, to)),
                 _ => None,
             });
             renames.collect()
@@ -73,9 +91,9 @@ fn renamed(statement: &Statement) -> Vec<(Span, &ObjectName, &Ident)> {
         Change::AlterObject(AlterObject {
             kind: ObjectKind::View | ObjectKind::MaterializedView | ObjectKind::Type | ObjectKind::ForeignTable,
             name: Some(name),
-            action: ObjectAction::RenamePart { from, .. },
+            action: ObjectAction::RenamePart { from, to },
             ..
-        }) => vec![(statement.span, name, from)],
+        }) => vec![(statement.span, name, from, to)],
         _ => Vec::new(),
     }
 }

@@ -45,6 +45,10 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     vec![
         Problem::at(statement.span)
             .says(format!("the running application fails wherever it writes or compares this value of `{name}`"))
-            .help(format!("`alter type {name} add value` with the new label, and move readers and writers over to it")),
+            .help(format!(
+                "release 1: `alter type {name} add value` with the new label in a migration of its own, read both labels, and \
+                 write only the new one; release 2, when no old process is left: `update` the rows that have the old one, in \
+                 batches; the old label may stay"
+            )),
     ]
 }

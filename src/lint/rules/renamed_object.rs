@@ -67,11 +67,60 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     vec![
         Problem::at(statement.span)
             .says(format!("the running application fails on every query that names `{old}`"))
-            .help(format!(
-                "leave the name, or create a view named `{old}` over the new one in the same migration and drop it once \
-                 nothing reads it"
-            )),
+            .help(plan(&statement.change, old)),
     ]
+}
+
+/// How it is done while the running application goes on.
+fn plan(change: &Change, old: &ObjectName) -> String {
+    let contract = "release 2, when no old process is left:";
+    let (kind, new) = match change {
+        Change::AlterTable(alter) => (ObjectKind::Table, alter.actions.iter().find_map(|it| new_name(&it.kind, old))),
+        Change::AlterObject(alter) => (
+            alter.kind,
+            match &alter.action {
+                ObjectAction::Rename { to } => Some(beside(old, to)),
+                ObjectAction::SetSchema { to } => Some(format!("{to}.{}", old.last())),
+                _ => None,
+            },
+        ),
+        _ => (ObjectKind::Table, None),
+    };
+    let new = new.unwrap_or_else(|| "the new name".to_owned());
+    match kind {
+        ObjectKind::Table | ObjectKind::ForeignTable | ObjectKind::View | ObjectKind::MaterializedView => format!(
+            "release 1: rename it and, in the same migration, `create view {old} as select * from {new}`, which the running \
+             application reads and writes like the table; use only `{new}` in the new code; {contract} `drop view {old}`"
+        ),
+        ObjectKind::Function | ObjectKind::Procedure | ObjectKind::Routine | ObjectKind::Aggregate => format!(
+            "release 1: create `{new}` beside `{old}`, and call only `{new}` from the new code; {contract} drop `{old}`"
+        ),
+        ObjectKind::Schema => format!(
+            "release 1: create schema `{new}` with a view for each table of `{old}`, and name only `{new}` in the new code; \
+             {contract} move the tables with `alter table … set schema {new}` in place of the views, and drop `{old}`"
+        ),
+        ObjectKind::Sequence => format!(
+            "leave the name: nothing is gained; or, release 1: create sequence `{new}` that starts far behind `{old}`, and \
+             take numbers only from it in the new code; {contract} `drop sequence {old}`"
+        ),
+        _ => format!(
+            "leave the name: the running application casts to it; or, release 1: create `{new}` beside it, add columns of \
+             it and keep both in step with a trigger; {contract} drop the old columns, and `{old}`"
+        ),
+    }
+}
+
+fn new_name(action: &ActionKind, old: &ObjectName) -> Option<String> {
+    match action {
+        ActionKind::RenameTable { to } => Some(beside(old, to)),
+        ActionKind::SetSchema { to } => Some(format!("{to}.{}", old.last())),
+        _ => None,
+    }
+}
+
+/// The new name in the schema of the old one.
+fn beside(old: &ObjectName, to: &Ident) -> String {
+    if old.parts.len() > 1 { format!("{}.{to}", old.schema()) } else { to.to_string() }
 }
 
 /// The name that is gone afterwards.
