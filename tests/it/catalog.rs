@@ -4,6 +4,7 @@
 mod dump;
 mod histories;
 mod live;
+mod majors;
 mod proofs;
 
 use liftlock::{

@@ -17,8 +17,11 @@ pub const TABLES: &str = "
       left join pg_class p on p.oid = i.inhparent left join pg_namespace pn on pn.oid = p.relnamespace
     where c.relkind in ('r', 'p', 'f') and c.relpersistence <> 't' and OWN and not EXTENSION(pg_class, c.oid)";
 
+/// Since Postgres 18 a column is marked as not null also while the constraint that says so is not validated.
 pub const COLUMNS: &str = "
-    select a.attrelid, a.attname::text, format_type(a.atttypid, a.atttypmod), a.attnotnull,
+    select a.attrelid, a.attname::text, format_type(a.atttypid, a.atttypmod),
+      a.attnotnull and not exists (select from pg_constraint k
+        where k.conrelid = a.attrelid and k.contype = 'n' and k.conkey[1] = a.attnum and not k.convalidated),
       pg_get_expr(d.adbin, d.adrelid),
       case when a.attgenerated = 's' then 'stored' when a.attgenerated = 'v' then 'virtual'
         when a.attidentity = 'a' then 'always' when a.attidentity = 'd' then 'by default' else '' end
