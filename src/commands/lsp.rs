@@ -92,7 +92,11 @@ fn serve(shell: &Shell) -> Result<(), String> {
         open: BTreeMap::new(),
         judged: BTreeMap::new(),
         prepared: BTreeMap::new(),
-        editor: asked["processId"].as_i64().and_then(|it| i32::try_from(it).ok()).map(Pid::from_raw),
+        // One in another container is not seen from here, and never was.
+        editor: asked["processId"]
+            .as_i64()
+            .and_then(|it| i32::try_from(it).ok().map(Pid::from_raw))
+            .filter(|it| kill(*it, None) != Err(Errno::ESRCH)),
         stale: BTreeSet::new(),
         until: Instant::now(),
         pause: PAUSE,
