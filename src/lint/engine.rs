@@ -313,7 +313,9 @@ impl<'a> Engine<'a> {
             *self.validation.unread_kinds.entry(reason.kind().to_owned()).or_default() += 1;
         }
         for rule in rules::ALL {
-            if let Check::Statement(check) = rule.check {
+            if let Check::Statement(check) = rule.check
+                && self.is_asked(rule)
+            {
                 let context = self.context(visit);
                 let mut problems = check(&context, statement);
                 if matches!(rule.harm, Harm::Blocks | Harm::Fails) {
@@ -368,7 +370,7 @@ impl<'a> Engine<'a> {
 
     /// House rules are asked only where there is a house.
     fn is_asked(&self, rule: &Rule) -> bool {
-        self.conventions == Conventions::Ours || !rules::HOUSE.iter().any(|house| house.name == rule.name)
+        self.conventions == Conventions::Ours || !rules::HOUSE.iter().any(|house| std::ptr::eq(*house, rule))
     }
 
     fn context<'c>(&'c self, visit: &Visit<'c>) -> Context<'c> {

@@ -22,11 +22,11 @@ impl Engine<'_> {
                 DirectiveKind::Allow { rule, .. } => rule.as_str(),
                 DirectiveKind::Safe | DirectiveKind::Unknown { .. } => "",
             };
-            let used = DirectiveUse {
-                directive,
-                rule: rules::find(name),
-                findings: visit.uses.get(&directive.span).copied().unwrap_or_default(),
-            };
+            let named = rules::find(name);
+            let findings = visit.uses.get(&directive.span).copied().unwrap_or_default();
+            // A waiver of a rule that is not asked here may be needed where it is.
+            let unasked = named.is_some_and(|it| !self.is_asked(it));
+            let used = DirectiveUse { directive, rule: named, findings: findings + usize::from(unasked) };
             for rule in rules::ALL {
                 if let Check::Directive(check) = rule.check {
                     let problems = check(&used).into_iter().collect();

@@ -2,7 +2,8 @@
 //!
 //! Whether it is, only production knows: somebody may have added it by hand, an earlier attempt may have. Then
 //! the whole migration fails half-way through a promotion. With the clause it can run twice. Tables that the same
-//! release creates are empty, and a promotion of type `data_migration` is about its rows, so both are exempt.
+//! release creates are empty, and a promotion of type `data_migration` is about its rows, so both are exempt. Without a
+//! `liftlock.yml` nobody promotes, and the rule says nothing.
 //!
 //! ```sql setup
 //! create table feature_flags (name text primary key, enabled boolean);

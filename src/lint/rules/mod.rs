@@ -139,8 +139,10 @@ pub mod wide_index;
 use super::Rule;
 use crate::config::nearest;
 
-/// Rules on what liftlock's own template writes. Only a configuration asks for it.
-pub static HOUSE: &[&Rule] = &[&empty_rollback::RULE, &missing_header::RULE, &name_without_safe::RULE];
+/// Rules on what liftlock's own template writes, and on what its promotions need: a migration that can run again. Only
+/// a configuration asks for it.
+pub static HOUSE: &[&Rule] =
+    &[&empty_rollback::RULE, &insert_without_on_conflict::RULE, &missing_header::RULE, &name_without_safe::RULE];
 
 /// What is said of a baseline, where it is read.
 pub static STALE_BASELINE: &Rule = &stale_baseline::RULE;
