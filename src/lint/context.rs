@@ -157,12 +157,40 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// Is the table one that a migration tool keeps for itself? It has a row for each migration, or one in all, and no
+    /// application reads it.
+    pub fn is_bookkeeping(&self, table: &ObjectName) -> bool {
+        BOOKKEEPING.contains(&table.last().to_lowercase().as_str())
+    }
+
     /// Is the table one that the configuration lists as configuration?
     pub fn is_config_table(&self, table: &ObjectName) -> bool {
         let table = self.catalog.resolve(table);
         self.config_tables.contains(&table)
     }
 }
+
+/// Where migration tools record what they have applied: Alembic, Rails, Django, Flyway, Liquibase, Diesel, sqlx, Prisma,
+/// Drizzle, goose, sql-migrate, Knex, node-pg-migrate, refinery.
+const BOOKKEEPING: &[&str] = &[
+    "__diesel_schema_migrations",
+    "__drizzle_migrations",
+    "_prisma_migrations",
+    "_sqlx_migrations",
+    "alembic_version",
+    "ar_internal_metadata",
+    "databasechangelog",
+    "databasechangeloglock",
+    "django_migrations",
+    "flyway_schema_history",
+    "goose_db_version",
+    "gorp_migrations",
+    "knex_migrations",
+    "knex_migrations_lock",
+    "pgmigrations",
+    "refinery_schema_history",
+    "schema_migrations",
+];
 
 fn is_routine(kind: ObjectKind) -> bool {
     matches!(kind, ObjectKind::Function | ObjectKind::Procedure | ObjectKind::Routine)

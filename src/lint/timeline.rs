@@ -176,7 +176,7 @@ fn validates(context: &Context, statement: &Statement, effects: &Effects) -> Opt
 /// Changes of rows in a table that holds configuration are few.
 fn is_bounded(context: &Context, statement: &Statement, table: &ObjectName) -> bool {
     let rows = matches!(statement.change, Change::Update(_) | Change::Delete(_) | Change::Merge { .. });
-    rows && context.is_config_table(table)
+    rows && (context.is_config_table(table) || context.is_bookkeeping(table))
 }
 
 /// What a transaction's steps hold at its end, with who took it where.

@@ -129,7 +129,7 @@ struct Cutter<'a> {
     depth: usize,
     /// How many `BEGIN ATOMIC` and `CASE` are open.
     block: usize,
-    /// Where the line of a `COPY … FROM stdin;` ends, and where its data ends.
+    /// Where the line of a `COPY … FROM stdin;` or `\copy … from stdin` ends, and where its data ends.
     data: Option<(usize, usize)>,
     pieces: Vec<Piece>,
 }
@@ -203,6 +203,9 @@ impl Cutter<'_> {
         let start = token.span.start;
         let end = if self.lexer.bytes.get(start + 1) == Some(&b';') { start + 2 } else { self.lexer.line_end(start) };
         let end = start + self.lexer.text[start..end].trim_ascii_end().len();
+        if is_copy_in(&self.lexer.text[start..end]) {
+            self.data = self.lexer.copy_data(end);
+        }
         self.lexer.at = end;
         self.pieces.push(Piece {
             kind: PieceKind::Psql,
@@ -280,6 +283,13 @@ impl Cutter<'_> {
             is_breakpoint(comment) || (is_section(comment) && starts_line(self.lexer.text, span.start))
         })
     }
+}
+
+/// Whether a line is psql's `\copy … from stdin`: the lines after it are its data.
+fn is_copy_in(line: &str) -> bool {
+    let is_copy = line.get(..5).is_some_and(|head| head.eq_ignore_ascii_case("\\copy"));
+    let words = line.split_ascii_whitespace().collect::<Vec<_>>();
+    is_copy && words.windows(2).any(|it| it[0].eq_ignore_ascii_case("from") && it[1].eq_ignore_ascii_case("stdin"))
 }
 
 /// Whether nothing but blanks stands before a place on its line. Section markers count only there: other tools

@@ -4,6 +4,7 @@ use crate::{
     catalog::{Constraint as KnownConstraint, Table},
     lint::Context,
     sql::{
+        Change, Statement,
         change::{ActionKind, Constraint, ConstraintKind, TableAction},
         names::{Ident, ObjectName},
     },
@@ -18,6 +19,8 @@ pub enum NotNull<'c> {
     Already,
     /// This validated check says so.
     Proved(&'c KnownConstraint),
+    /// No file says what this constraint checks, but what is done with it says that it proves this.
+    Assumed(&'c Ident),
     /// Every row is read.
     Unproved,
 }
@@ -27,6 +30,7 @@ impl NotNull<'_> {
     pub fn chance(self) -> Chance {
         match self {
             Self::Already | Self::Proved(_) => Chance::No,
+            Self::Assumed(_) => Chance::Unlikely,
             Self::Unproved => Chance::Sure,
         }
     }
@@ -35,7 +39,8 @@ impl NotNull<'_> {
 /// Whether rows are read to make a column `NOT NULL`; `actions` are those of the whole statement, which may drop the
 /// proof.
 pub fn not_null<'c>(context: &Context<'c>, table: &ObjectName, column: &Ident, actions: &[TableAction]) -> NotNull<'c> {
-    let Some(table) = context.catalog.table(table) else { return NotNull::Unproved };
+    let unproved = || assumed(context, table, column).map_or(NotNull::Unproved, NotNull::Assumed);
+    let Some(table) = context.catalog.table(table) else { return unproved() };
     if table.column(column).is_some_and(|it| it.not_null) {
         return NotNull::Already;
     }
@@ -44,8 +49,37 @@ pub fn not_null<'c>(context: &Context<'c>, table: &ObjectName, column: &Ident, a
     };
     match table.proof_of_not_null(column) {
         Some(proof) if !dropped(proof) => NotNull::Proved(proof),
-        _ => NotNull::Unproved,
+        Some(_) => NotNull::Unproved,
+        None if table.partial => unproved(),
+        None => NotNull::Unproved,
     }
+}
+
+/// A constraint that no file adds, which this migration validates before or drops afterwards, and which is named after
+/// the column: somebody does here what the manual advises, and the check is in a file that was not read.
+fn assumed<'c>(context: &Context<'c>, table: &ObjectName, column: &Ident) -> Option<&'c Ident> {
+    // A file with more statements than this is generated, and not by hand in steps.
+    const NEAR: usize = 50;
+    let name = context.catalog.resolve(table);
+    let is_it = |other: &ObjectName| context.catalog.resolve(other) == name;
+    let unknown =
+        |constraint: &Ident| context.catalog.table(&name).is_none_or(|it| it.constraint(constraint).is_none());
+    let names_it = |constraint: &Ident| constraint.name.to_lowercase().contains(&column.name.to_lowercase());
+    let actions = |statement: &'c Statement| match &statement.change {
+        Change::AlterTable(alter) if is_it(&alter.table) => alter.actions.as_slice(),
+        _ => &[],
+    };
+    let validated = |action: &'c TableAction| match &action.kind {
+        ActionKind::ValidateConstraint { name } => Some(name),
+        _ => None,
+    };
+    let dropped = |action: &'c TableAction| match &action.kind {
+        ActionKind::DropConstraint { name, .. } => Some(name),
+        _ => None,
+    };
+    let before = context.earlier().iter().rev().take(NEAR).flat_map(actions).filter_map(validated);
+    let after = context.later().iter().take(NEAR).flat_map(actions).filter_map(dropped);
+    before.chain(after).find(|it| names_it(it) && unknown(it))
 }
 
 /// The columns that a primary key makes `NOT NULL` when it takes over an index.

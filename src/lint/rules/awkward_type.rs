@@ -5,7 +5,7 @@
 //! * `money` is read and written by the server's `lc_monetary`; `numeric` is the same everywhere.
 //! * `json` keeps the text, has no equality, so that `DISTINCT` and `UNION` fail, and no index; `jsonb` has both.
 //!
-//! Only for columns that the migration adds, once for each statement.
+//! Only for columns that the migration adds, and once for all of them.
 //!
 //! ```sql bad
 //! create table visits (id bigint primary key, visited_at timestamp not null, page char(20));
@@ -18,7 +18,7 @@
 use crate::{
     lint::{Check, Context, Problem, Rule, Severities, Waivable, added},
     report::Harm,
-    sql::{Change, Statement, data_type},
+    sql::{Change, Statement, change::Column, data_type},
 };
 
 pub static RULE: Rule = Rule {
@@ -30,25 +30,32 @@ pub static RULE: Rule = Rule {
     check: Check::Statement(check),
 };
 
-fn check(_context: &Context, statement: &Statement) -> Vec<Problem> {
-    if matches!(&statement.change, Change::CreateTable(it) if it.temporary || it.foreign) {
+fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
+    let awkward = awkward(statement);
+    let Some((column, what, instead)) = awkward.first() else { return Vec::new() };
+    if context.earlier().iter().any(|it| !self::awkward(it).is_empty()) {
         return Vec::new();
     }
-    let mut awkward = added::columns(statement).into_iter().filter_map(|(_, column)| {
-        let (what, instead) = regret(&column.data_type)?;
-        Some((column, what, instead))
-    });
-    let Some((column, what, instead)) = awkward.next() else { return Vec::new() };
-    let more = match awkward.count() {
+    let later = context.later().iter().map(|it| self::awkward(it).len()).sum::<usize>();
+    let more = match awkward.len() - 1 + later {
         0 => String::new(),
-        1 => "; one more column of this statement has such a type".to_owned(),
-        count => format!("; {count} more columns of this statement have such types"),
+        1 => "; one more column of this migration has such a type".to_owned(),
+        count => format!("; {count} more columns of this migration have such types"),
     };
     vec![
         Problem::at(column.span)
             .says(format!("`{}` is `{}`, which {what}{more}", column.name, column.data_type))
             .help(format!("use {instead}")),
     ]
+}
+
+/// The columns that a statement adds with such a type, what is awkward about it, and what to use instead.
+fn awkward(statement: &Statement) -> Vec<(&Column, &'static str, &'static str)> {
+    if matches!(&statement.change, Change::CreateTable(it) if it.temporary || it.foreign) {
+        return Vec::new();
+    }
+    let columns = added::columns(statement).into_iter();
+    columns.filter_map(|(_, it)| regret(&it.data_type).map(|(what, instead)| (it, what, instead))).collect()
 }
 
 /// What is awkward about a type, and what to use instead.

@@ -74,7 +74,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
         _ => return Vec::new(),
     };
     let meant = context.promotion == Some(PromotionType::DataMigration) && filter != Filter::None;
-    if meant || context.catalog.holds_only_new_rows(table, Origin::is_surely_new) {
+    if meant || context.is_bookkeeping(table) || context.catalog.holds_only_new_rows(table, Origin::is_surely_new) {
         return Vec::new();
     }
     let (message, help) = match filter {

@@ -55,7 +55,8 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
         let came_with_the_release = known.is_some_and(|it| it.origin.is_new());
         let redundant = table.zip(known).is_some_and(|(table, it)| only_repeats_not_null(table, it));
         let mut rest = std::iter::once(statement).chain(context.later());
-        if came_with_the_release || redundant || rest.any(|it| adds(it, &alter.table, name)) {
+        let proved = known.is_none() && has_proved(context, &alter.table, name);
+        if came_with_the_release || redundant || proved || rest.any(|it| adds(it, &alter.table, name)) {
             continue;
         }
         problems.push(
@@ -94,6 +95,17 @@ fn only_repeats_not_null(table: &Table, constraint: &Constraint) -> bool {
     let words = text.split_whitespace().collect::<Vec<_>>();
     let [column, "is", "not", "null"] = words[..] else { return false };
     table.columns.iter().any(|it| it.name == column && it.not_null)
+}
+
+/// Whether the column that a constraint no file adds is named after has been made `NOT NULL` just before.
+fn has_proved(context: &Context, table: &ObjectName, constraint: &Ident) -> bool {
+    let name = constraint.name.to_lowercase();
+    let proved = |statement: &Statement| {
+        let Change::AlterTable(alter) = &statement.change else { return false };
+        let made = |kind: &ActionKind| matches!(kind, ActionKind::SetNotNull { column } if name.contains(&column.name.to_lowercase()));
+        alter.table == *table && alter.actions.iter().any(|it| made(&it.kind))
+    };
+    context.earlier().iter().rev().take(50).any(proved)
 }
 
 fn adds(statement: &Statement, table: &ObjectName, name: &Ident) -> bool {

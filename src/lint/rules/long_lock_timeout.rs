@@ -34,13 +34,15 @@
 //! create index concurrently orders_customer_id_idx on orders (customer_id);
 //! ```
 
+use std::collections::BTreeSet;
+
 use crate::{
     lint::{
         Check, Context, Problem, Rule, Severities, Waivable, effects, running,
         timeouts::{self, Timeout},
     },
     report::Harm,
-    sql::{Statement, change::SetScope},
+    sql::{Change, Statement, change::SetScope, names::ObjectName},
 };
 
 pub static RULE: Rule = Rule {
@@ -66,15 +68,36 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     let holds = |it: &&Statement| {
         timeouts::setting(context, it, "lock_timeout").is_none() && !(is_local && timeouts::ends_transaction(it))
     };
-    let mut until_the_next = context.later().iter().take_while(holds).flat_map(running);
-    let Some((table, waits)) = until_the_next.find_map(|it| effects::held_by(context, it).into_iter().next()) else {
-        return Vec::new();
-    };
+    let until_the_next = context.later().iter().take_while(holds).flat_map(running);
+    let Some((table, waits)) = first_held(context, until_the_next) else { return Vec::new() };
     vec![
         Problem::at(statement.span)
             .says(format!("{} queue behind this migration {how_long} while it waits for its lock", waits.of(&table)))
             .help("leave it out: the runner sets a timeout and tries again; or set a few seconds at most"),
     ]
+}
+
+/// The first relation that was there before and is kept from others. What the statements themselves create on the way
+/// nobody uses yet.
+fn first_held<'s>(
+    context: &Context,
+    statements: impl Iterator<Item = &'s Statement>,
+) -> Option<(ObjectName, effects::Waits)> {
+    let mut created = BTreeSet::new();
+    for statement in statements {
+        let held = effects::held_by(context, statement);
+        if let Some(held) = held.into_iter().find(|(name, _)| !created.contains(name)) {
+            return Some(held);
+        }
+        let new = match &statement.change {
+            Change::CreateTable(table) => &table.name,
+            Change::CreateView(view) => &view.name,
+            Change::CreateSequence { name, .. } => name,
+            _ => continue,
+        };
+        created.insert(context.catalog.resolve(new));
+    }
+    None
 }
 
 fn too_long(value: Option<&str>, scope: SetScope) -> Option<&'static str> {

@@ -72,6 +72,9 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
                     let place = place.unwrap_or_default();
                     Problem::safe(action.span, format!("proved by check `{check}`{place}: no row is read"))
                 }
+                NotNull::Assumed(check) => {
+                    Problem::safe(action.span, format!("taken to be proved by `{check}`, which no file that was read adds"))
+                }
                 NotNull::Unproved => Problem::at(action.span)
                     .weighing(name)
                     .says(format!("reads and writes of `{name}` wait while every row is read to see that `{column}` is set"))

@@ -69,7 +69,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     };
     let meant =
         context.promotion == Some(PromotionType::DataMigration) || (context.is_config_table(table) && !schema_safe);
-    if meant || context.catalog.holds_only_new_rows(table, Origin::is_new) {
+    if meant || context.is_bookkeeping(table) || context.catalog.holds_only_new_rows(table, Origin::is_new) {
         return Vec::new();
     }
     let problem = Problem::at(statement.span);

@@ -66,15 +66,34 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
         Some(PromotionType::DataMigration | PromotionType::ConfigOnly) => true,
         None | Some(PromotionType::SchemaSafe | PromotionType::Hotfix) => false,
     };
-    if meant || context.catalog.holds_only_new_rows(table, Origin::is_new) || context.is_config_table(table) {
+    let small = context.is_config_table(table) || context.is_bookkeeping(table);
+    if meant || small || context.catalog.holds_only_new_rows(table, Origin::is_new) {
         return Vec::new();
     }
+    if fills_new_columns(context, statement) {
+        return vec![Problem::safe(statement.span, "what is overwritten came with the release")];
+    }
+    // Who has not said what is configuration is told once more what goes, and stopped by nothing.
+    let severity = if context.config_tables.is_empty() && context.promotion.is_none() {
+        Severity::Warning
+    } else {
+        Severity::Error
+    };
     vec![
         Problem::at(statement.span)
+            .at_most(severity)
             .says(format!("rows of `{table}` are overwritten, and it is no configuration table"))
             .help(
                 "promote it with `--type data_migration`, or list the table under `config_tables` in liftlock.yml \
                  if that is what it is",
             ),
     ]
+}
+
+/// An update of columns that the release itself adds: the old application neither knows nor misses their values.
+fn fills_new_columns(context: &Context, statement: &Statement) -> bool {
+    let Change::Update(update) = &statement.change else { return false };
+    let Some(table) = context.catalog.table(&update.table) else { return false };
+    let is_new = |it| table.column(it).is_some_and(|column| column.origin.is_new());
+    !update.columns.is_empty() && update.columns.iter().all(is_new)
 }

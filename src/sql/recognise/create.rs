@@ -285,10 +285,10 @@ fn view(mut cursor: Cursor<'_>, before: Before, materialized: bool) -> Result<Re
     let mut options = Vec::new();
     let mut clause = cursor;
     while !clause.done() && !clause.is_word(0, "AS") {
-        if clause.eat("WITH") {
-            options = table::options(clause.expect_parentheses()?)?;
+        match clause.eat("WITH") {
+            true => options = table::options(clause.expect_parentheses()?)?,
+            false => clause.at += 1,
         }
-        clause.at += 1;
     }
     cursor.skip_to(&["AS"]);
     cursor.expect("AS")?;

@@ -38,6 +38,15 @@ fn copy_data_hides_no_statement() {
         "unread statement CopyFromStdin; SELECT; DROP TABLE a; unread statement PsqlCommand",
     );
     check("SELECT '\n\\.\n'; DROP TABLE a", "SELECT; DROP TABLE a");
+    // psql reads its own from the file, too.
+    let own = "unread statement PsqlCommand; unread statement CopyData";
+    check("\\copy t (a) from stdin csv\n1,'x\n\\.\nDROP TABLE users;", &format!("{own}; DROP TABLE users"));
+    check("\\COPY t FROM STDIN\r\n1 ' $$\r\n\\.\r\nDROP TABLE users;", &format!("{own}; DROP TABLE users"));
+    check("\\copy t from stdin\nDROP TABLE users;", "unread statement PsqlCommand; DROP TABLE users");
+    check(
+        "\\copy t from 'stdin.csv'\nDROP TABLE users;\n\\.\n",
+        "unread statement PsqlCommand; DROP TABLE users; unread statement PsqlCommand",
+    );
 }
 
 #[test]
