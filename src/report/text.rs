@@ -226,35 +226,67 @@ struct Excerpt {
     name: String,
     /// First line shown, counted from 0.
     line: usize,
-    /// Byte of the file at which `text` starts.
-    start: usize,
     text: String,
-    /// Offset and length of the marked bytes, in the file.
+    /// Offset and length of the marked bytes, in the text.
     marked: (usize, usize),
+    /// Bytes of the marked line that are left out before those that are shown.
+    cut: usize,
 }
+
+/// Bytes of a line behind which nothing is shown: nobody reads on, and a line of more than 65,535 columns cannot be set.
+const LONGEST: usize = 1000;
+
+/// Stands for what is left out.
+const CUT: &str = "…";
 
 impl Excerpt {
     fn of(finding: &Finding, source: &str) -> Self {
-        let mut from = finding.span.start.min(source.len());
-        while !source.is_char_boundary(from) {
-            from -= 1;
-        }
+        let from = boundary(source, finding.span.start);
         let line_start = source[..from].rfind('\n').map_or(0, |at| at + 1);
         let start = source[..line_start.saturating_sub(1)].rfind('\n').map_or(0, |at| at + 1);
         let start = if line_start == 0 { 0 } else { start };
         let line_end = source[from..].find('\n').map_or(source.len(), |at| from + at);
         let end =
             source.get(line_end + 1..).and_then(|rest| rest.find('\n')).map_or(source.len(), |at| line_end + 1 + at);
-        let marked_end = finding.span.end.clamp(from, line_end.max(from));
+        let shown_start = if from - line_start > LONGEST { boundary(source, from - LONGEST / 2) } else { line_start };
+        let shown_end = boundary(source, line_end.min(from + LONGEST));
         let before = source[start..line_start].matches('\n').count();
+        let mut text = source[start..line_start].split_inclusive('\n').map(shortened).collect::<String>();
+        if shown_start > line_start {
+            text.push_str(CUT);
+        }
+        let marked = (text.len() + from - shown_start, finding.span.end.clamp(from, shown_end.max(from)) - from);
+        text.push_str(&source[shown_start..shown_end]);
+        if shown_end < line_end {
+            text.push_str(CUT);
+        }
+        text.extend(source[line_end..end].split_inclusive('\n').map(shortened));
         Self {
             name: clean(finding.file.as_str()).into_owned(),
             line: finding.line.saturating_sub(1 + before),
-            start,
-            text: clean(source[start..end].trim_end_matches('\r')).into_owned(),
-            marked: (from, (marked_end - from).max(1)),
+            text: clean(text.trim_end_matches('\r')).into_owned(),
+            marked: (marked.0, marked.1.max(1)),
+            cut: (shown_start - line_start).saturating_sub(CUT.len()),
         }
     }
+}
+
+/// The last place between characters that is not behind this one.
+fn boundary(text: &str, at: usize) -> usize {
+    let mut at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
+/// A neighbour of the marked line, with its line feed.
+fn shortened(line: &str) -> String {
+    if line.len() <= LONGEST {
+        return line.to_owned();
+    }
+    let end = if line.ends_with('\n') { "\n" } else { "" };
+    format!("{}{CUT}{end}", &line[..boundary(line, LONGEST)])
 }
 
 impl SourceCode for Excerpt {
@@ -264,15 +296,15 @@ impl SourceCode for Excerpt {
         before: usize,
         after: usize,
     ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
-        let here = SourceSpan::from((span.offset().saturating_sub(self.start), span.len()));
-        let contents = self.text.read_span(&here, before, after)?;
-        let there = SourceSpan::from((contents.span().offset() + self.start, contents.span().len()));
+        let contents = self.text.read_span(span, before, after)?;
+        // Only what starts inside the marked line starts behind what is left out of it.
+        let cut = if contents.column() > 0 { self.cut } else { 0 };
         Ok(Box::new(MietteSpanContents::new_named(
             self.name.clone(),
             contents.data(),
-            there,
+            *contents.span(),
             contents.line() + self.line,
-            contents.column(),
+            contents.column() + cut,
             contents.line_count(),
         )))
     }
@@ -360,6 +392,20 @@ mod tests {
             ),
             &LOOK
         ));
+    }
+
+    /// A line of more columns than a format's width can be once ended the command.
+    #[test]
+    fn a_long_line_is_shown_around_its_finding() {
+        for (before, after) in [("x", "x"), ("é", "é"), (" ", "\n")] {
+            let (before, after) = (before.repeat(70_000), after.repeat(70_000));
+            let source = format!("{before}\n{before}create index i on orders (a);{after}\n{after}");
+            let finding = finding(&source, "create index i on orders (a)", Severity::Error, None);
+            let column = format!("[db/migrations/1_x_safe.sql:2:{}]", before.len() + 1);
+            let text = render(&validation(&source, vec![finding]), &LOOK);
+            assert!(text.contains("create index i on orders (a)") && text.contains('…'), "{text}");
+            assert!(text.contains(&column) && text.len() < 20_000, "{column} {text}");
+        }
     }
 
     #[test]
