@@ -84,7 +84,7 @@ fn at_top(context: &Context, problem: Problem, what: &str, open: OpenTransaction
 }
 
 /// Whether Flyway finds both kinds of statement in the file, <https://documentation.red-gate.com/flyway/flyway-cli-and-api/configuration/parameters/flyway/mixed>.
-fn is_mixed(context: &Context) -> bool {
+pub(super) fn is_mixed(context: &Context) -> bool {
     let Layout { tool: Tool::Flyway, transactions: Transactions::Automatic } = context.migration.layout else {
         return false;
     };

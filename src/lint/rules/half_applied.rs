@@ -21,6 +21,7 @@
 //! create index concurrently orders_customer_id_idx on orders (customer_id);
 //! ```
 
+use super::forbidden_in_transaction;
 use crate::{
     lint::{Check, Context, Problem, Rule, Severities, Waivable},
     migration::{layout::Tool, sending::Sent},
@@ -44,7 +45,9 @@ fn check(context: &Context) -> Vec<Problem> {
     let statements = &context.migration.statements;
     // Other files run without one because their tool never uses one: that is no news.
     let needs_none = statements.iter().any(|it| it.change.forbids_transaction());
-    if context.migration.layout.tool == Tool::Liftlock || !needs_none {
+    // Flyway refuses the file, and says so itself.
+    let refused = forbidden_in_transaction::is_mixed(context);
+    if context.migration.layout.tool == Tool::Liftlock || !needs_none || refused {
         return Vec::new();
     }
     let mut open = false;
