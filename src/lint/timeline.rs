@@ -42,7 +42,7 @@ pub struct Step {
     /// When it starts.
     pub lock_timeout: Timeout,
     /// Relations that are gone afterwards: nobody waits for them, everybody fails.
-    gone: Vec<ObjectName>,
+    gone: BTreeSet<ObjectName>,
 }
 
 /// What a statement spends its time with: it grows with a table.
@@ -115,7 +115,7 @@ impl Step {
             Change::Drop(Drop { kind, names, .. }) if *kind != ObjectKind::Index => {
                 names.iter().map(|it| context.catalog.resolve(it)).collect()
             }
-            _ => Vec::new(),
+            _ => BTreeSet::new(),
         };
         let lock_timeout = timeouts::in_force(context, "lock_timeout");
         let validates = validates(context, statement, &effects);

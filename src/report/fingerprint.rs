@@ -10,12 +10,16 @@ use crate::sql::scan::{self, Piece, TokenKind};
 /// Gives the findings of one file their fingerprints and their columns in UTF-16 code units.
 pub fn mark(text: &str, findings: &mut [Finding]) {
     let pieces = scan::scan(text).pieces;
+    // A statement may have thousands of findings: one for each table that it drops.
+    let mut last = (None, String::new());
     for finding in findings {
         let at = finding.span.start;
         let piece = pieces.partition_point(|it| it.span.end <= at);
-        let piece = pieces.get(piece).filter(|it| it.span.start <= at);
-        let statement = piece.map(|it| normalised(text, it)).unwrap_or_default();
-        finding.fingerprint = fingerprint(&finding.rule, &statement);
+        if last.0 != Some(piece) {
+            last = (Some(piece), pieces.get(piece).map(|it| normalised(text, it)).unwrap_or_default());
+        }
+        let inside = pieces.get(piece).is_some_and(|it| it.span.start <= at);
+        finding.fingerprint = fingerprint(&finding.rule, if inside { &last.1 } else { "" });
         finding.utf16 = Columns { start: utf16_column(text, at), end: utf16_column(text, finding.span.end) };
     }
 }

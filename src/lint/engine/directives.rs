@@ -57,11 +57,11 @@ impl Visit<'_> {
 
 /// The text with the given parts masked, byte for byte, so that all places stay.
 pub(super) fn concealed(text: &str, parts: &[Span]) -> String {
-    let hidden = |at: usize| parts.iter().any(|part| part.start <= at && at < part.end);
-    if parts.is_empty() {
-        return text.to_owned();
+    let mut bytes = text.as_bytes().to_vec();
+    for part in parts {
+        let end = part.end.min(bytes.len());
+        let hidden = bytes.get_mut(part.start..end).unwrap_or_default();
+        hidden.iter_mut().filter(|it| **it != b'\n').for_each(|it| *it = b'*');
     }
-    let masked = text.bytes().enumerate();
-    let bytes = masked.map(|(at, byte)| if hidden(at) && byte != b'\n' { b'*' } else { byte }).collect();
     String::from_utf8(bytes).unwrap_or_default()
 }
