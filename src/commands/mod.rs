@@ -135,10 +135,11 @@ pub fn main(cli: Cli) -> ExitCode {
         Ok(runtime) => runtime,
         Err(source) => return complain(&Error::Runtime { source }, color),
     };
+    let patience = Patience::with(&cli.command);
     let result = runtime.block_on(async {
         let shell = Shell {
             observe: Arc::new(progress::Terminal::new()),
-            cancel: cancelled_by_ctrl_c(),
+            cancel: cancelled_by_ctrl_c(patience),
             color,
             global: cli.global,
             variables: BTreeMap::new(),
@@ -188,8 +189,26 @@ fn wants_color(global: &Global) -> bool {
     !refused && std::io::stdout().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
+/// What a first Ctrl-C does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Patience {
+    /// It ends the process: nothing is written that could be left half.
+    None,
+    /// It asks the command to end where it can go on later.
+    ToTheNextStep,
+}
+
+impl Patience {
+    fn with(command: &Command) -> Self {
+        match command {
+            Command::Validate(arguments) if !arguments.fix && !arguments.watch => Self::None,
+            _ => Self::ToTheNextStep,
+        }
+    }
+}
+
 /// A token that the first Ctrl-C (or SIGTERM, as CI runners send it) cancels; the second ends the process.
-fn cancelled_by_ctrl_c() -> CancellationToken {
+fn cancelled_by_ctrl_c(patience: Patience) -> CancellationToken {
     let token = CancellationToken::new();
     let cancelled = token.clone();
     tokio::spawn(async move {
@@ -199,7 +218,7 @@ fn cancelled_by_ctrl_c() -> CancellationToken {
                 _ = tokio::signal::ctrl_c() => {}
                 () = async { match terminate.as_mut() { Some(signal) => { signal.recv().await; }, None => std::future::pending().await } } => {}
             }
-            if cancelled.is_cancelled() {
+            if patience == Patience::None || cancelled.is_cancelled() {
                 std::process::exit(130);
             }
             cancelled.cancel();

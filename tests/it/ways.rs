@@ -509,6 +509,23 @@ fn a_watch_judges_again_when_a_file_changes_and_survives_a_folder_that_is_gone()
 }
 
 #[test]
+fn a_judgement_that_nobody_wants_any_more_ends_at_once() {
+    let project = Project::new(&[CREATE]);
+    let mut command = project.liftlock(&["validate", "-", "--no-config", "--stdin-path", "m/0002_x_safe.sql"]);
+    let mut judging = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    // It waits for a text that never ends. Before it listens for signals, they end it as they end any process.
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    let pid = nix::unistd::Pid::from_raw(judging.id().cast_signed());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+    let (send, ended) = std::sync::mpsc::channel();
+    let stdin = judging.stdin.take();
+    std::thread::spawn(move || send.send(judging.wait().unwrap().code()));
+    let code = ended.recv_timeout(std::time::Duration::from_secs(60)).expect("one signal ends it");
+    assert!(matches!(code, Some(130) | None), "{code:?}");
+    drop(stdin);
+}
+
+#[test]
 fn rules_are_listed_explained_and_paged() {
     let project = Project::new(&[("liftlock.yml", &config("rules: { drop-table: { dev: off } }"))]);
     let all = project.run(&["rules", "--format", "json"]);
