@@ -116,6 +116,7 @@ pub mod time_zone_type_change;
 pub mod truncate_table;
 pub mod type_change;
 pub mod unbounded_write;
+pub mod unfit_column_change;
 pub mod unfit_foreign_key;
 pub mod unfit_identity;
 pub mod unindexable_column;
@@ -265,6 +266,7 @@ pub static ALL: &[&Rule] = &[
     &truncate_table::RULE,
     &type_change::RULE,
     &unbounded_write::RULE,
+    &unfit_column_change::RULE,
     &unfit_foreign_key::RULE,
     &unfit_identity::RULE,
     &unindexable_column::RULE,

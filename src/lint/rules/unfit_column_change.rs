@@ -1,0 +1,144 @@
+//! A column is added once, by the table that its partitions belong to, and a key's columns stay.
+//!
+//! Adding or renaming to a name that the table has fails, and so does adding or dropping a column of one partition, or of a
+//! partitioned table `only`. What a table is partitioned by cannot be dropped. A column of a primary key, or an identity,
+//! cannot be null.
+//!
+//! ```sql setup
+//! create table orders (id bigint primary key, code text, number bigint generated always as identity);
+//! create table events (id bigint not null, at date not null) partition by range (at);
+//! create table events_2025 partition of events for values from ('2025-01-01') to ('2026-01-01');
+//! ```
+//!
+//! ```sql bad fails=42701
+//! alter table orders add column code text;
+//! ```
+//!
+//! ```sql bad fails=42701 also=renamed-column
+//! alter table orders rename column code to number;
+//! ```
+//!
+//! ```sql bad fails=42P16 also=dropped-not-null
+//! alter table orders alter column id drop not null;
+//! ```
+//!
+//! ```sql bad fails=42809
+//! alter table events_2025 add column note text;
+//! ```
+//!
+//! ```sql bad fails=42P16
+//! alter table only events add column note text;
+//! ```
+//!
+//! ```sql bad fails=42P16 also=drop-column
+//! alter table events_2025 drop column id;
+//! ```
+//!
+//! ```sql bad fails=42P16 also=drop-column
+//! alter table events drop column at;
+//! ```
+//!
+//! ```sql bad fails=42P16 also=drop-column
+//! alter table only events drop column id;
+//! ```
+//!
+//! ```sql good locks=orders:AccessExclusiveLock
+//! alter table orders add column if not exists code text;
+//! ```
+//!
+//! ```sql good locks=orders:AccessExclusiveLock also=drop-column
+//! alter table orders drop column code, add column code text;
+//! ```
+
+use crate::{
+    catalog::{Column, Table},
+    lint::{Check, Context, Problem, Rule, Severities, Waivable},
+    report::Harm,
+    sql::{
+        Change, Statement,
+        change::{ActionKind, AlterTable, ConstraintKind, Generated},
+        names::Ident,
+    },
+};
+
+pub static RULE: Rule = Rule {
+    name: "unfit-column-change",
+    harm: Harm::Fails,
+    severity: Severities::ERROR,
+    waivable: Waivable::WithReason,
+    source: include_str!("unfit_column_change.rs"),
+    check: Check::Statement(check),
+};
+
+fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
+    let Change::AlterTable(alter) = &statement.change else { return Vec::new() };
+    let Some(table) = context.catalog.table(&alter.table).filter(|it| it.origin.certain && !it.partial) else {
+        return Vec::new();
+    };
+    let problem = |(span, (why, help)): (_, (String, &'static str))| {
+        Problem::at(span).says(format!("{why}: this fails when it runs")).help(help)
+    };
+    let unfit = alter.actions.iter().filter_map(|it| Some((it.span, unfit(alter, table, &it.kind)?)));
+    unfit.map(problem).collect()
+}
+
+/// Why it fails, and what to do instead.
+fn unfit(alter: &AlterTable, table: &Table, action: &ActionKind) -> Option<(String, &'static str)> {
+    let known = |it: &Ident| table.column(it).filter(|it| it.origin.certain);
+    match action {
+        ActionKind::AddColumn { if_not_exists: true, .. } => None,
+        ActionKind::AddColumn { .. } if table.partition_of.is_some() => Some((
+            format!("`{}` is a partition, which has the columns of its table and no others", alter.table),
+            "add it to the partitioned table",
+        )),
+        ActionKind::AddColumn { .. } if alter.only && !table.partitions.is_empty() => {
+            Some((format!("the partitions of `{}` need its columns too", alter.table), "leave `only` out"))
+        }
+        ActionKind::AddColumn { column, .. } if known(&column.name).is_some() && !dropped(alter, &column.name) => {
+            Some((format!("`{}` has a column `{}`", alter.table, column.name), "take another name, or leave it out"))
+        }
+        ActionKind::DropColumn { column, .. } => {
+            known(column)?;
+            let key = table.partition_key.as_ref().is_some_and(|it| it.keys.contains(&column.name));
+            let (why, help) = match () {
+                () if key => {
+                    ("it is partitioned by it", "move the rows to a table that is partitioned by something else")
+                }
+                () if table.partition_of.is_some() => {
+                    ("a partition has the columns of its table", "drop it from the partitioned table")
+                }
+                () if alter.only && !table.partitions.is_empty() => ("its partitions have it too", "leave `only` out"),
+                () => return None,
+            };
+            Some((format!("`{column}` cannot be dropped from `{}`, {why}", alter.table), help))
+        }
+        ActionKind::RenameColumn { from, to } if from.name != to.name && known(to).is_some() => {
+            Some((format!("`{}` has a column `{to}`", alter.table), "take another name"))
+        }
+        ActionKind::DropNotNull { column } => {
+            let why = never_null(alter, table, known(column)?)?;
+            Some((format!("`{column}` is {why}, which cannot be null"), "leave it out"))
+        }
+        _ => None,
+    }
+}
+
+/// Postgres drops before it adds, wherever the two stand.
+fn dropped(alter: &AlterTable, name: &Ident) -> bool {
+    alter.actions.iter().any(|it| matches!(&it.kind, ActionKind::DropColumn { column, .. } if column.name == name.name))
+}
+
+fn never_null(alter: &AlterTable, table: &Table, column: &Column) -> Option<&'static str> {
+    let frees = |it: &ActionKind| matches!(it, ActionKind::DropConstraint { .. } | ActionKind::DropIdentity { .. });
+    if alter.actions.iter().any(|it| frees(&it.kind)) {
+        return None;
+    }
+    let key = |it: &ConstraintKind| matches!(it, ConstraintKind::PrimaryKey { .. });
+    match column.generated {
+        Some(Generated::Identity) => Some("an identity"),
+        _ if table.constraints.iter().any(|it| key(&it.kind) && it.columns.contains(&column.name)) => {
+            Some("in the primary key")
+        }
+        _ => None,
+    }
+}
