@@ -1,6 +1,6 @@
 //! What a file's path says about its name, its version and its direction.
 //!
-//! Known: flat `x.sql`, `x.up.sql` beside `x.down.sql`, `x_up.sql` beside `x_down.sql`, `x/up.sql` beside
+//! Known: flat `x.sql`, `x.up.sql` beside `x.down.sql`, `x_up.sql` or `x-up.sql` beside `x_down.sql`, `x/up.sql` beside
 //! `x/down.sql`, `x/migration.sql`, and Flyway's `V1__x.sql` beside `U1__x.sql`.
 
 use std::cmp::Ordering;
@@ -8,7 +8,7 @@ use std::cmp::Ordering;
 /// What a path below the migrations folder says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Script {
-    /// The stem without `.sql`, `.up` and `_up`; the folder's name for fixed file names.
+    /// The stem without `.sql`, `.up`, `_up` and `-up`; the folder's name for fixed file names.
     pub name: String,
     pub direction: Direction,
     /// The number that the name starts with.
@@ -21,7 +21,7 @@ pub enum Direction {
     Up,
     /// Undoes an up script; never applied.
     Down,
-    /// Ends in `_down.sql`, which undoes `…_up.sql` or `….sql` beside it, and is an up script without one.
+    /// Ends in `_down.sql` or `-down.sql`, which undoes `…_up.sql` or `….sql` beside it, and is an up script without one.
     DownIfPaired,
 }
 
@@ -67,7 +67,7 @@ pub fn script(id: &str) -> Script {
     let folder = parts.next().map(without_extension);
     let name = match (stem, folder) {
         ("up" | "down" | "migration", Some(folder)) => folder,
-        _ => stem.strip_suffix(".up").or_else(|| stem.strip_suffix("_up")).unwrap_or(stem),
+        _ => [".up", "_up", "-up"].iter().find_map(|it| stem.strip_suffix(it)).unwrap_or(stem),
     };
     Script { name: name.to_owned(), direction: direction(stem, id), version: version(name) }
 }
@@ -79,7 +79,7 @@ fn direction(stem: &str, id: &str) -> Direction {
     let undo_folder = id.split('/').rev().skip(1).any(|part| matches!(part, "down" | "undo"));
     if stem == "down" || undo_segment || flyway_undo || undo_folder {
         Direction::Down
-    } else if stem.ends_with("_down") {
+    } else if stem.ends_with("_down") || stem.ends_with("-down") {
         Direction::DownIfPaired
     } else {
         Direction::Up

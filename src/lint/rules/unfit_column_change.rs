@@ -55,7 +55,7 @@ use crate::{
     lint::{Check, Context, Problem, Rule, Severities, Waivable},
     report::Harm,
     sql::{
-        Change, Statement,
+        Change, Place, Statement,
         change::{ActionKind, AlterTable, ConstraintKind, Generated},
         names::Ident,
     },
@@ -72,6 +72,10 @@ pub static RULE: Rule = Rule {
 
 fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     let Change::AlterTable(alter) = &statement.change else { return Vec::new() };
+    // Behind an IF it may not run, and before an EXCEPTION its failure is what is meant.
+    if !matches!(statement.place, Place::Top) {
+        return Vec::new();
+    }
     let Some(table) = context.catalog.table(&alter.table).filter(|it| it.origin.certain && !it.partial) else {
         return Vec::new();
     };

@@ -48,6 +48,8 @@ fn up_scripts_of_every_layout_are_found_in_order() {
     check(&["1_x.sql/migration.sql", "2_y.sql"], &["1_x.sql/migration.sql", "2_y.sql"]);
     check(&["1_x.up.sql", "1_x.down.sql"], &["1_x.up.sql"]);
     check(&["1_x_up.sql", "1_x_down.sql"], &["1_x_up.sql"]);
+    check(&["1-x-up.sql", "1-x-down.sql"], &["1-x-up.sql"]);
+    check(&["1-scale-down.sql"], &["1-scale-down.sql"]);
     check(&["1_x.sql", "1_x_down.sql"], &["1_x.sql"]);
     check(&["1_scale_down.sql"], &["1_scale_down.sql"]);
     check(&["V1__x.sql", "U1__x.sql", "V1_1__y.sql"], &["V1__x.sql", "V1_1__y.sql"]);

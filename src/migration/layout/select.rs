@@ -26,7 +26,7 @@ pub fn downs(ids: &[String], is_refinery: bool) -> BTreeSet<&String> {
         Direction::Down => !(is_refinery && id.rsplit('/').next().is_some_and(|name| name.starts_with('U'))),
         Direction::DownIfPaired => {
             let stem = &id[..id.len() - "_down.sql".len()];
-            all.contains(format!("{stem}.sql").as_str()) || all.contains(format!("{stem}_up.sql").as_str())
+            ["", "_up", "-up"].iter().any(|up| all.contains(format!("{stem}{up}.sql").as_str()))
         }
     };
     ids.iter().filter(is_down).collect()
@@ -154,7 +154,13 @@ fn key(id: &str) -> Key {
         .skip(1)
         .filter(|part| !matches!(*part, "up" | "down" | "undo") && part.trim_end_matches(".sql") != script.name);
     let folder = folder.collect::<Vec<_>>().join("/");
-    let name = script.name.trim_end_matches("_down").replace(".undo", "").replace(".down", "").replace(".do", "");
+    let name = script
+        .name
+        .trim_end_matches("_down")
+        .trim_end_matches("-down")
+        .replace(".undo", "")
+        .replace(".down", "")
+        .replace(".do", "");
     let name = if script.version.is_some() { String::new() } else { name };
     (folder, script.version, name)
 }
