@@ -19,9 +19,12 @@ impl Catalog {
 
     /// The indexes of a table.
     pub fn indexes_of(&self, table: &ObjectName) -> impl Iterator<Item = &Index> {
-        let table = self.resolve(table);
-        let linked = self.indexes.linked_to(&table).map(|(_, it)| it).collect::<Vec<_>>();
-        linked.into_iter().filter(move |it| it.table == table)
+        self.indexes_on(&self.resolved(table)).into_iter()
+    }
+
+    /// The same of a table by its resolved name, which the search path must not lead elsewhere.
+    pub(super) fn indexes_on(&self, table: &ObjectName) -> Vec<&Index> {
+        self.indexes.linked_to(table).map(|(_, it)| it).filter(|it| it.table == *table).collect()
     }
 
     /// Indexes of a table whose first keys are these columns, in any order: what finds the rows of a foreign key.

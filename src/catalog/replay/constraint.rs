@@ -175,8 +175,8 @@ pub fn rename_constraint(catalog: &mut Catalog, table: &mut Table, from: &Ident,
     for it in table.constraints.iter_mut().filter(|it| it.name == from.name) {
         it.name.clone_from(&to.name);
     }
-    let carries = |it: &Index| it.table == table.name && it.constraint.as_ref() == Some(&from.name);
-    let carried = catalog.indexes_of(&table.name).find(|it| carries(it)).map(|it| it.name.clone());
+    let carries = |it: &&Index| it.constraint.as_ref() == Some(&from.name);
+    let carried = catalog.indexes_on(&table.name).into_iter().find(carries).map(|it| it.name.clone());
     if let Some(old) = carried {
         let new = plain_beside(&table.name, to);
         super::index::rename(catalog, &old, &new);

@@ -50,7 +50,7 @@ pub fn constraints(table: &mut Table, parent: &Table, from: From, origin: Origin
 
 /// The parent's indexes on a partition: one that fits is taken, the rest is built.
 pub fn indexes(catalog: &mut Catalog, parent: &ObjectName, partition: &ObjectName, origin: Origin) {
-    let wanted = catalog.indexes_of(parent).cloned().collect::<Vec<_>>();
+    let wanted = catalog.indexes_on(parent).into_iter().cloned().collect::<Vec<_>>();
     for of in wanted {
         index(catalog, &of, partition, origin);
     }
@@ -59,11 +59,10 @@ pub fn indexes(catalog: &mut Catalog, parent: &ObjectName, partition: &ObjectNam
 /// One index of the parent on a partition.
 pub fn index(catalog: &mut Catalog, of: &Index, partition: &ObjectName, origin: Origin) {
     let kind = constraint_of(catalog, of).map(|it| it.kind.clone());
-    let fits = |it: &Index| it.table == *partition && it.fits(of);
-    if catalog.indexes_of(partition).any(|it| it.parent.as_ref() == Some(&of.name)) {
+    if catalog.indexes_on(partition).into_iter().any(|it| it.parent.as_ref() == Some(&of.name)) {
         return;
     }
-    let found = catalog.indexes_of(partition).find(|it| fits(it)).map(|it| it.name.clone());
+    let found = catalog.indexes_on(partition).into_iter().find(|it| it.fits(of)).map(|it| it.name.clone());
     if let Some(found) = found {
         let mut known = catalog.indexes.get_mut(&found).expect("it was just found");
         known.parent = Some(of.name.clone());
@@ -110,7 +109,7 @@ pub fn like(catalog: &mut Catalog, source: &ObjectName, copy: &ObjectName, optio
         table.constraints.extend(checks.map(|it| Constraint { origin, ..it.clone() }));
     }
     if includes(options, "INDEXES") {
-        let indexes = catalog.indexes_of(source).cloned().collect::<Vec<_>>();
+        let indexes = catalog.indexes_on(source).into_iter().cloned().collect::<Vec<_>>();
         for of in indexes {
             index(catalog, &of, copy, origin);
         }
@@ -142,7 +141,7 @@ pub fn index_on_partitions(catalog: &mut Catalog, of: &Index, origin: Origin) {
     let partitions = catalog.tables.get(&of.table).map(|it| it.partitions.clone()).unwrap_or_default();
     for partition in partitions {
         index(catalog, of, &partition, origin);
-        let built = catalog.indexes_of(&partition).find(|it| it.parent.as_ref() == Some(&of.name));
+        let built = catalog.indexes_on(&partition).into_iter().find(|it| it.parent.as_ref() == Some(&of.name));
         if let Some(built) = built.cloned() {
             index_on_partitions(catalog, &built, origin);
         }

@@ -83,7 +83,7 @@ pub fn leave_check(catalog: &mut Catalog, parent: &ObjectName, partition: &Objec
 }
 
 pub fn detach(catalog: &mut Catalog, parent: &ObjectName, partition: &ObjectName) {
-    let own = catalog.indexes_of(parent).map(|it| it.name.clone()).collect::<Vec<_>>();
+    let own = catalog.indexes_on(parent).into_iter().map(|it| it.name.clone()).collect::<Vec<_>>();
     catalog.indexes.change_linked_to(partition, |index| {
         index.parent.take_if(|it| index.table == *partition && own.contains(it));
     });

@@ -148,7 +148,7 @@ fn act(catalog: &mut Catalog, name: &ObjectName, action: &ActionKind, origin: Or
     alter_columns(catalog, &mut table, action, origin);
     catalog.tables.insert(name.clone(), table);
     if let ActionKind::AddConstraint(_) | ActionKind::AddColumn { .. } = action {
-        let built = catalog.indexes_of(name).filter(|it| it.constraint.is_some());
+        let built = catalog.indexes_on(name).into_iter().filter(|it| it.constraint.is_some());
         for index in built.cloned().collect::<Vec<_>>() {
             heirs::index_on_partitions(catalog, &index, origin);
         }
@@ -201,7 +201,7 @@ fn act_below(catalog: &mut Catalog, top: &ObjectName, name: &ObjectName, action:
 /// Indexes of a partition whose parent is gone go, with their constraints.
 fn drop_orphans(catalog: &mut Catalog, name: &ObjectName) {
     let lost = |it: &Index| it.parent.as_ref().is_some_and(|parent| !catalog.indexes.contains_key(parent));
-    let gone = catalog.indexes_of(name).filter(|it| lost(it)).cloned().collect::<Vec<_>>();
+    let gone = catalog.indexes_on(name).into_iter().filter(|it| lost(it)).cloned().collect::<Vec<_>>();
     for index in gone {
         catalog.indexes.remove(&index.name);
         if let (Some(mut table), Some(constraint)) = (catalog.tables.get_mut(name), &index.constraint) {

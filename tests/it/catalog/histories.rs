@@ -58,6 +58,9 @@ const HISTORIES: &[(&str, &str)] = &[
         create table s.u (b int references s.t); create table keep (c int references s.t);
         create type s.mood as enum ('a'); create function s.f() returns int language sql as 'select 1';
         create sequence s.q; drop schema s cascade;"),
+    ("a_search_path_leads_no_name_with_a_schema_elsewhere", "
+        create table t (a int, constraint k unique (a)); create schema s; create table s.t (a int, constraint k unique (a));
+        set search_path = s; alter table public.t rename constraint k to other; reset search_path;"),
     ("search_path_says_where", "
         create schema s; set search_path = s, public; create table t (a int); create index on t (a); create table public.u (a int);
         alter table u add column b int; reset search_path; create table t (z text);"),
