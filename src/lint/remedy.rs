@@ -24,8 +24,6 @@ pub enum Remedy {
     Validation { table: ObjectName, constraint: String },
     /// Row level security of the table is enabled.
     RowSecurity(ObjectName),
-    /// The table gets a policy that lets somebody in.
-    Policy(ObjectName),
     /// The role, or everybody, gets a privilege on it.
     Grant { kind: ObjectKind, name: ObjectName, role: String },
     /// The routine is replaced by one that does not name this, or goes.
@@ -48,9 +46,6 @@ impl Remedy {
                 open.is_none_or(|it| it.origin.migration == latest)
             }
             Self::RowSecurity(table) => catalog.tables.get(table).is_none_or(|it| it.row_security.enabled),
-            Self::Policy(table) => {
-                !catalog.tables.contains_key(table) || catalog.policies_on(table).any(|it| it.permissive)
-            }
             Self::Grant { kind, name, role } => {
                 let is_there = match kind {
                     ObjectKind::Sequence => catalog.sequences.contains_key(name),

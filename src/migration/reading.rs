@@ -20,23 +20,24 @@ const AHEAD: usize = 2;
 
 impl Folder {
     /// Reads the migrations as their tool applies them, in order.
-    pub fn read(self) -> impl Iterator<Item = Migration> {
-        let inside = self.files.iter().any(|it| downs::may_hold_down(self.found.layout.tool, &it.text));
-        let (all, rest) = if inside { (self.read_at_once(), None) } else { (Vec::new(), Some(self.read_ahead())) };
+    pub fn read(mut self) -> impl Iterator<Item = Migration> {
+        let files = std::mem::take(&mut self.files);
+        let inside = files.iter().any(|it| downs::may_hold_down(self.found.layout.tool, &it.text));
+        let (all, rest) =
+            if inside { (self.read_at_once(files), None) } else { (Vec::new(), Some(self.read_ahead(files))) };
         all.into_iter().chain(rest.into_iter().flatten())
     }
 
     /// Only when all are read is it known how many of them hold their own way back.
-    fn read_at_once(&self) -> Vec<Migration> {
-        let mut migrations = self.files.clone().into_par_iter().map(|it| self.of(it)).collect::<Vec<_>>();
+    fn read_at_once(&self, files: Vec<SourceFile>) -> Vec<Migration> {
+        let mut migrations = files.into_par_iter().map(|it| self.of(it)).collect::<Vec<_>>();
         let there = migrations.iter().filter(|it| matches!(it.down, Down::There(_))).count();
         let custom = Custom::of(there, migrations.len());
         migrations.iter_mut().for_each(|it| it.down = custom.hold(it.down));
         migrations
     }
 
-    fn read_ahead(mut self) -> impl Iterator<Item = Migration> {
-        let files = std::mem::take(&mut self.files);
+    fn read_ahead(self, files: Vec<SourceFile>) -> impl Iterator<Item = Migration> {
         let downs = files.iter().filter_map(|it| self.beside.get(&it.id)?.down);
         let custom = Custom::of(downs.filter(|it| *it > 0).count(), files.len());
         let (sender, receiver) = mpsc::sync_channel(AHEAD);

@@ -15,8 +15,7 @@ impl Engine<'_> {
     /// Routines that the statement calls itself, and those of new triggers that it fires.
     pub(super) fn called(&self, statement: &Statement) -> Vec<ObjectName> {
         let fired = |table: &ObjectName| {
-            let table = self.catalog.resolve(table);
-            let triggers = self.catalog.triggers.on(&table).iter().filter(|it| it.origin.is_new());
+            let triggers = self.catalog.triggers_on(table).filter(|it| it.origin.is_new());
             triggers.filter_map(|it| it.routine.clone()).collect::<Vec<_>>()
         };
         match &statement.change {
