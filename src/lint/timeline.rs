@@ -146,7 +146,7 @@ fn work(context: &Context, statement: &Statement, effects: &Effects) -> Option<W
         Change::Merge { .. } => "is merged into",
         Change::CreateIndex(_) => "is indexed",
         Change::Refresh { .. } => "is refreshed",
-        Change::Copy(_) => "is copied",
+        Change::Copy(_) | Change::Insert(_) => "is copied",
         Change::AlterTable(alter) => {
             let validates = |kind: &ActionKind| matches!(kind, ActionKind::ValidateConstraint { .. });
             match alter.actions.iter().any(|it| validates(&it.kind)) {

@@ -4,8 +4,9 @@ use crate::{
     lint::Context,
     sql::{
         Change, Statement,
-        change::{Dml, Filter},
+        change::{Dml, Filter, Insert, InsertSource},
         names::ObjectName,
+        tokens,
     },
 };
 
@@ -25,7 +26,12 @@ pub fn change(draft: &mut Draft, statement: &Statement) {
             draft.lock_family(&dml.table, LockMode::RowExclusive);
             draft.scan(&dml.table, scan_of(draft.context, dml, statement));
         }
-        Change::Insert(insert) => draft.lock(&insert.table, LockMode::RowExclusive),
+        Change::Insert(insert) => {
+            draft.lock(&insert.table, LockMode::RowExclusive);
+            if let Some((source, chance)) = copied(draft.context, insert, statement) {
+                draft.scan(&source, chance);
+            }
+        }
         Change::Merge { table, .. } => {
             draft.lock_family(table, LockMode::RowExclusive);
             draft.scan(table, Chance::Likely);
@@ -80,6 +86,48 @@ fn reached(context: &Context, table: &ObjectName) -> Vec<ObjectName> {
         next += 1;
     }
     reached.split_off(1)
+}
+
+/// The table whose rows a query reads to insert them, and whether it reads them all: what stands behind the `FROM` of
+/// the query itself. `INSERT … SELECT 1 WHERE NOT EXISTS (…)` has none, and a `LIMIT` ends early.
+fn copied(context: &Context, insert: &Insert, statement: &Statement) -> Option<(ObjectName, Chance)> {
+    if insert.source != InsertSource::Query {
+        return None;
+    }
+    let outer = outermost(context, statement);
+    let place = |word: &str| outer.iter().position(|(_, it)| it == word);
+    let from = place("from")?;
+    if place("limit").is_some() || place("fetch").is_some() {
+        return None;
+    }
+    let (start, _) = outer[from + 1..].iter().find(|(_, it)| it != "only")?;
+    let source = insert.reads.iter().find(|it| it.span.start == *start)?;
+    let catalog = context.catalog;
+    if catalog.views.contains_key(&catalog.resolve(source)) || context.is_bookkeeping(source) {
+        return None;
+    }
+    let chance = match place("where") {
+        Some(_) if is_keyed(context, source, statement) => Chance::No,
+        Some(_) => Chance::Likely,
+        None => Chance::Sure,
+    };
+    Some((source.clone(), chance))
+}
+
+/// The statement's own words in lower case, each with its place, without what stands in brackets.
+fn outermost(context: &Context, statement: &Statement) -> Vec<(usize, String)> {
+    let written = context.written(statement.span);
+    let (mut depth, mut outer) = (0_usize, Vec::new());
+    for token in tokens(written) {
+        let text = &written[token.span.start..token.span.end];
+        match text {
+            "(" | "[" => depth += 1,
+            ")" | "]" => depth = depth.saturating_sub(1),
+            _ if depth == 0 => outer.push((statement.span.start + token.span.start, text.to_lowercase())),
+            _ => {}
+        }
+    }
+    outer
 }
 
 fn scan_of(context: &Context, dml: &Dml, statement: &Statement) -> Chance {

@@ -23,6 +23,10 @@
 //! update orders set state = 'new', state = 'old' where id = 1;
 //! ```
 //!
+//! ```sql bad fails=42701
+//! create view order_states (id, id) as select id, state from orders;
+//! ```
+//!
 //! ```sql good locks=orders:RowExclusiveLock
 //! insert into orders (id, state, note) values (1, 'new', 'new') on conflict do nothing;
 //! ```
@@ -67,6 +71,7 @@ fn lists<'s>(context: &Context, statement: &'s Statement) -> Vec<(Vec<&'s Ident>
     let written = match &statement.change {
         Change::Insert(insert) => &insert.columns[..],
         Change::Update(update) => &update.columns,
+        Change::CreateView(view) => &view.columns,
         _ => &[],
     };
     // Of an array and a composite each part may be given: `tags[1], tags[2]`.

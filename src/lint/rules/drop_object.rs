@@ -2,7 +2,10 @@
 //!
 //! No row of a table goes, but connections, replication, foreign tables or operators stop working, and none of
 //! what uses them is in the file. One that the same migration creates again is replaced. Statistics objects are
-//! exempt: the planner does without them.
+//! exempt: the planner does without them. In two releases:
+//!
+//! 1. Whatever uses it goes: subscriptions of a publication, foreign tables of a server, logins of a role.
+//! 2. When nothing has used it for a while: the object itself.
 //!
 //! ```sql setup
 //! create table orders (id bigint primary key);
@@ -14,6 +17,10 @@
 //! drop publication order_feed;
 //! ```
 //!
+//! ```sql bad locks=orders:ShareUpdateExclusiveLock
+//! alter publication order_feed drop table orders;
+//! ```
+//!
 //! ```sql good locks=orders:ShareUpdateExclusiveLock
 //! drop statistics order_stats;
 //! ```
@@ -21,7 +28,11 @@
 use crate::{
     lint::{Check, Context, Problem, Rule, Severities, Waivable},
     report::Harm,
-    sql::{Change, Statement, change::ObjectKind, names::ObjectName},
+    sql::{
+        Change, Statement,
+        change::{AlterObject, ObjectAction, ObjectKind},
+        names::ObjectName,
+    },
 };
 
 pub static RULE: Rule = Rule {
@@ -34,22 +45,66 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
-    let Change::Drop(drop) = &statement.change else { return Vec::new() };
+    let Change::Drop(drop) = &statement.change else { return unpublished(context, statement) };
     let Some(what) = name_of(drop.kind) else { return Vec::new() };
     let is_new = |name: &ObjectName| {
         let known = context.catalog.others.get(&(drop.kind, name.clone(), None));
         known.is_some_and(|it| it.is_surely_new())
     };
     let problem = |problem: Problem, which: String| {
-        problem
-            .says(format!("whoever relies on {what}{which} fails"))
-            .help("say why nobody needs it any more: `-- liftlock: allow drop-object because …`")
+        problem.says(format!("whoever relies on {what}{which} fails")).help(plan(drop.kind, &which))
     };
     if drop.names.is_empty() {
         return vec![problem(Problem::at(statement.span), String::new())];
     }
     let lost = drop.names.iter().filter(|it| !is_new(it) && !context.creates_again(drop.kind, it, None));
     lost.map(|name| problem(Problem::at(name.span), format!(" `{name}`"))).collect()
+}
+
+/// How it is done while what is running goes on.
+fn plan(kind: ObjectKind, which: &str) -> String {
+    let name = which.trim().trim_matches('`');
+    let first = match kind {
+        ObjectKind::Publication => {
+            format!("let every subscriber do without: `alter subscription … drop publication {name}`")
+        }
+        ObjectKind::Subscription => {
+            format!("`alter subscription {name} disable`, and read its tables nowhere any more")
+        }
+        ObjectKind::Role => {
+            format!("log in as it nowhere any more, `alter role {name} nologin`, and `reassign owned by {name} to …`")
+        }
+        ObjectKind::Server | ObjectKind::ForeignDataWrapper | ObjectKind::UserMapping => {
+            "query its foreign tables nowhere any more, and drop them by name".to_owned()
+        }
+        _ => format!("use{which} nowhere any more, also in views and routines"),
+    };
+    format!(
+        "release 1: {first}; release 2, when no old process is left: this, with `-- liftlock: allow drop-object because nothing \
+         has used it since …`"
+    )
+}
+
+/// A publication that leaves something out from now on: subscribers hear of no change and of no error.
+fn unpublished(context: &Context, statement: &Statement) -> Vec<Problem> {
+    let Change::AlterObject(AlterObject {
+        kind: ObjectKind::Publication,
+        name: Some(name),
+        action: ObjectAction::Other { words, .. },
+        ..
+    }) = &statement.change
+    else {
+        return Vec::new();
+    };
+    let known = context.catalog.others.get(&(ObjectKind::Publication, name.clone(), None));
+    if !words.starts_with("DROP TABLE") || known.is_some_and(|it| it.is_surely_new()) {
+        return Vec::new();
+    }
+    vec![
+        Problem::at(statement.span)
+            .says(format!("whoever subscribes to `{name}` gets no more of what changes there, and no error"))
+            .help("release 1: let every subscriber do without; release 2: this, with `-- liftlock: allow drop-object because …`"),
+    ]
 }
 
 /// What this rule is about; other kinds have rules of their own, or lose nothing.

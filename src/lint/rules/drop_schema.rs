@@ -2,7 +2,11 @@
 //!
 //! Without `CASCADE` it fails as soon as anything is left in the schema, which nobody can say from the file.
 //! Drop what is in it first, each by its name, so that a reader sees what goes. A schema that the same release
-//! creates may be dropped when nothing older was moved into it.
+//! creates may be dropped when nothing older was moved into it. In two releases:
+//!
+//! 1. The new code uses nothing in the schema any more. `revoke usage on schema … from …` shows, while it is easily taken
+//!    back, who still does.
+//! 2. When no old process is left: its tables are dropped by name, and the schema after them.
 //!
 //! ```sql setup
 //! create schema reporting;
@@ -27,7 +31,7 @@
 use crate::{
     lint::{Check, Context, Problem, Rule, Severities, Waivable},
     report::Harm,
-    sql::{Change, Statement, change::ObjectKind},
+    sql::{Change, Statement, change::ObjectKind, names::ObjectName},
 };
 
 pub static RULE: Rule = Rule {
@@ -54,12 +58,33 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
         if drop.cascade {
             problem
                 .says(format!("everything in schema `{name}` is lost, with every row of its tables"))
-                .help("drop what is in it by name first, so that a reader sees what goes")
+                .help(plan(context, name))
         } else {
             problem
                 .says(format!("schema `{name}` is dropped; this fails if anything is left in it"))
-                .help("if it is empty everywhere, say so: `-- liftlock: allow drop-schema because …`")
+                .help(format!(
+                    "release 1: use nothing in `{name}` any more; release 2, when no old process is left: this, with `-- liftlock: \
+                     allow drop-schema because it is empty everywhere since …`"
+                ))
         }
     })
     .collect()
+}
+
+/// How it is done while the running application goes on, with the tables that would go.
+fn plan(context: &Context, schema: &ObjectName) -> String {
+    const NAMED: usize = 5;
+    let tables = context.catalog.tables.values().filter(|it| it.name.schema() == schema.last()).map(|it| &it.name);
+    let tables = tables.collect::<Vec<_>>();
+    let mut drops = tables.iter().take(NAMED).map(|it| format!("`drop table {it}`")).collect::<Vec<_>>();
+    match tables.len() {
+        0 => drops.push("`drop table` for each of its tables".to_owned()),
+        count if count > NAMED => drops.push(format!("{} tables more", count - NAMED)),
+        _ => {}
+    }
+    format!(
+        "release 1: use nothing in `{schema}` any more, and `revoke usage on schema {schema} from …` to see that nobody does; \
+         release 2, when no old process is left: {}, then `drop schema {schema}` without `cascade`",
+        drops.join(", ")
+    )
 }

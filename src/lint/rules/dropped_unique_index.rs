@@ -2,7 +2,11 @@
 //!
 //! The running application's `INSERT … ON CONFLICT (email)` fails with "there is no unique or exclusion constraint
 //! matching the ON CONFLICT specification" as soon as the index is gone. Build the successor first: another unique
-//! index on the same columns takes over without a gap.
+//! index on the same columns takes over without a gap. Where there is to be none, do it in two releases:
+//!
+//! 1. The new code says `ON CONFLICT` on these columns no more, and does not rely on them being unique.
+//! 2. When no old process is left: the index goes.
+//!
 //! See <https://www.postgresql.org/docs/current/sql-insert.html#SQL-ON-CONFLICT>.
 //!
 //! ```sql setup
@@ -71,8 +75,10 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
                     table.last()
                 ))
                 .help(format!(
-                    "in this release build another unique index on ({keys}); or, in release 1, stop using `on conflict \
-                     ({keys})`, and in release 2 drop the index, once nothing relies on it"
+                    "to replace it: `create unique index concurrently … on {table} ({keys})` first; to do without, release 1: \
+                     say `on conflict ({keys})` nowhere any more; release 2, when no old process is left: `drop index \
+                     concurrently {}`",
+                    name.last()
                 )),
         );
     }

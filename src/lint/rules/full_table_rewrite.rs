@@ -1,7 +1,7 @@
 //! `VACUUM FULL`, `CLUSTER` and a new home for a table write all of it again under an exclusive lock.
 //!
 //! So do `SET LOGGED`, `SET UNLOGGED`, `SET TABLESPACE` and `SET ACCESS METHOD`. Nobody reads or writes the table meanwhile,
-//! and the disk holds it twice. An unlogged table is empty after a crash. `pg_repack` and `pg_squeeze` give space
+//! and the disk holds it twice. An index that moves is copied the same way, and queries that may use it wait. An unlogged table is empty after a crash. `pg_repack` and `pg_squeeze` give space
 //! back while traffic goes on.
 //!
 //! ```sql setup
@@ -31,8 +31,14 @@
 use crate::{
     lint::{Check, Context, Problem, Rule, Severities, Waivable, actions},
     report::Harm,
-    sql::{Change, Span, Statement, change::ActionKind, names::ObjectName},
+    sql::{
+        Change, Span, Statement,
+        change::{ActionKind, AlterObject, ObjectKind},
+        names::ObjectName,
+    },
 };
+
+use super::named_tablespace;
 
 pub static RULE: Rule = Rule {
     name: "full-table-rewrite",
@@ -59,7 +65,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
             let moving = actions.iter().filter(|it| moves(context, &alter.table, &it.kind));
             moving.map(|it| (it.span, Some(&alter.table))).collect()
         }
-        _ => return Vec::new(),
+        _ => return moved(context, statement),
     };
     let problem = |(span, table): (Span, Option<&ObjectName>)| {
         let problem = Problem::at(span);
@@ -70,6 +76,28 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
             .help("give space back with `pg_repack` or plain `vacuum`; for another kind of storage fill a new table and swap the names")
     };
     rewritten.into_iter().map(problem).collect()
+}
+
+/// An index or a materialized view that gets another tablespace.
+fn moved(context: &Context, statement: &Statement) -> Vec<Problem> {
+    let Change::AlterObject(AlterObject { name: Some(name), kind, .. }) = &statement.change else { return Vec::new() };
+    if named_tablespace::moved_to(context, statement).is_none() {
+        return Vec::new();
+    }
+    let index = context.catalog.index(name);
+    if index.is_some_and(|it| it.origin.is_new() || context.is_new(&it.table)) || context.is_new(name) {
+        return Vec::new();
+    }
+    let whom = match (kind, index) {
+        (ObjectKind::Index, Some(index)) => format!("reads and writes of `{}`", index.table),
+        (ObjectKind::Index, None) => "reads and writes of its table".to_owned(),
+        _ => format!("reads of `{name}`"),
+    };
+    let problem = Problem::at(statement.span);
+    let problem = index.map_or(problem.clone(), |it| problem.weighing(&it.table));
+    vec![problem.says(format!("{whom} wait while all of `{name}` is copied")).help(
+        "create it anew over there with `create index concurrently … tablespace …`, then drop this one concurrently",
+    )]
 }
 
 fn moves(context: &Context, table: &ObjectName, action: &ActionKind) -> bool {

@@ -21,6 +21,10 @@
 //! create publication everything for table orders, visits;
 //! ```
 //!
+//! ```sql bad
+//! create publication everything for all tables;
+//! ```
+//!
 //! ```sql good locks=orders:ShareUpdateExclusiveLock
 //! create publication changes for table orders;
 //! ```
@@ -79,12 +83,10 @@ fn published(context: &Context, statement: &Statement) -> Vec<Problem> {
     if publishes.contains('=') && !publishes.contains("update") && !publishes.contains("delete") {
         return Vec::new();
     }
-    let keyless = named(text).into_iter().filter(|name| {
-        let known = context.catalog.table(name).filter(|it| !it.partial && !it.foreign);
-        known.is_some_and(|it| {
-            it.replica_identity == catalog::ReplicaIdentity::Default && it.primary_key().is_none() && !it.partitioned
-        })
-    });
+    if let Some(schemas) = wholly(&lower) {
+        return all(context, statement, &schemas);
+    }
+    let keyless = named(text).into_iter().filter(|name| context.catalog.table(name).is_some_and(is_keyless));
     let problem = |table: ObjectName| {
         Problem::at(statement.span)
             .says(format!("updates and deletes of `{table}` fail from now on: it has no primary key to know a row by"))
@@ -94,6 +96,41 @@ fn published(context: &Context, statement: &Statement) -> Vec<Problem> {
             ))
     };
     keyless.map(problem).collect()
+}
+
+fn is_keyless(table: &catalog::Table) -> bool {
+    let known = !table.partial && !table.foreign && !table.partitioned && !table.temporary;
+    known && table.replica_identity == catalog::ReplicaIdentity::Default && table.primary_key().is_none()
+}
+
+/// `FOR ALL TABLES`: no schemas; `FOR TABLES IN SCHEMA a, b`: those.
+fn wholly(lower: &str) -> Option<Vec<String>> {
+    let words = lower.split_whitespace().collect::<Vec<_>>().join(" ");
+    if words.contains("all tables") {
+        return Some(Vec::new());
+    }
+    let (_, schemas) = words.split_once("tables in schema ")?;
+    let list = schemas.split(" with ").next().unwrap_or_default().trim_end_matches(';');
+    Some(list.split(',').map(|it| it.trim().trim_matches('"').to_owned()).collect())
+}
+
+/// One problem for all tables without a key of a database, or of some schemas.
+fn all(context: &Context, statement: &Statement, schemas: &[String]) -> Vec<Problem> {
+    let within = |it: &&catalog::Table| schemas.is_empty() || schemas.iter().any(|schema| schema == it.name.schema());
+    let mut keyless = context.catalog.tables.values().filter(within).filter(|it| it.origin.certain && is_keyless(it));
+    let Some(first) = keyless.next() else { return Vec::new() };
+    let others = match keyless.count() {
+        0 => String::new(),
+        more => format!(" and of {more} more"),
+    };
+    vec![
+        Problem::at(statement.span)
+            .says(format!(
+                "updates and deletes of `{}`{others} fail from now on: no primary key to know a row by",
+                first.name
+            ))
+            .help("give them primary keys first, or `replica identity full`, or publish `with (publish = 'insert')`"),
+    ]
 }
 
 /// The names behind `TABLE`, as far as tokens tell.

@@ -2,8 +2,16 @@
 //!
 //! The statement fails where the tablespace is missing, on the copy that a rehearsal runs on first of all.
 //!
+//! ```sql setup
+//! create table orders (id bigint primary key);
+//! ```
+//!
 //! ```sql bad fails=42704
 //! create table visits (id bigint primary key) tablespace fast;
+//! ```
+//!
+//! ```sql bad fails=42704 also=full-table-rewrite
+//! alter index orders_pkey set tablespace fast;
 //! ```
 //!
 //! ```sql good
@@ -13,7 +21,11 @@
 use crate::{
     lint::{Check, Context, Problem, Rule, Severities, Waivable},
     report::Harm,
-    sql::{Change, Statement, change::ActionKind, names::Ident},
+    sql::{
+        Change, Statement,
+        change::{ActionKind, AlterObject, ObjectAction, ObjectKind},
+        names::Ident,
+    },
 };
 
 pub static RULE: Rule = Rule {
@@ -25,7 +37,10 @@ pub static RULE: Rule = Rule {
     check: Check::Statement(check),
 };
 
-fn check(_context: &Context, statement: &Statement) -> Vec<Problem> {
+fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
+    if let Some(name) = moved_to(context, statement) {
+        return vec![missing(Problem::at(statement.span), name)];
+    }
     let named: Vec<&Ident> = match &statement.change {
         Change::CreateTable(table) => table.tablespace.iter().collect(),
         Change::CreateIndex(index) => index.tablespace.iter().collect(),
@@ -38,10 +53,27 @@ fn check(_context: &Context, statement: &Statement) -> Vec<Problem> {
         }
         _ => Vec::new(),
     };
-    let problem = |name: &Ident| {
-        Problem::at(name.span)
-            .says(format!("this fails on a server without tablespace `{name}`, and Neon has none"))
-            .help("leave the tablespace to the database's own default")
+    let named = named.into_iter().filter(|it| it.name != "pg_default");
+    named.map(|it| missing(Problem::at(it.span), &it.name)).collect()
+}
+
+fn missing(problem: Problem, name: &str) -> Problem {
+    problem
+        .says(format!("this fails on a server without tablespace `{name}`, and Neon has none"))
+        .help("leave the tablespace to the database's own default")
+}
+
+/// Where `ALTER INDEX` and `ALTER MATERIALIZED VIEW … SET TABLESPACE` move theirs to; not to where nearly everything is already.
+pub(super) fn moved_to<'c>(context: &Context<'c>, statement: &Statement) -> Option<&'c str> {
+    let Change::AlterObject(AlterObject {
+        kind: ObjectKind::Index | ObjectKind::MaterializedView,
+        action: ObjectAction::Other { words, .. },
+        ..
+    }) = &statement.change
+    else {
+        return None;
     };
-    named.into_iter().filter(|it| it.name != "pg_default").map(problem).collect()
+    let written = context.written(statement.span).trim_end_matches(|it: char| it == ';' || it.is_whitespace());
+    let name = written.rsplit(char::is_whitespace).next()?.trim_matches('"');
+    (words.starts_with("SET TABLESPACE") && !name.eq_ignore_ascii_case("pg_default")).then_some(name)
 }

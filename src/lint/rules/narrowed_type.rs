@@ -1,8 +1,11 @@
 //! A narrower type refuses what the running application still writes.
 //!
 //! Old processes go on writing texts that are too long now, numbers that are too large, or words that are no value of
-//! the new type, and fail. First the application must write nothing but what fits, with a `CHECK` that proves it; the
-//! type follows in a later release. What the change costs meanwhile is `type-change`.
+//! the new type, and fail. What the change costs meanwhile is `type-change`. In two releases:
+//!
+//! 1. The new code writes nothing but what fits. A migration adds a check that says so, `not valid`, and the next one
+//!    validates it, once the rows that do not fit are mended.
+//! 2. When no old process is left: the type changes, and the check goes.
 //!
 //! ```sql setup
 //! create table orders (id bigint primary key, code varchar(20), quantity integer, state text, total numeric(12,2));
@@ -35,6 +38,7 @@ use crate::{
     sql::{
         Statement,
         change::{ActionKind, TypeKind},
+        names::ObjectName,
     },
 };
 
@@ -61,12 +65,37 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
                 "the running application fails where it writes to `{column}` of `{}` what is no `{data_type}`",
                 alter.table
             ))
-            .help(format!(
-                "release 1: write only what fits into `{data_type}`, and have a validated check that says so; release 2, when \
-                 no old process is left: change the type"
-            ))
+            .help(plan(context, &alter.table, &column.name, &types::read(data_type)))
     });
     problem.collect()
+}
+
+/// How it is done while the running application goes on.
+fn plan(context: &Context, table: &ObjectName, column: &str, to: &DataType) -> String {
+    let fits = fits(context, column, to);
+    let check = format!("{}_{column}_fits", table.last());
+    format!(
+        "release 1: write only what fits from the new code, `alter table {table} add constraint {check} check ({fits}) not \
+         valid`, mend the rows that do not fit, and in the next migration `alter table {table} validate constraint {check}`; \
+         release 2, when no old process is left: this, and `alter table {table} drop constraint {check}`"
+    )
+}
+
+/// What holds of a value that the new type takes, as far as one expression says it.
+fn fits(context: &Context, column: &str, to: &DataType) -> String {
+    let is_enum = matches!(types::created(context.catalog, to), Some(TypeKind::Enum { .. }));
+    match (to.name.as_str(), length(to)) {
+        (name, _) if is_enum => format!("{column}::text = any (enum_range(null::{name})::text[])"),
+        ("character varying" | "character", Some(most)) => format!("char_length({column}) <= {most}"),
+        ("smallint", _) => format!("{column} between -32768 and 32767"),
+        ("integer", _) => format!("{column} between -2147483648 and 2147483647"),
+        ("numeric", Some(_)) => match digits(to) {
+            Some(most) if most > 0 => format!("abs({column}) < 1e{most}"),
+            _ => format!("{column} …"),
+        },
+        (name, _) if context.postgres.number() >= 16 => format!("pg_input_is_valid({column}::text, '{name}')"),
+        _ => format!("{column} …"),
+    }
 }
 
 /// Are there values of the old type that the new one refuses?

@@ -1,7 +1,7 @@
 //! Two indexes that start with the same columns are paid for twice by every write and serve the same queries.
 //!
 //! An index on `(a)` finds nothing that one on `(a, b)` does not find as well, and a primary key or unique constraint has an
-//! index already. Unique ones, those with a `WHERE`, of another method or in another order are something else.
+//! index already. A column that stands twice in one index is paid for twice, too. Unique ones, those with a `WHERE`, of another method or in another order are something else.
 //!
 //! ```sql setup
 //! create table orders (id bigint primary key, customer_id bigint, state text);
@@ -19,6 +19,10 @@
 //!
 //! ```sql bad commits
 //! create index concurrently orders_state_id_idx on orders (state, id);
+//! ```
+//!
+//! ```sql bad commits
+//! create index concurrently orders_idx on orders (id, customer_id, id);
 //! ```
 //!
 //! ```sql good commits
@@ -48,6 +52,9 @@ pub static RULE: Rule = Rule {
 
 fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     let Change::CreateIndex(new) = &statement.change else { return Vec::new() };
+    if let Some(problem) = repeats(new) {
+        return vec![problem];
+    }
     if !is_plain(new) || context.catalog.table(&new.table).is_some_and(|it| it.temporary || it.partitioned) {
         return Vec::new();
     }
@@ -76,6 +83,19 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
         ],
         (None, None) => Vec::new(),
     }
+}
+
+/// A key that says nothing after the same one before it; another operator class or order is another key.
+fn repeats(new: &CreateIndex) -> Option<Problem> {
+    let btree = new.method.as_deref().is_none_or(|it| it == "btree");
+    let key = |at: usize| (&new.keys[at], &new.parts[at].class, &new.parts[at].collation);
+    let count = new.keys.len().min(new.parts.len());
+    let second = (1..count).find(|at| (0..*at).any(|before| key(before) == key(*at))).filter(|_| btree)?;
+    Some(
+        Problem::at(new.span)
+            .says(format!("`{}` stands twice in this index, and finds nothing the second time", new.keys[second]))
+            .help("leave the second one out"),
+    )
 }
 
 fn name(index: &CreateIndex) -> Option<&str> {

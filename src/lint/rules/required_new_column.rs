@@ -1,8 +1,12 @@
 //! A new column that is required at once breaks every insert of the application that is running.
 //!
 //! Processes that still run old code know nothing of the column and leave it out; they fail with "null value in column
-//! … violates not-null constraint". In this release add the column with a default, or without `not null`; when no old
-//! process is left, require it in the next. A default, an identity or a trigger that fills it is as good.
+//! … violates not-null constraint". A default, an identity or a trigger that fills it is as good as a value. In two
+//! releases:
+//!
+//! 1. The column comes with a default, or may be null, and the new code writes it.
+//! 2. When no old process is left: rows without it are filled in batches, a check that it is set is added `not valid`,
+//!    the next migration validates it, and then `set not null` reads nothing.
 //!
 //! ```sql setup
 //! create table orders (id bigint primary key);
@@ -68,13 +72,21 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
                     "the running application does not know `{name}`, and all its inserts into `{}` fail",
                     alter.table
                 ))
-                .help(format!(
-                    "release 1: add `{name}` with a default, or leave it nullable, and write it from the new code; release 2, \
-                     when no old process is left: fill what is empty, require it, and drop the default"
-                )),
+                .help(plan(&alter.table, name, &column.data_type)),
         );
     }
     problems
+}
+
+/// How it is done while the running application goes on.
+fn plan(table: &ObjectName, column: &str, data_type: &str) -> String {
+    let check = format!("{}_{column}_set", table.last());
+    format!(
+        "release 1: `alter table {table} add column {column} {data_type}` (with a `default`, where one is right), and write it \
+         from the new code; release 2, when no old process is left: `update {table} set {column} = … where {column} is null` in \
+         batches, `alter table {table} add constraint {check} check ({column} is not null) not valid`, and in the next \
+         migration `validate constraint {check}` and `alter column {column} set not null`"
+    )
 }
 
 /// Does the action refuse rows without the column?

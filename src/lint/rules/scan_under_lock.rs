@@ -26,6 +26,11 @@
 //! alter table orders validate constraint orders_state_check;
 //! ```
 //!
+//! ```sql bad locks=customers:AccessExclusiveLock
+//! alter table customers add column email text;
+//! insert into customers (id) select id from orders on conflict do nothing;
+//! ```
+//!
 //! ```sql good locks=orders:ShareUpdateExclusiveLock
 //! alter table orders validate constraint orders_state_check;
 //! ```
@@ -33,6 +38,11 @@
 //! ```sql good locks=orders:AccessExclusiveLock
 //! alter table orders validate constraint orders_state_check;
 //! alter table orders add column note text;
+//! ```
+//!
+//! ```sql good locks=customers:AccessExclusiveLock
+//! alter table customers add column email text;
+//! insert into customers (id) select 1 where not exists (select from customers where id = 1) on conflict do nothing;
 //! ```
 //!
 //! ```sql good

@@ -2,7 +2,7 @@
 //!
 //! On Neon and its like they fail with "permission denied" or "must be superuser": roles made `SUPERUSER`, functions in C
 //! or in an untrusted language, files and programs of the server in `COPY`, operator classes, casts without a function,
-//! libraries. Whoever runs the server does these, not a migration.
+//! libraries, `SET SESSION AUTHORIZATION`. Whoever runs the server does these, not a migration.
 //!
 //! ```sql bad
 //! create role liftlock_example_admin superuser;
@@ -52,6 +52,7 @@ fn needing(context: &Context, statement: &Statement) -> Option<&'static str> {
             CopySource::File => Some("a file of the server"),
             CopySource::Stdio => None,
         },
+        Change::Set(set) if set.name == "session_authorization" && set.value.is_some() => Some("becoming another user"),
         Change::Harmless { verb } if verb == "LOAD" => Some("loading a library"),
         Change::CreateRoutine(new) => match new.body.language.as_str() {
             "c" | "internal" => Some("a function in C"),
