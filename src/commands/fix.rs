@@ -12,7 +12,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::validate::ValidateError;
 use crate::{
     error::Error,
-    lint::fixes::{amend, written::Companion},
+    lint::fixes::{ADDING, amend, written::Companion},
     migration::{Beside, MigrationId, SourceFile, layout::Layout},
     report::{Finding, Fix, Harm, Section, Severity, Validation, difference},
 };
@@ -62,6 +62,9 @@ pub fn mend(files: Files, judge: impl Fn(&Files) -> Validation) -> Mended {
     for _ in 0..ROUNDS {
         let Some((finding, fix)) = next(&validation, &refused) else { break };
         let why = match amended(&files, &fresh(&original, &files), finding, fix) {
+            _ if ADDING.contains(&finding.rule.as_str()) => {
+                "its fix adds what no statement asks for: take it in the editor, or from `--format json`".to_owned()
+            }
             Ok(amended) => {
                 let judged = judge(&amended);
                 if standing(&judged) < standing(&validation) {

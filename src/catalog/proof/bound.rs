@@ -9,7 +9,9 @@ use crate::sql;
 
 /// What holds for every row within a bound of `parent`; `None` where no condition can say it, as of a hash.
 pub fn within(catalog: &Catalog, parent: &Table, key: &PartitionKey, bound: &Bound) -> Option<Condition> {
-    let keys = key.keys.iter().map(|it| subject(it)).collect::<Vec<_>>();
+    // A column stands there by its name, which only SQL folds.
+    let subject = |key: &String| parent.column_named(key).map_or_else(|| subject(key), |it| it.name.clone());
+    let keys = key.keys.iter().map(subject).collect::<Vec<_>>();
     match (key.strategy, bound) {
         (Strategy::List, Bound::In(values)) => Some(listed(keys.first()?, values)),
         (Strategy::Range, Bound::Range { from, to }) => range(&keys, from, to),

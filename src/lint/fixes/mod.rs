@@ -5,12 +5,14 @@
 //! there is no fix: a person does it. `tests/it/fixes.rs` runs original and fix on Postgres and compares the catalogs.
 
 pub mod amend;
+mod attach;
 mod backfill;
 mod changesets;
 mod concurrently;
 mod constraint;
 mod detach;
 mod draft;
+mod follow;
 mod inline;
 mod not_null;
 mod partitioned;
@@ -35,15 +37,23 @@ pub static ALL: &[(&str, Write)] = &[
     ("constraint-building-index", constraint::from_index),
     ("detach-without-concurrently", detach::concurrently),
     ("drop-index-without-concurrently", concurrently::drop_index),
+    ("enum-value-in-same-transaction", follow::committed_value),
     ("forbidden-in-transaction", concurrently::apart),
+    ("foreign-key-without-index", follow::index_of_key),
     ("foreign-key-without-not-valid", constraint::not_valid),
     ("index-without-concurrently", concurrently::create_index),
+    ("never-validated", follow::validation),
+    ("partition-scan", attach::proved_first),
     ("refresh-without-concurrently", concurrently::refresh),
     ("reindex-without-concurrently", concurrently::reindex),
     ("set-not-null", not_null::proved_first),
     ("unbounded-write", backfill::in_batches),
     ("volatile-default", volatile_default::in_steps),
 ];
+
+/// Rules whose fix adds what no statement asks for: the end is another one, so an author takes it, and nothing writes it
+/// unasked.
+pub static ADDING: &[&str] = &["foreign-key-without-index", "never-validated"];
 
 /// The fix of a rule's problem. Only statements that stand in the file as they run can be written anew.
 pub fn of(rule: &Rule, context: &Context, statement: &Statement, problem: &Problem) -> Option<Fix> {
@@ -61,7 +71,7 @@ pub fn of_transaction(rule: &Rule, migration: &Migration, problem: &Problem) -> 
 
 #[cfg(test)]
 mod tests {
-    use super::ALL;
+    use super::{ADDING, ALL};
     use crate::lint::rules;
 
     #[test]
@@ -69,6 +79,9 @@ mod tests {
         assert!(ALL.is_sorted_by_key(|(name, _)| *name));
         for (name, _) in ALL {
             assert!(rules::find(name).is_some(), "{name}");
+        }
+        for adding in ADDING {
+            assert!(ALL.iter().any(|(name, _)| name == adding), "{adding}");
         }
     }
 }

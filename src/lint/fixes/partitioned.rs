@@ -57,6 +57,7 @@ fn automatic_name(table: &ObjectName, index: &CreateIndex) -> String {
     name.get(..name.floor_char_boundary(63)).unwrap_or(&name).to_owned()
 }
 
-fn qualified(name: &ObjectName) -> String {
+/// A name as the catalog has it, as SQL.
+pub fn qualified(name: &ObjectName) -> String {
     name.parts.iter().map(|it| quoted(&it.name)).collect::<Vec<_>>().join(".")
 }
