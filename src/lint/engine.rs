@@ -34,6 +34,8 @@ use super::{
     weight,
 };
 
+type OfStatement = fn(&Context, &Statement) -> Vec<Problem>;
+
 /// State of one walk.
 pub struct Engine<'a> {
     profile: ProfileName,
@@ -43,6 +45,8 @@ pub struct Engine<'a> {
     config_tables: &'a [ObjectName],
     conventions: Conventions,
     levels: &'a [RuleLevels],
+    /// Those that are asked of each statement.
+    of_statement: Vec<(&'static Rule, OfStatement)>,
     catalog: Catalog,
     /// Migrations run so far.
     count: usize,
@@ -82,7 +86,12 @@ impl<'a> Engine<'a> {
         let Request { profile, postgres, promotion, emergency, levels, conventions, found, .. } = *request;
         let validation = Validation { profile: profile.name().to_owned(), ..Validation::default() };
         let catalog = found.cloned().unwrap_or_default();
+        let of_statement = rules::ALL.iter().filter(|it| is_asked(it, conventions)).filter_map(|it| match it.check {
+            Check::Statement(check) => Some((*it, check)),
+            _ => None,
+        });
         Self {
+            of_statement: of_statement.collect(),
             profile,
             postgres,
             promotion,
@@ -101,8 +110,8 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Replays a migration, and judges it when it belongs to the release.
-    pub fn run(&mut self, release: Release, migration: Cow<'a, Migration>) {
+    /// Replays a migration, and judges it when it belongs to the release. Gives it back when nothing needs it any more.
+    pub fn run(&mut self, release: Release, migration: Cow<'a, Migration>) -> Option<Cow<'a, Migration>> {
         let origin = Origin { release, migration: self.count, certain: true };
         self.count += 1;
         self.catalog.migrations.push(Arc::from(migration.name.as_str()));
@@ -127,15 +136,17 @@ impl<'a> Engine<'a> {
                 self.promotion = asked.or(declared.filter(measurable));
                 self.judge(&migration, origin);
                 self.promotion = asked;
-                match self.shared {
-                    Some(_) => self.before.push(migration),
-                    None => self.before.clear(),
+                if self.shared.is_some() {
+                    self.before.push(migration);
+                    return None;
                 }
+                self.before.clear();
             }
         }
+        Some(migration)
     }
 
-    pub fn finish(mut self) -> Validation {
+    pub fn finish(mut self) -> (Validation, Catalog) {
         let latest = self.count.saturating_sub(1);
         let settled = self.outstanding.iter().filter(|(_, remedy)| remedy.is_there(&self.catalog, latest));
         let settled = settled.map(|(at, _)| *at).collect::<BTreeSet<_>>();
@@ -146,7 +157,7 @@ impl<'a> Engine<'a> {
             let files = if a.file.as_str() == b.file.as_str() { Ordering::Equal } else { a.file.cmp(&b.file) };
             files.then_with(|| (a.span.start, &a.rule, &a.message).cmp(&(b.span.start, &b.rule, &b.message)))
         });
-        self.validation
+        (self.validation, self.catalog)
     }
 
     pub fn into_catalog(self) -> Catalog {
@@ -236,7 +247,7 @@ impl<'a> Engine<'a> {
         self.validation.statements += statements.len();
         visit.concealed.extend(rows.iter().map(|it| it.span));
         if self.validation.findings.len() > before {
-            fingerprint::mark(&migration.text, &mut self.validation.findings[before..]);
+            fingerprint::mark(&migration.text, &migration.statements, &mut self.validation.findings[before..]);
             let text = concealed(&migration.text, &visit.concealed);
             self.validation.sources.push((migration.path.clone(), text));
         }
@@ -312,22 +323,22 @@ impl<'a> Engine<'a> {
             self.validation.unread += 1;
             *self.validation.unread_kinds.entry(reason.kind().to_owned()).or_default() += 1;
         }
-        for rule in rules::ALL {
-            if let Check::Statement(check) = rule.check
-                && self.is_asked(rule)
-            {
-                let context = self.context(visit);
-                let mut problems = check(&context, statement);
-                if matches!(rule.harm, Harm::Blocks | Harm::Fails) {
-                    problems.iter_mut().for_each(|it| it.form = evidence::form(&context, statement, it.span));
-                }
-                if matches!(path.around, Around::Nothing) {
-                    for problem in problems.iter_mut().filter(|it| it.fix.is_none() && it.verdict == Verdict::Wrong) {
-                        problem.fix = fixes::of(rule, &context, statement, problem);
-                    }
-                }
-                self.record(visit, rule, problems, path);
+        for at in 0..self.of_statement.len() {
+            let (rule, check) = self.of_statement[at];
+            let context = self.context(visit);
+            let mut problems = check(&context, statement);
+            if problems.is_empty() {
+                continue;
             }
+            if matches!(rule.harm, Harm::Blocks | Harm::Fails) {
+                problems.iter_mut().for_each(|it| it.form = evidence::form(&context, statement, it.span));
+            }
+            if matches!(path.around, Around::Nothing) {
+                for problem in problems.iter_mut().filter(|it| it.fix.is_none() && it.verdict == Verdict::Wrong) {
+                    problem.fix = fixes::of(rule, &context, statement, problem);
+                }
+            }
+            self.record(visit, rule, problems, path);
         }
         self.keep_step(visit, statement, path);
         let origin = match path.around {
@@ -368,9 +379,8 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// House rules are asked only where there is a house.
     fn is_asked(&self, rule: &Rule) -> bool {
-        self.conventions == Conventions::Ours || !rules::HOUSE.iter().any(|house| std::ptr::eq(*house, rule))
+        is_asked(rule, self.conventions)
     }
 
     fn context<'c>(&'c self, visit: &Visit<'c>) -> Context<'c> {
@@ -462,6 +472,11 @@ impl<'a> Engine<'a> {
             reason: problem.message,
         });
     }
+}
+
+/// House rules are asked only where there is a house.
+fn is_asked(rule: &Rule, conventions: Conventions) -> bool {
+    conventions == Conventions::Ours || !rules::HOUSE.iter().any(|house| std::ptr::eq(*house, rule))
 }
 
 fn rolls_back(statement: &Statement) -> bool {

@@ -70,9 +70,15 @@ pub fn fields(migration: &Migration) -> Vec<Field> {
 /// What kind of promotion the header says the migration is for. It only counts where nobody asked for another
 /// one; `schema_safe` is what is asked of everybody, and a hotfix is nothing that a file can claim.
 pub fn declared_type(migration: &Migration) -> Option<PromotionType> {
+    const DECLARED: [PromotionType; 2] = [PromotionType::ConfigOnly, PromotionType::DataMigration];
+    let top = &migration.text[..migration.statements.first().map_or(migration.text.len(), |it| it.span.start)];
+    // Nearly no header does, and this is asked of every file.
+    if !DECLARED.iter().any(|kind| top.contains(kind.name())) {
+        return None;
+    }
     let declared = fields(migration).into_iter().find(|field| field.label == Label::Type && field.on_top)?;
     let word = declared.value.split_whitespace().next()?;
-    [PromotionType::ConfigOnly, PromotionType::DataMigration].into_iter().find(|kind| kind.name() == word)
+    DECLARED.into_iter().find(|kind| kind.name() == word)
 }
 
 /// Is there nothing, or only what a template leaves to be filled in?

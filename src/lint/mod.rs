@@ -110,10 +110,28 @@ pub fn lint_in_order<'a>(
 ) -> Validation {
     let config_tables = request.config_tables.iter().map(|it| configured_name(it)).collect::<Vec<_>>();
     let mut engine = engine::Engine::new(request, &config_tables);
+    let mut done = Vec::new();
     for (release, migration) in migrations {
-        engine.run(release, migration);
+        if let Some(Cow::Owned(migration)) = engine.run(release, migration) {
+            done.push(migration);
+        }
+        if done.len() == FORGOTTEN_TOGETHER {
+            forget(std::mem::take(&mut done));
+        }
     }
-    engine.finish()
+    let (validation, catalog) = engine.finish();
+    if catalog.migrations.len() > FORGOTTEN_TOGETHER {
+        forget(catalog);
+    }
+    validation
+}
+
+/// How many migrations are freed at once.
+const FORGOTTEN_TOGETHER: usize = 64;
+
+/// Frees on another core what takes long to free.
+fn forget(of: impl Send + 'static) {
+    rayon::spawn(move || drop(of));
 }
 
 /// What a history builds. With it as [`Request::found`] releases are judged without replaying it each time.

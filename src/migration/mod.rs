@@ -16,6 +16,7 @@ use std::{
 };
 
 use camino::Utf8PathBuf;
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use self::{
@@ -66,7 +67,7 @@ impl Checksum {
             hasher.update("\n");
             hasher.update(part);
         }
-        Self(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+        Self(HEXLOWER.encode(&hasher.finalize()))
     }
 }
 

@@ -3,6 +3,7 @@
 //! The text of an event is its canonical JSON (RFC 8785) and exactly what is stored, hashed and sent. It names
 //! migrations by id and checksum and never holds SQL, row values or secrets.
 
+use data_encoding::HEXLOWER;
 use jiff::{Timestamp, TimestampRound, Unit};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -322,7 +323,7 @@ pub fn hash(previous_hash: &str, body: &str) -> String {
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(bytes)
 }
 
 /// A list with its count and the digest of all its items, so that items can be left out and still be proven.

@@ -10,6 +10,7 @@ mod view;
 
 pub use self::view::view;
 
+use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -489,8 +490,7 @@ impl Plan {
 }
 
 fn digest(of: &Value) -> String {
-    let digest: String = Sha256::digest(canonical(of)).iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256:{digest}")
+    format!("sha256:{}", HEXLOWER.encode(&Sha256::digest(canonical(of))))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, collections::BTreeSet, time::Duration};
 
+use data_encoding::HEXLOWER;
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
@@ -189,8 +190,7 @@ fn rules_digest(profile: ProfileName, levels: &[RuleLevels]) -> String {
             hasher.update([0]);
         }
     }
-    let hex: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256:{hex}")
+    format!("sha256:{}", HEXLOWER.encode(&hasher.finalize()))
 }
 
 /// Tables that only their owner may do this to.

@@ -3,6 +3,7 @@
 //! It is found again by its marker, at the end of its first line, and by who wrote it: a marker can be pasted by
 //! anybody. Nothing is deleted. A pull request that was never red is not commented on.
 
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use super::{
@@ -30,7 +31,7 @@ pub fn marker(command: &str, folder: &str, config: &str) -> String {
         digest.update(part);
         digest.update([0]);
     }
-    let key: String = digest.finalize()[..6].iter().map(|byte| format!("{byte:02x}")).collect();
+    let key = HEXLOWER.encode(&digest.finalize()[..6]);
     format!("<!-- liftlock:v1 key={key} -->")
 }
 

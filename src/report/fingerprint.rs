@@ -2,44 +2,58 @@
 //!
 //! Values are left out, so that nobody can guess one from the hash.
 
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use super::{Columns, Finding};
-use crate::sql::scan::{self, Piece, TokenKind};
+use crate::sql::{
+    Change, Statement,
+    change::Unread,
+    scan::{self, TokenKind},
+};
 
-/// Gives the findings of one file their fingerprints and their columns in UTF-16 code units.
-pub fn mark(text: &str, findings: &mut [Finding]) {
-    let pieces = scan::scan(text).pieces;
+/// Gives the findings of one file, of these statements, their fingerprints and their columns in UTF-16 code units.
+pub fn mark(text: &str, statements: &[Statement], findings: &mut [Finding]) {
     // A statement may have thousands of findings: one for each table that it drops.
     let mut last = (None, String::new());
     for finding in findings {
         let at = finding.span.start;
-        let piece = pieces.partition_point(|it| it.span.end <= at);
-        if last.0 != Some(piece) {
-            last = (Some(piece), pieces.get(piece).map(|it| normalised(text, it)).unwrap_or_default());
+        let nearest = statements.partition_point(|it| it.span.end <= at);
+        if last.0 != Some(nearest) {
+            last = (Some(nearest), statements.get(nearest).map(|it| normalised(text, it)).unwrap_or_default());
         }
-        let inside = pieces.get(piece).is_some_and(|it| it.span.start <= at);
+        let inside = statements.get(nearest).is_some_and(|it| it.span.start <= at);
         finding.fingerprint = fingerprint(&finding.rule, if inside { &last.1 } else { "" });
         finding.utf16 = Columns { start: utf16_column(text, at), end: utf16_column(text, finding.span.end) };
     }
 }
 
-/// Words in lower case, one space between tokens, `?` for every value.
-fn normalised(text: &str, piece: &Piece) -> String {
-    let tokens = piece.tokens.iter().map(|token| {
-        let written = &text[token.span.start..token.span.end];
-        match token.kind {
-            TokenKind::Word => written.to_ascii_lowercase(),
-            TokenKind::String | TokenKind::Number => "?".to_owned(),
-            TokenKind::Quoted | TokenKind::Parameter | TokenKind::Operator | TokenKind::Symbol => written.to_owned(),
+/// Words in lower case, one space between tokens, `?` for every value; nothing of what is no SQL.
+fn normalised(text: &str, statement: &Statement) -> String {
+    if let Change::Unread { reason: Unread::PsqlCommand { .. } | Unread::CopyData } = statement.change {
+        return String::new();
+    }
+    let written = &text[statement.span.start..statement.span.end];
+    let mut normalised = String::with_capacity(written.len());
+    for token in scan::tokens(written) {
+        if !normalised.is_empty() {
+            normalised.push(' ');
         }
-    });
-    tokens.collect::<Vec<_>>().join(" ")
+        let written = &written[token.span.start..token.span.end];
+        match token.kind {
+            TokenKind::Word => normalised.extend(written.chars().map(|it| it.to_ascii_lowercase())),
+            TokenKind::String | TokenKind::Number => normalised.push('?'),
+            TokenKind::Quoted | TokenKind::Parameter | TokenKind::Operator | TokenKind::Symbol => {
+                normalised.push_str(written);
+            }
+        }
+    }
+    normalised
 }
 
 fn fingerprint(rule: &str, statement: &str) -> String {
     let digest = Sha256::new().chain_update(rule).chain_update([0]).chain_update(statement).finalize();
-    digest[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(&digest[..16])
 }
 
 /// Counted from 1; an offset past the end is the end.
@@ -54,8 +68,12 @@ fn utf16_column(text: &str, offset: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::tests::finding, mark};
-    use crate::sql::Span;
+    use super::{super::tests::finding, Finding};
+    use crate::sql::{self, Span};
+
+    fn mark(text: &str, findings: &mut [Finding]) {
+        super::mark(text, &sql::read(text), findings);
+    }
 
     /// The fingerprint of a finding at the first `drop` of the text.
     fn print(rule: &str, text: &str) -> String {

@@ -5,6 +5,7 @@
 
 use std::{cmp::Reverse, collections::HashMap};
 
+use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -68,7 +69,7 @@ fn fingerprint(finding: &Finding, path: &str, seen: &mut HashMap<String, usize>)
         hasher.update(part);
         hasher.update([0]);
     }
-    let print: String = hasher.finalize()[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+    let print = HEXLOWER.encode(&hasher.finalize()[..16]);
     let count = seen.entry(print.clone()).or_default();
     *count += 1;
     match *count {

@@ -174,12 +174,13 @@ fn set_findings(text: &mut String, findings: &[Finding], sources: &[(Utf8PathBuf
     let handler = handler(look);
     let (mut file, mut source) = (None, String::new());
     for finding in open.iter().take(MOST_EXCERPTS) {
-        if file != Some(&finding.file) {
-            file = Some(&finding.file);
-            let of_file = open.iter().filter(|it| it.file == finding.file).count();
+        if file != Some(finding.file.as_str()) {
+            // As text: paths compare part by part.
+            file = Some(finding.file.as_str());
+            let of_file = open.iter().filter(|it| it.file.as_str() == finding.file.as_str()).count();
             let name = look.paint(BOLD, &clean(finding.file.as_str()));
             line(text, &format!("{name} {}\n", look.paint(DIM, &blocks::counted(of_file, "finding"))));
-            let found = sources.iter().find(|(path, _)| *path == finding.file);
+            let found = sources.iter().find(|(path, _)| path.as_str() == finding.file.as_str());
             source = found.map(|(_, source)| without_values(source)).unwrap_or_default();
         }
         let mut rendered = String::new();

@@ -18,6 +18,7 @@ pub use local::LocalMirror;
 use std::{borrow::Cow, error, io};
 
 use camino::Utf8PathBuf;
+use data_encoding::HEXLOWER;
 use miette::Diagnostic;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -147,7 +148,7 @@ impl Batch {
             }
         }
         hasher.update(document_hash(&self.mapping.version, "", "").to_be_bytes());
-        hasher.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+        HEXLOWER.encode(&hasher.finalize()[..16])
     }
 }
 

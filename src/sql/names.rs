@@ -122,7 +122,8 @@ impl ObjectName {
 
 impl PartialEq for ObjectName {
     fn eq(&self, other: &Self) -> bool {
-        self.schema() == other.schema() && self.last() == other.last()
+        // What differs differs mostly here.
+        self.last() == other.last() && self.schema() == other.schema()
     }
 }
 
@@ -143,7 +144,11 @@ impl PartialOrd for ObjectName {
 
 impl Ord for ObjectName {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.schema(), self.last()).cmp(&(other.schema(), other.last()))
+        // Mostly both are written without a schema, and catalogs compare all day.
+        match (self.parts.as_slice(), other.parts.as_slice()) {
+            ([one], [other]) => one.name.cmp(&other.name),
+            _ => (self.schema(), self.last()).cmp(&(other.schema(), other.last())),
+        }
     }
 }
 

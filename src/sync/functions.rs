@@ -1,6 +1,7 @@
 //! The functions that receive a sync inside Convex, embedded: the files that an app deploys with its own, and the
 //! names that tables have there. `functions/sync.ts` says what each function takes and gives.
 
+use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
 use crate::services::mirror::document_hash;
@@ -193,7 +194,7 @@ pub fn tables_of(text: &str) -> Vec<Mirrored> {
 }
 
 fn fingerprint(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(&Sha256::digest(text.as_bytes())[..16])
 }
 
 #[cfg(test)]

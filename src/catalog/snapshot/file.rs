@@ -1,5 +1,6 @@
 //! The file: JSON, versioned, sealed by a digest over all of its bytes.
 
+use data_encoding::HEXLOWER;
 use miette::Diagnostic;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -95,7 +96,7 @@ pub fn read(path: &str, text: &str) -> Result<Snapshot, SnapshotError> {
 }
 
 fn digest(text: &str) -> String {
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(&Sha256::digest(text))
 }
 
 #[cfg(test)]

@@ -86,8 +86,9 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
 /// Roles to which at least half of what was there in the schema is granted, each with one of those grants.
 fn usual<'c>(context: &Context<'c>, kind: ObjectKind, schema: &str) -> BTreeMap<&'c str, &'c Grant> {
     let mut by_role = BTreeMap::<&str, (usize, &Grant)>::new();
-    let whole = |it: &Grant| it.privileges.iter().any(|it| !it.contains('('));
-    for grant in context.catalog.grants.iter().filter(|it| it.kind == kind && it.name.schema() == schema && whole(it)) {
+    let old = |it: &&Grant| it.origin.release == Release::History && it.kind == kind && it.name.schema() == schema;
+    let whole = |it: &&Grant| it.privileges.iter().any(|it| !it.contains('('));
+    for grant in context.catalog.grants.iter().filter(old).filter(whole) {
         let known = by_role.entry(&grant.role).or_insert((0, grant));
         *known = (known.0 + 1, grant);
     }

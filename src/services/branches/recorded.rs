@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -118,7 +119,7 @@ async fn read(session: &Session, scope: &Scope) -> Result<Recorded, PostgresErro
         hash.update(row.get::<_, &str>(0));
         hash.update([0]);
     }
-    let hex: String = hash.finalize().iter().map(|it| format!("{it:02x}")).collect();
+    let hex = HEXLOWER.encode(&hash.finalize());
     let mut rows = BTreeMap::new();
     let (most, tables) = match scope {
         Scope::All => (None, None),

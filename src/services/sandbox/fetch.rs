@@ -9,6 +9,7 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use camino::{Utf8Path, Utf8PathBuf};
+use data_encoding::HEXLOWER;
 use etcetera::BaseStrategy;
 use flate2::read::GzDecoder;
 use serde::Deserialize;
@@ -219,7 +220,7 @@ fn verified(package: Package, platform: &Platform, scratch: &Utf8Path) -> Result
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|it| format!("{it:02x}")).collect()
+    HEXLOWER.encode(bytes)
 }
 
 /// Unpacks beside the final place and moves it there in one step, so that two at once cannot meet half a server.

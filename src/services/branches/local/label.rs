@@ -1,5 +1,6 @@
 //! What stands in the comment of a database that is ours: JSON with a version.
 
+use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -87,7 +88,7 @@ impl Label {
 
 /// Hex, for names that must be short and the same each time.
 pub fn digest(text: &str) -> String {
-    Sha256::digest(text).iter().map(|it| format!("{it:02x}")).collect()
+    HEXLOWER.encode(&Sha256::digest(text))
 }
 
 #[cfg(test)]
