@@ -57,6 +57,8 @@ pub struct Catalog {
     pub others: BTreeMap<(ObjectKind, ObjectName, Option<ObjectName>), Origin>,
     /// Where an unqualified name is looked up and created; empty: `public`.
     pub search_path: Vec<String>,
+    /// The last time zone that a migration has set for its session.
+    pub time_zone: Option<String>,
     /// Names of the migrations that were replayed, by [`Origin::migration`].
     pub migrations: Vec<Arc<str>>,
     /// What was measured in a database; `None` when only files are known.

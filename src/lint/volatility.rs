@@ -58,10 +58,16 @@ fn worst<'e>(catalog: &Catalog, calls: impl IntoIterator<Item = &'e ObjectName>,
         match volatility(catalog, call, depth) {
             Some(Volatility::Volatile) => return Calls::Volatile(call.to_string()),
             Some(Volatility::Stable | Volatility::Immutable) => {}
+            None if is_named_steady(call.last()) => {}
             None => worst = Calls::Unknown(call.to_string()),
         }
     }
     worst
+}
+
+/// `immutable_unaccent`, `f_stable`: wrappers that are named after what they are declared as.
+fn is_named_steady(name: &str) -> bool {
+    name.split('_').any(|it| ["immutable", "stable", "imm"].contains(&it.to_lowercase().as_str()))
 }
 
 /// The volatility of a function by name; of several overloads that of the worst. `None`: not known.

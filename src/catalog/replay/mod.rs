@@ -70,6 +70,9 @@ pub fn replay(catalog: &mut Catalog, statement: &Statement, origin: Origin) {
             let value = if set.scope == SetScope::Reset { None } else { set.value.as_deref() };
             catalog.search_path = value.map(search_path).unwrap_or_default();
         }
+        Change::Set(set) if set.name == "timezone" && set.scope == SetScope::Session => {
+            catalog.time_zone.clone_from(&set.value);
+        }
         Change::Harmless { verb } if verb == "DISCARD ALL" => catalog.end_session(),
         Change::Harmless { verb } if verb.starts_with("DISCARD TEMP") => catalog.drop_temporary(),
         // Neither data nor settings change what exists.

@@ -177,7 +177,8 @@ fn added_constraint(draft: &mut Draft, alter: &AlterTable, constraint: &Constrai
                     matches!(&it.kind, ActionKind::AddColumn { column, .. } if column.name == *of && !added_column::has_value(column))
                 })
             };
-            if !columns.iter().any(null) {
+            // Neither is there in a table that has no rows yet.
+            if !columns.iter().any(null) && !draft.context.is_new(name) {
                 draft.scan(references, scanned);
             }
         }

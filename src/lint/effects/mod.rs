@@ -18,6 +18,7 @@ mod partition;
 mod proof;
 mod rows;
 pub mod type_change;
+mod untold_type;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,9 +1,10 @@
 //! Everything that creates, drops and alters objects, tables' alterations apart.
 
 use crate::{
-    catalog::Column,
+    catalog::{Column, Table},
+    lint::Context,
     sql::{
-        Change,
+        Change, Statement,
         change::{
             AlterObject, ConstraintKind, CreateIndex, CreateTable, Drop, ObjectAction, ObjectKind, ReindexTarget,
         },
@@ -19,7 +20,9 @@ pub fn created(draft: &mut Draft, table: &CreateTable) {
         ConstraintKind::ForeignKey { references, .. } => Some(references),
         _ => None,
     });
-    for references in columns.chain(constraints) {
+    // Its own keys are looked at when it is there.
+    let itself = draft.context.catalog.resolve(&table.name);
+    for references in columns.chain(constraints).filter(|it| draft.context.catalog.resolve(it) != itself) {
         draft.lock_family(references, LockMode::ShareRowExclusive);
     }
     for parent in &table.inherits {
@@ -48,7 +51,9 @@ pub fn dropped(draft: &mut Draft, drop: &Drop) {
             }
             ObjectKind::Type | ObjectKind::Domain if drop.cascade => {
                 let made_of_it = |it: &Column| it.resolved.name.rsplit('.').next() == Some(name.last());
-                let tables = draft.context.catalog.tables.values().filter(|it| it.columns.iter().any(made_of_it));
+                let of_it = |it: &Table| it.of_type.as_ref().is_some_and(|of| of.last() == name.last());
+                let tables = draft.context.catalog.tables.values();
+                let tables = tables.filter(|it| it.columns.iter().any(made_of_it) || of_it(it));
                 tables.for_each(|it| draft.lock(&it.name, LockMode::AccessExclusive));
             }
             ObjectKind::Index => dropped_index(draft, name, drop.concurrently),
@@ -81,9 +86,24 @@ fn dropped_table(draft: &mut Draft, name: &ObjectName, cascade: bool) {
 }
 
 fn dropped_index(draft: &mut Draft, name: &ObjectName, concurrently: bool) {
-    let Some(index) = draft.context.catalog.index(name) else { return };
     let lock = if concurrently { LockMode::ShareUpdateExclusive } else { LockMode::AccessExclusive };
-    draft.lock_family(&index.table, lock);
+    if let Some(table) = table_of_index(draft.context, name) {
+        draft.lock_family(table, lock);
+    }
+}
+
+/// Where no file creates the index: the table that one of the same name is built on soon after.
+fn table_of_index<'c>(context: &Context<'c>, name: &ObjectName) -> Option<&'c ObjectName> {
+    // A file with more statements than this is generated, and not by hand in steps.
+    const NEAR: usize = 50;
+    let known = context.catalog.index(name).map(|it| &it.table);
+    let again = |statement: &'c Statement| match &statement.change {
+        Change::CreateIndex(index) if index.name.as_ref().is_some_and(|it| it.name == name.last()) => {
+            Some(&index.table)
+        }
+        _ => None,
+    };
+    known.or_else(|| context.later().iter().take(NEAR).find_map(again))
 }
 
 /// `ALTER` of a view, a sequence, a policy.

@@ -13,7 +13,11 @@ use crate::{
     },
 };
 
-use super::{Chance, LockMode, draft::Draft};
+use super::{
+    Chance, LockMode,
+    draft::Draft,
+    untold_type::{self, Written},
+};
 
 /// What changing one column's type does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,14 +111,12 @@ pub fn outcome(context: &Context, table: &ObjectName, change: &NewType) -> Outco
     }
     let known = context.catalog.table(table);
     let Some((table, column)) = known.and_then(|it| Some((it, it.column(change.column)?))) else {
-        // Who writes `USING` needs a cast, and a cast that is needed is rarely free.
         let cast = change.using.is_some_and(|it| it.text.contains("::"));
-        let free = !cast && change.collation.is_none() && is_mostly_free(&new);
-        let beside = || beside_the_heap(context, table, &change.column.name, false);
-        return match free {
-            true => beside().unwrap_or(Outcome::Unknown(Chance::Unlikely)),
-            false => Outcome::Unknown(Chance::Likely),
-        };
+        let written = if cast || change.collation.is_some() { Written::Converted } else { Written::Plain };
+        let chance = untold_type::chance(context, table, change.column, &new, written);
+        // Only what the heap keeps can be spared beside it.
+        let beside = (!chance.is_likely()).then(|| beside_the_heap(context, table, &change.column.name, false));
+        return beside.flatten().unwrap_or(Outcome::Unknown(chance));
     };
     let old = types::read(&column.data_type);
     let cost = types::change_cost(context.catalog, &old, &new);
@@ -142,22 +144,6 @@ fn beside_the_heap(context: &Context, table: &ObjectName, column: &str, resorted
         return Some(Outcome::Rebuild(index.name.clone()));
     }
     rechecked(context.catalog.table(table)?, column).map(|it| Outcome::Recheck(it.name.clone()))
-}
-
-/// [`DataType::finest`] of an interval that keeps all its fields.
-const SECONDS: u8 = 4;
-
-/// Types to which people widen, when nobody says from where.
-fn is_mostly_free(new: &DataType) -> bool {
-    // Six digits are all there are.
-    let all_digits = |it: &Vec<String>| it.as_slice() == ["6"] && new.name != "character varying";
-    let widest = new.modifiers.as_ref().is_none_or(all_digits) && !new.array;
-    match new.name.as_str() {
-        "interval" => widest && new.finest >= SECONDS,
-        "text" | "character varying" | "citext" | "timestamp" | "time" | "inet" => widest,
-        "bit varying" => !new.array,
-        _ => false,
-    }
 }
 
 /// `USING column` and `USING column::new_type` are what happens without `USING`.
@@ -209,7 +195,8 @@ fn time_zone(context: &Context) -> Option<Zone> {
     });
     let measured = || context.catalog.measures.as_ref()?.settings.get("TimeZone").cloned();
     let utc = ["utc", "gmt", "etc/utc", "etc/gmt", "etc/zulu", "etc/universal", "zulu", "universal", "uct", "0"];
-    set.flatten()
-        .or_else(measured)
-        .map(|it| if utc.contains(&it.to_lowercase().as_str()) { Zone::Utc } else { Zone::Other })
+    let zone = |it: String| if utc.contains(&it.to_lowercase().as_str()) { Zone::Utc } else { Zone::Other };
+    // Who has set another zone once does not live in UTC; who has set UTC may have needed to.
+    let elsewhere = || context.catalog.time_zone.clone().map(zone).filter(|it| *it == Zone::Other);
+    set.flatten().or_else(measured).map(zone).or_else(elsewhere)
 }

@@ -117,6 +117,7 @@ pub mod truncate_table;
 pub mod type_change;
 pub mod unbounded_write;
 pub mod unfit_column_change;
+pub mod unfit_expression;
 pub mod unfit_foreign_key;
 pub mod unfit_identity;
 pub mod unindexable_column;
@@ -267,6 +268,7 @@ pub static ALL: &[&Rule] = &[
     &type_change::RULE,
     &unbounded_write::RULE,
     &unfit_column_change::RULE,
+    &unfit_expression::RULE,
     &unfit_foreign_key::RULE,
     &unfit_identity::RULE,
     &unindexable_column::RULE,

@@ -26,10 +26,10 @@
 use crate::{
     catalog::{Column, Table},
     lint::{Check, Context, Problem, Rule, Severities, Waivable},
-    report::Harm,
+    report::{Harm, Severity},
     sql::{
         Change, Statement,
-        change::{ActionKind, Generated, TableAction},
+        change::{ActionKind, AlterTable, Generated, TableAction},
     },
 };
 
@@ -44,7 +44,7 @@ pub static RULE: Rule = Rule {
 
 fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     let Change::AlterTable(alter) = &statement.change else { return Vec::new() };
-    let Some(table) = context.catalog.table(&alter.table) else { return Vec::new() };
+    let Some(table) = context.catalog.table(&alter.table) else { return untold(context, alter) };
     let mut problems = Vec::new();
     for action in &alter.actions {
         let column = match &action.kind {
@@ -64,6 +64,31 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
         );
     }
     problems
+}
+
+/// No file says what the table is, and this one neither prepares the column nor names it like a key, which is `NOT NULL`.
+fn untold(context: &Context, alter: &AlterTable) -> Vec<Problem> {
+    let prepares = |statement: &Statement| match &statement.change {
+        Change::AlterTable(other) => context.catalog.resolve(&other.table) == context.catalog.resolve(&alter.table),
+        _ => false,
+    };
+    if context.earlier().iter().any(prepares) || alter.actions.len() > 1 {
+        return Vec::new();
+    }
+    let key = |it: &str| it == "id" || it.ends_with("_id") || it.ends_with("Id");
+    let added = alter.actions.iter().filter_map(|action| match &action.kind {
+        ActionKind::AddIdentity { column, .. } if !key(&column.name) => Some((action.span, column)),
+        _ => None,
+    });
+    let problem = |(span, column)| {
+        Problem::at(span)
+            .says(format!(
+                "this fails if `{column}` may be null or has a default, and no file says that it is `not null`"
+            ))
+            .help("`set not null` and `drop default` first")
+            .at_most(Severity::Warning)
+    };
+    added.map(problem).collect()
 }
 
 /// Why not, and what comes first.

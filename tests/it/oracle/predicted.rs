@@ -102,7 +102,7 @@ fn context<'c>(
 
 fn add(predicted: &mut Measurement, effects: &effects::Effects) {
     for (name, relation) in &effects.relations {
-        let name = name.to_string();
+        let name = name.to_string().trim_start_matches("public.").to_owned();
         let mode = MODES.iter().position(|it| it.2 == relation.lock.name()).expect("the modes are the same eight");
         let strongest = predicted.locks.entry(name.clone()).or_insert(mode);
         *strongest = mode.max(*strongest);

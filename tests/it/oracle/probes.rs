@@ -13,10 +13,15 @@ use std::fs;
 use camino::Utf8Path;
 use liftlock::config::PostgresMajor;
 
-const FILES: [&str; 6] = ["columns", "types", "constraints", "relations", "objects", "rows"];
+/// Forms of statements as often as real migrations have them; the other lists are of what is hard to judge.
+pub const ORDINARY: &str = "ordinary";
+
+const FILES: [&str; 7] = [ORDINARY, "columns", "types", "constraints", "relations", "objects", "rows"];
 
 #[derive(Debug, Clone)]
 pub struct Probe {
+    /// The file that it stands in.
+    pub list: &'static str,
     /// As it stands in the list; it is also its name.
     pub line: String,
     pub setup: String,
@@ -40,9 +45,13 @@ pub fn setup() -> String {
 }
 
 pub fn all() -> Vec<Probe> {
-    let files = FILES.iter().map(|name| file(&format!("{name}.txt"))).collect::<Vec<_>>();
-    let lines = files.iter().flat_map(|it| it.lines()).map(str::trim);
-    lines.filter(|it| !it.is_empty() && !it.starts_with('#')).map(probe).collect()
+    let mut all = Vec::new();
+    for list in FILES {
+        let text = file(&format!("{list}.txt"));
+        let lines = text.lines().map(str::trim).filter(|it| !it.is_empty() && !it.starts_with('#'));
+        all.extend(lines.map(|line| probe(list, line)));
+    }
+    all
 }
 
 /// A file of this folder.
@@ -51,7 +60,7 @@ pub fn file(name: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-fn probe(line: &str) -> Probe {
+fn probe(list: &'static str, line: &str) -> Probe {
     let (mut oldest, mut newest) = (PostgresMajor::OLDEST.number(), PostgresMajor::NEWEST.number());
     let (mut alone, mut sql) = (None, line);
     while let Some(rest) = sql.strip_prefix('@') {
@@ -66,5 +75,5 @@ fn probe(line: &str) -> Probe {
         }
     }
     let (setup, sql) = sql.split_once(" >>> ").unwrap_or(("", sql));
-    Probe { line: line.to_owned(), setup: setup.to_owned(), sql: sql.to_owned(), oldest, newest, alone }
+    Probe { list, line: line.to_owned(), setup: setup.to_owned(), sql: sql.to_owned(), oldest, newest, alone }
 }

@@ -1,0 +1,101 @@
+//! A default, a check and a generated column may hold no query, and a default no column.
+//!
+//! They are computed from their own row. Such a statement fails when it runs, whatever the table holds. What depends on other rows belongs into a trigger; what
+//! depends on other columns into a generated column or a trigger. A function may look elsewhere, but a check by such a
+//! function is not looked at again when the other rows change. See
+//! <https://www.postgresql.org/docs/current/ddl-default.html> and
+//! <https://www.postgresql.org/docs/current/ddl-constraints.html#DDL-CONSTRAINTS-CHECK-CONSTRAINTS>.
+//!
+//! ```sql setup
+//! create table orders (id bigint primary key, total integer not null);
+//! create table regions (name text primary key);
+//! ```
+//!
+//! ```sql bad fails=0A000
+//! alter table orders add column region text default (select name from regions limit 1);
+//! ```
+//!
+//! ```sql bad fails=0A000
+//! alter table orders alter column total set default (select count(*) from regions);
+//! ```
+//!
+//! ```sql bad fails=0A000
+//! create table parcels (id bigint primary key, weight integer default id);
+//! ```
+//!
+//! ```sql bad fails=0A000
+//! create table parcels (id bigint primary key, region text check (region in (select name from regions)));
+//! ```
+//!
+//! ```sql good locks=orders:AccessExclusiveLock
+//! alter table orders add column region text default current_setting('app.region', true);
+//! ```
+//!
+//! ```sql good
+//! create table parcels (id bigint primary key, weight integer default 5, region text check (region in ('eu', 'us')));
+//! ```
+
+use crate::{
+    lint::{Check, Context, Problem, Rule, Severities, Waivable, added},
+    report::Harm,
+    sql::{
+        Change, Place, Span, Statement,
+        change::{ActionKind, ConstraintKind, Expression},
+    },
+};
+
+pub static RULE: Rule = Rule {
+    name: "unfit-expression",
+    harm: Harm::Fails,
+    severity: Severities::ERROR,
+    waivable: Waivable::WithReason,
+    source: include_str!("unfit_expression.rs"),
+    check: Check::Statement(check),
+};
+
+fn check(_: &Context, statement: &Statement) -> Vec<Problem> {
+    // Before an EXCEPTION its failure may be what is meant.
+    if !matches!(statement.place, Place::Top) {
+        return Vec::new();
+    }
+    let problem = |(span, what, it): (Span, &str, &Expression)| {
+        let why = match what {
+            _ if it.subquery => "a query",
+            "default" if is_a_column(it) => "a column",
+            _ => return None,
+        };
+        Some(
+            Problem::at(span)
+                .says(format!("a {what} cannot hold {why}: this fails when it runs"))
+                .help("compute it in a trigger, or in a function that is called here"),
+        )
+    };
+    written(statement).into_iter().filter_map(problem).collect()
+}
+
+/// Nothing but a name: words of `extract(year from …)` and `make_interval(days => …)` are none of a column.
+fn is_a_column(it: &Expression) -> bool {
+    it.names.len() == 1 && it.names[0].to_string() == it.text.trim().trim_matches('"')
+}
+
+/// Expressions of columns and constraints, and what each is.
+fn written(statement: &Statement) -> Vec<(Span, &'static str, &Expression)> {
+    let mut written = Vec::new();
+    for (_, column) in added::columns(statement) {
+        written.extend(column.default.iter().map(|it| (column.span, "default", it)));
+        written.extend(column.generated_as.iter().map(|it| (column.span, "generated column", it)));
+        written.extend(column.check.iter().map(|it| (column.span, "check", it)));
+    }
+    for (_, constraint) in added::constraints(statement) {
+        if let ConstraintKind::Check { expression: Some(it) } = &constraint.kind {
+            written.push((constraint.span, "check", it));
+        }
+    }
+    if let Change::AlterTable(alter) = &statement.change {
+        written.extend(alter.actions.iter().filter_map(|action| match &action.kind {
+            ActionKind::SetDefault { default: Some(it), .. } => Some((action.span, "default", it)),
+            _ => None,
+        }));
+    }
+    written
+}
