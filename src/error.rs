@@ -154,7 +154,8 @@ impl Error {
             Self::Promote(error) => error.exit(),
             Self::Sandbox(error) => error.exit(),
             Self::Sync(error) => error.exit(),
-            Self::Editor { .. } | Self::Interrupted | Self::Runtime { .. } => Exit::Service,
+            Self::Editor { .. } => Exit::Usage,
+            Self::Interrupted | Self::Runtime { .. } => Exit::Service,
         }
     }
 }

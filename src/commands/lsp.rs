@@ -8,6 +8,7 @@
 
 mod answer;
 mod judge;
+mod pipe;
 mod position;
 
 use std::{
@@ -73,7 +74,12 @@ struct Open {
 }
 
 fn serve(shell: &Shell) -> Result<(), String> {
-    let (connection, threads) = Connection::stdio();
+    let (connection, pipe) = pipe::open();
+    let served = talk(shell, &connection);
+    pipe.close(connection).and(served)
+}
+
+fn talk(shell: &Shell, connection: &Connection) -> Result<(), String> {
     let capabilities = json!({
         "positionEncoding": "utf-16",
         "textDocumentSync": { "openClose": true, "change": 1, "save": true },
@@ -81,6 +87,11 @@ fn serve(shell: &Shell) -> Result<(), String> {
         "codeActionProvider": { "codeActionKinds": ["quickfix"] },
     });
     let (id, asked) = connection.initialize_start().map_err(|it| it.to_string())?;
+    // One in another container is not seen from here, and never was.
+    let editor = asked["processId"]
+        .as_i64()
+        .and_then(|it| i32::try_from(it).ok().map(Pid::from_raw))
+        .filter(|it| kill(*it, None) != Err(Errno::ESRCH));
     let about = json!({
         "capabilities": capabilities,
         "serverInfo": { "name": "liftlock", "version": env!("CARGO_PKG_VERSION") },
@@ -92,19 +103,13 @@ fn serve(shell: &Shell) -> Result<(), String> {
         open: BTreeMap::new(),
         judged: BTreeMap::new(),
         prepared: BTreeMap::new(),
-        // One in another container is not seen from here, and never was.
-        editor: asked["processId"]
-            .as_i64()
-            .and_then(|it| i32::try_from(it).ok().map(Pid::from_raw))
-            .filter(|it| kill(*it, None) != Err(Errno::ESRCH)),
+        editor,
         stale: BTreeSet::new(),
         until: Instant::now(),
         pause: PAUSE,
     };
-    server.watch_files(&connection);
-    server.run(&connection)?;
-    drop(connection);
-    threads.join().map_err(|it| it.to_string())
+    server.watch_files(connection);
+    server.run(connection)
 }
 
 impl Server<'_> {

@@ -2,9 +2,10 @@
 
 use std::{
     io::{BufRead, BufReader, Write},
-    process::{Child, ChildStdin, Stdio},
+    process::{Child, ChildStdin, Command, Stdio},
     sync::mpsc::{Receiver, channel},
-    time::Duration,
+    thread::sleep,
+    time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
@@ -21,6 +22,11 @@ struct Editor {
 
 impl Editor {
     fn start(project: &Project, capabilities: &Value) -> Self {
+        Self::start_as(project, capabilities, None)
+    }
+
+    /// As the editor of this process.
+    fn start_as(project: &Project, capabilities: &Value, process: Option<u32>) -> Self {
         let mut command = project.liftlock(&["lsp"]);
         let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
         let mut server = command.spawn().unwrap();
@@ -35,7 +41,7 @@ impl Editor {
         });
         let mut editor = Self { input: server.stdin.take().unwrap(), server, messages, asked: 0 };
         let about =
-            editor.ask("initialize", json!({ "processId": null, "rootUri": null, "capabilities": capabilities }));
+            editor.ask("initialize", json!({ "processId": process, "rootUri": null, "capabilities": capabilities }));
         assert_eq!(about["capabilities"]["textDocumentSync"]["change"], 1, "{about}");
         editor.tell("initialized", json!({}));
         editor
@@ -303,4 +309,36 @@ fn nothing_that_an_editor_sends_ends_the_server() {
         assert_eq!(editor.diagnostics(&address, 1), [] as [Value; 0], "{other}");
     }
     editor.end();
+}
+
+#[test]
+fn a_message_that_is_no_json_is_passed_over_and_a_broken_header_ends_the_server() {
+    let project = Project::new(&[CREATE, ("liftlock.yml", &config(""))]);
+    let mut editor = Editor::start(&project, &whole());
+    for broken in ["{\"jsonrpc\":", "[]", "null", "\u{0}", ""] {
+        write!(editor.input, "Content-Length: {}\r\n\r\n{broken}", broken.len()).unwrap();
+    }
+    let address = uri(&project, "m/0002_x_safe.sql");
+    editor.open(&address, "select 1;");
+    editor.diagnostics(&address, 1);
+    write!(editor.input, "no header\r\n\r\n").unwrap();
+    assert_eq!(editor.server.wait().unwrap().code(), Some(2));
+}
+
+#[test]
+fn a_server_ends_when_its_editor_is_gone_though_the_pipe_stays_open() {
+    let project = Project::new(&[CREATE, ("liftlock.yml", &config(""))]);
+    let mut process = Command::new("sleep").arg("600").spawn().unwrap();
+    let mut editor = Editor::start_as(&project, &whole(), Some(process.id()));
+    process.kill().unwrap();
+    process.wait().unwrap();
+    let started = Instant::now();
+    let code = loop {
+        if let Some(status) = editor.server.try_wait().unwrap() {
+            break status.code();
+        }
+        assert!(started.elapsed() < Duration::from_secs(60), "it goes on without an editor");
+        sleep(Duration::from_millis(100));
+    };
+    assert_eq!(code, Some(0));
 }

@@ -2,7 +2,10 @@
 //!
 //! The other tables of the schema are granted to a role, no default privilege does it for new ones, and this one is not:
 //! the new code's queries fail with "permission denied for table". Nobody notices where the tests run as the owner.
-//! The same goes for views and sequences. `ALTER DEFAULT PRIVILEGES` settles it for all that come.
+//! The same goes for views and sequences. `ALTER DEFAULT PRIVILEGES` settles it for all that come. In two releases:
+//!
+//! 1. The migration creates the table and grants it.
+//! 2. The code that queries it follows.
 //!
 //! ```sql setup
 //! create role liftlock_example_app;
@@ -70,14 +73,18 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
             && !later.into_iter().any(|it| gives(context, &it.change, kind, &name_here, role))
     });
     let problem = missing.map(|(role, grant)| {
-        let what = if kind == ObjectKind::Sequence { "sequence " } else { "" };
+        let (what, of) = if kind == ObjectKind::Sequence { ("sequence ", "sequences") } else { ("", "tables") };
         let privileges = grant.privileges.join(", ").to_lowercase();
         Problem::at(name.span)
             .says(format!(
                 "`{role}` has no privilege on `{name}`, as it has on others in `{}`: its queries fail",
                 name_here.schema()
             ))
-            .help(format!("`grant {privileges} on {what}{name} to {role}`"))
+            .help(format!(
+                "release 1: `grant {privileges} on {what}{name} to {role}` in this migration, or for all that come `alter default \
+                 privileges in schema {} grant {privileges} on {of} to {role}`; release 2: the code that uses `{name}`",
+                name_here.schema()
+            ))
             .unless(Remedy::Grant { kind, name: name_here.clone(), role: role.to_owned() })
     });
     problem.collect()
