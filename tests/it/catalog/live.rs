@@ -149,6 +149,14 @@ async fn severity_follows_the_size_of_the_table() {
     fs::write(folder.root.join("catalog.json"), folder.snapshot()).unwrap();
     let told = folder.says(0, &["validate", "--snapshot", "catalog.json"]);
     assert!(told.contains("catalog: snapshot of production ("), "{told}");
+    // Each way of saying it says how large the table is.
+    folder.migration("0003_index_safe.sql", "create index on shop.orders (note);");
+    for format in ["text", "json", "markdown", "sarif", "github", "gitlab"] {
+        let told = folder.says(1, &["validate", "--snapshot", "catalog.json", "--format", format]);
+        for size in ["shop.orders: 20 k rows, ", "shop.items: 0 rows, "] {
+            assert!(told.contains(size), "{format}: {told}");
+        }
+    }
 }
 
 #[tokio::test]
