@@ -13,7 +13,10 @@ use super::validate::ValidateError;
 use crate::{
     error::Error,
     lint::fixes::{ADDING, amend, written::Companion},
-    migration::{Beside, MigrationId, SourceFile, layout::Layout},
+    migration::{
+        Beside, MigrationId, SourceFile,
+        layout::{Layout, Tool},
+    },
     report::{Finding, Fix, Harm, Section, Severity, Validation, difference},
 };
 
@@ -175,7 +178,11 @@ pub fn told(mended: &[Mended]) -> Section {
     let differences = edits
         .iter()
         .map(|it| difference::unified(it.path.as_str(), it.before.as_deref().unwrap_or_default(), &it.after));
-    let body = differences.chain((!left.is_empty()).then(|| left.join("\n"))).collect::<Vec<_>>().join("\n");
+    // Its directory file knows each file by its text.
+    let is_stale = mended.iter().any(|it| it.files.layout.tool == Tool::Atlas && !it.edits.is_empty());
+    let next = is_stale.then(|| "atlas.sum knows the texts as they were: run `atlas migrate hash`".to_owned());
+    let left = (!left.is_empty()).then(|| left.join("\n"));
+    let body = differences.chain(left).chain(next).collect::<Vec<_>>().join("\n");
     Section::Text { title, body }
 }
 

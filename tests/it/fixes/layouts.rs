@@ -143,6 +143,18 @@ fn cases() -> Vec<(&'static str, Vec<(&'static str, String)>)> {
             vec![("atlas.sum", up("h1:x\n")), ("20260101120000.sql", up(CREATE)), ("20260102120000.sql", up(CHECK))],
         ),
         (
+            "atlas in place",
+            vec![
+                ("atlas.sum", up("h1:x\n")),
+                (
+                    "20260101120000.sql",
+                    up(CREATE)
+                        + "create materialized view totals as select id, total from orders;\ncreate unique index totals_id on totals (id);\n",
+                ),
+                ("20260102120000.sql", up("refresh materialized view totals;\n")),
+            ],
+        ),
+        (
             "numbered without room",
             vec![
                 ("0001_create.sql", up(CREATE)),
