@@ -28,7 +28,7 @@ pub use dependents::{Dependence, dependences};
 pub use domain::users as users_of_domain;
 pub use failure::commits_itself;
 pub use lock::{LockMode, Waits};
-pub use partition::{Scan as PartitionScan, Why as PartitionScanWhy, scanned as scanned_partitions};
+pub use partition::{Scan as PartitionScan, Why as PartitionScanWhy, names_bounds, scanned as scanned_partitions};
 pub use proof::{NotNull, made_not_null, not_null};
 
 use crate::sql::{Statement, names::ObjectName};

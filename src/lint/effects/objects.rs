@@ -8,7 +8,7 @@ use crate::{
         change::{
             AlterObject, ConstraintKind, CreateIndex, CreateTable, Drop, ObjectAction, ObjectKind, ReindexTarget,
         },
-        names::ObjectName,
+        names::{Ident, ObjectName},
     },
 };
 
@@ -155,6 +155,10 @@ pub fn other(draft: &mut Draft, change: &Change) {
             if let Some(name) = name {
                 draft.lock(name, LockMode::ShareUpdateExclusive);
             }
+        }
+        Change::Comment { kind: ObjectKind::Column, name: Some(column) } => {
+            let (_, table) = column.parts.split_last().unwrap_or((&Ident::default(), &[]));
+            draft.lock(&ObjectName { parts: table.to_vec(), ..column.clone() }, LockMode::ShareUpdateExclusive);
         }
         Change::Reindex { target, name: Some(name), concurrently } => {
             reindexed(draft, *target, name, *concurrently);

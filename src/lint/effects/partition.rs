@@ -1,9 +1,12 @@
 //! Attaching, creating and detaching partitions.
 
 use crate::{
-    catalog::{Bound, Index, Place, Proof, Table},
+    catalog::{Bound, Constraint, Index, Place, Proof, Table},
     lint::Context,
-    sql::{change::PartitionBound, names::ObjectName},
+    sql::{
+        change::{BoundKind, ConstraintKind, PartitionBound},
+        names::ObjectName,
+    },
 };
 
 use super::{Chance, LockMode, draft::Draft};
@@ -33,9 +36,9 @@ pub fn scanned(
     context: &Context,
     parent: &ObjectName,
     attached: Option<&ObjectName>,
-    bound: &PartitionBound,
+    written: &PartitionBound,
 ) -> Vec<Scan> {
-    let bound = Bound::of(bound);
+    let bound = Bound::of(written);
     let known = context.catalog.table(parent);
     let rest = known.and_then(|it| it.default_partition.as_ref()).filter(|_| bound != Bound::Default);
     // Rows of a first default partition belong anywhere but to its siblings.
@@ -44,24 +47,45 @@ pub fn scanned(
     let mut scans = Vec::new();
     if let Some(table) = attached.filter(is_there) {
         if !alone {
-            scans.push(placed(context, table, parent, &bound, Place::Within));
+            scans.push(placed(context, table, parent, (&bound, written), Place::Within));
         }
         scans.extend(lacking(context, table, known));
     }
-    scans.extend(rest.filter(is_there).map(|it| placed(context, it, parent, &bound, Place::Outside)));
+    scans.extend(rest.filter(is_there).map(|it| placed(context, it, parent, (&bound, written), Place::Outside)));
     scans
 }
 
-fn placed(context: &Context, name: &ObjectName, parent: &ObjectName, bound: &Bound, place: Place) -> Scan {
+/// Does a check name where the bounds begin? Where no file says how the parent is parted, that is as much as there is.
+pub fn names_bounds(check: &Constraint, bound: &PartitionBound) -> bool {
+    let first = match &bound.kind {
+        BoundKind::In(values) => values.first(),
+        BoundKind::Range { from, .. } => from.first(),
+        BoundKind::Default | BoundKind::Hash { .. } => None,
+    };
+    let apart = |it: char| it.is_whitespace() || "()<>=,".contains(it);
+    let names = |text: &str| first.is_some_and(|value| text.split(apart).any(|it| it == value.text.trim()));
+    matches!(&check.kind, ConstraintKind::Check { expression: Some(check) } if names(&check.text))
+}
+
+fn placed(
+    context: &Context,
+    name: &ObjectName,
+    parent: &ObjectName,
+    (bound, written): (&Bound, &PartitionBound),
+    place: Place,
+) -> Scan {
     let known = context.catalog.table(name);
     let proof = known.map_or(Proof::None, |it| context.catalog.proof_of_place(it, parent, bound, place));
     let why = match proof {
         Proof::Check(check) => Why::Spared(format!("check `{}` implies the bounds", check.name)),
         Proof::Columns => Why::Spared("its columns and checks together imply the bounds".to_owned()),
-        Proof::Perhaps(check) => Why::Spared(format!(
-            "check `{}` says which rows it holds, and no file says how the parent is parted",
-            check.name
-        )),
+        Proof::Perhaps(_) => {
+            let mut checks = known.iter().flat_map(|it| &it.constraints).filter(|it| it.validated && it.enforced);
+            checks.find(|it| names_bounds(it, written)).map_or(Why::Place, |check| {
+                let name = &check.name;
+                Why::Spared(format!("check `{name}` names its bounds, and no file says how the parent is parted"))
+            })
+        }
         Proof::None => Why::Place,
     };
     Scan { table: name.clone(), why }

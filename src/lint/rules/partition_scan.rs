@@ -48,14 +48,15 @@
 //! ```
 
 use crate::{
+    catalog::Constraint,
     lint::{
         Check, Context, Problem, Rule, Severities, Waivable,
-        effects::{PartitionScan, PartitionScanWhy, scanned_partitions},
+        effects::{PartitionScan, PartitionScanWhy, names_bounds, scanned_partitions},
     },
     report::{Harm, Severity},
     sql::{
         Change, Span, Statement,
-        change::{ActionKind, BoundKind},
+        change::{ActionKind, BoundKind, PartitionBound},
         names::ObjectName,
     },
 };
@@ -80,7 +81,13 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
             // A table that is partitioned by hash has no default partition.
             let hash = matches!(of.bound.kind, BoundKind::Hash { .. });
             if !known && !of.default && !hash && !context.is_new(&of.parent) {
-                problems.push(unknown(statement.span, &of.parent));
+                problems.push(match preparing(context, &of.bound) {
+                    Some(check) => Problem::safe(
+                        statement.span,
+                        format!("check `{}` is taken to say that the default partition holds no such rows", check.name),
+                    ),
+                    None => unknown(statement.span, &of.parent),
+                });
             }
         }
         Change::AlterTable(alter) => {
@@ -121,6 +128,14 @@ fn problem(span: Span, parent: &ObjectName, PartitionScan { table, why }: Partit
         ),
     };
     Problem::at(span).says(message).help(help).weighing(&table)
+}
+
+/// A check of a table that no file creates, which names where the bounds begin: somebody prepares here what the manual
+/// advises, and the partitioned table is in a file that was not read.
+fn preparing<'c>(context: &Context<'c>, bound: &PartitionBound) -> Option<&'c Constraint> {
+    let tables = context.catalog.tables.values().filter(|it| it.partial && !it.partitioned);
+    let mut checks = tables.flat_map(|it| &it.constraints).filter(|it| it.validated && it.enforced);
+    checks.find(|it| names_bounds(it, bound))
 }
 
 /// Many partitioned tables have a default partition, and no file says whether this one has.
