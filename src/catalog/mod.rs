@@ -178,6 +178,9 @@ impl Catalog {
     }
 
     fn drop_temporary(&mut self) {
+        if !(self.tables.has_temporary() || self.views.has_temporary() || self.indexes.has_temporary()) {
+            return;
+        }
         self.tables.remove_in_schema(TEMPORARY, |_| true);
         self.views.remove_in_schema(TEMPORARY, |_| true);
         self.indexes.remove_in_schema(TEMPORARY, |_| true);
@@ -186,7 +189,9 @@ impl Catalog {
 
     /// Temporary tables made with `ON COMMIT DROP` go with their transaction.
     pub fn end_transaction(&mut self) {
-        self.tables.remove_in_schema(TEMPORARY, |it| it.until_commit);
+        if self.tables.has_temporary() {
+            self.tables.remove_in_schema(TEMPORARY, |it| it.until_commit);
+        }
     }
 
     /// A table or materialized view that the judged release creates, or a temporary table.

@@ -32,7 +32,7 @@ pub async fn baseline(shell: &Shell, arguments: &cli::Baseline) -> Result<Report
     if arguments.paths.iter().any(|it| it == "-") {
         return Err(ValidateError::RecordedStdin.into());
     }
-    let answer = validate::judge(shell, arguments, &Scope::default()).await?;
+    let answer = validate::judge(shell, arguments, &Scope { records: true, ..Scope::default() }).await?;
     let path = path(arguments, answer.config.as_ref());
     let old = read(&path)?;
     let names = Names::beside(&path);

@@ -124,7 +124,7 @@ async fn once(shell: &Shell, arguments: &cli::Validate) -> Result<Report, Error>
     if !arguments.no_baseline {
         baseline::named(&arguments.judged)?;
     }
-    let scope = Scope { since, stdin_path, fix: arguments.fix, no_baseline: arguments.no_baseline };
+    let scope = Scope { since, stdin_path, fix: arguments.fix, no_baseline: arguments.no_baseline, records: false };
     let Answer { mut validation, config, files, said } = judge(shell, &arguments.judged, &scope).await?;
     if !arguments.no_baseline {
         let request = request(config.as_ref(), &arguments.judged)?;
@@ -148,6 +148,8 @@ pub(super) struct Scope<'a> {
     pub fix: bool,
     /// Also what the baseline knows.
     pub no_baseline: bool,
+    /// A baseline is written of what is found.
+    pub records: bool,
 }
 
 /// What was found, before a baseline has been looked at.
@@ -193,7 +195,9 @@ pub(super) async fn judge(shell: &Shell, arguments: &cli::Judged, scope: &Scope<
     let (postgres, found) = (postgres.unwrap_or_default(), known.as_ref().map(|it| &it.catalog));
     let before = known.as_ref().map(|_| Files::of(&folders));
     let skipped = folders.iter_mut().map(|folder| folder.leave_out(known.as_ref())).sum();
-    let files = Files::of(&folders);
+    // Only a baseline asks for them, and there may be many.
+    let asked_for = scope.records || baseline::path(arguments, config.as_ref()).exists();
+    let files = if asked_for { Files::of(&folders) } else { Files::default() };
     let files = Files { all: before.map_or(files.all, |it| it.all), ..files };
     let request = Request { postgres, found, ..request(config.as_ref(), arguments)? };
     if scope.fix {

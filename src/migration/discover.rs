@@ -237,10 +237,10 @@ fn surveyed(root: &Utf8Path, depth: usize, asked: Asked) -> Result<Folder, Disco
     let above = |name: &str| above(root, name);
     let is_refinery = asked.tool == Some(Tool::Refinery)
         || sql.iter().any(|id| id.contains("__")) && above("Cargo.toml").is_some_and(|text| text.contains("refinery"));
-    let sources = {
+    let mut sources = {
         let downs = select::downs(&sql, is_refinery);
         // A dump may be larger than any migration; it is read only where it must be one.
-        let leaves_out = may_leave_out(asked) && sql.iter().any(|id| script::script(id).version.is_some());
+        let leaves_out = may_leave_out(asked) && sql.iter().any(|id| script::has_version(id));
         let wanted = sql.iter().filter(|id| !(downs.contains(id) || leaves_out && select::is_dump(id)));
         let wanted = wanted.cloned().collect::<Vec<_>>();
         wanted.into_par_iter().map(|id| read_file(root, id)).collect::<Result<Vec<_>, _>>()?
@@ -250,7 +250,6 @@ fn surveyed(root: &Utf8Path, depth: usize, asked: Asked) -> Result<Folder, Disco
     let real = root.canonicalize_utf8().unwrap_or_else(|_| root.to_owned());
     let seen = Seen { files: &texts, marks: &marks, root: real.as_str(), above: &above };
     let mut found = detect::found(&seen, asked);
-    let mut sources: HashMap<MigrationId, SourceFile> = sources.into_iter().map(|it| (it.id.clone(), it)).collect();
     let journal = marks.iter().find(|mark| mark.ends_with("meta/_journal.json")).and_then(|mark| beside(root, mark));
     let selection = select::select(&mut found, asked, &sql, journal.as_deref());
     if found.layout.tool.refuses_same_version() && !(asked.may_be_any() && found.layout.tool == Tool::Liftlock) {
@@ -258,10 +257,14 @@ fn surveyed(root: &Utf8Path, depth: usize, asked: Asked) -> Result<Folder, Disco
     }
     let mut files = Vec::with_capacity(selection.up.len());
     for id in &selection.up {
-        let id = MigrationId(id.clone());
-        files.push(match sources.remove(&id) {
-            Some(file) => file,
-            None => read_file(root, id.0)?,
+        // In the order of the listing, which is that of the bytes.
+        files.push(match sources.binary_search_by(|it| it.id.0.cmp(id)) {
+            Ok(at) => SourceFile {
+                id: MigrationId(id.clone()),
+                path: std::mem::take(&mut sources[at].path),
+                text: std::mem::take(&mut sources[at].text),
+            },
+            Err(_) => read_file(root, id.clone())?,
         });
     }
     let down = selection.down.iter().map(|(up, down)| {
@@ -402,12 +405,8 @@ fn of_walkdir(root: &Utf8Path, error: walkdir::Error) -> DiscoverError {
 
 /// Those that go up, in order.
 fn up_scripts(ids: Vec<String>) -> Vec<String> {
-    let mut ups: Vec<String> = {
-        let downs = select::downs(&ids, false);
-        ids.iter().filter(|id| !downs.contains(id)).cloned().collect()
-    };
-    ups.sort_by_cached_key(|id| script::order(id));
-    ups
+    let downs = select::downs(&ids, false);
+    script::in_order(ids.iter().filter(|id| !downs.contains(id)).cloned().collect(), |_| false)
 }
 
 fn refuse_same_version(root: &Utf8Path, ids: &[String]) -> Result<(), DiscoverError> {

@@ -49,8 +49,11 @@ impl std::fmt::Display for Version {
 
 impl Ord for Version {
     fn cmp(&self, other: &Self) -> Ordering {
-        let numbers = |version: &Self| version.0.iter().map(|part| (part.len(), part.clone())).collect::<Vec<_>>();
-        numbers(self).cmp(&numbers(other))
+        // Without leading zeros, the longer number is the larger.
+        fn numbers(version: &Version) -> impl Iterator<Item = (usize, &str)> {
+            version.0.iter().map(|part| (part.len(), part.as_str()))
+        }
+        numbers(self).cmp(numbers(other))
     }
 }
 
@@ -62,17 +65,22 @@ impl PartialOrd for Version {
 
 /// Reads a path below the migrations folder, parts divided by `/`.
 pub fn script(id: &str) -> Script {
-    let mut parts = id.rsplit('/');
-    let stem = without_extension(parts.next().unwrap_or_default());
-    let folder = parts.next().map(without_extension);
-    let name = match (stem, folder) {
-        ("up" | "down" | "migration", Some(folder)) => folder,
-        _ => [".up", "_up", "-up"].iter().find_map(|it| stem.strip_suffix(it)).unwrap_or(stem),
-    };
-    Script { name: name.to_owned(), direction: direction(stem, id), version: version(name) }
+    let name = name(id);
+    Script { name: name.to_owned(), direction: direction(id), version: version(name) }
 }
 
-fn direction(stem: &str, id: &str) -> Direction {
+fn name(id: &str) -> &str {
+    let mut parts = id.rsplit('/');
+    let stem = without_extension(parts.next().unwrap_or_default());
+    match (stem, parts.next().map(without_extension)) {
+        ("up" | "down" | "migration", Some(folder)) => folder,
+        _ => [".up", "_up", "-up"].iter().find_map(|it| stem.strip_suffix(it)).unwrap_or(stem),
+    }
+}
+
+/// [`Script::direction`] alone: asked of every file of a folder, more than once.
+pub fn direction(id: &str) -> Direction {
+    let stem = without_extension(id.rsplit('/').next().unwrap_or_default());
     let undo_segment = stem.split('.').skip(1).any(|part| part == "undo" || part == "down");
     let flyway_undo =
         stem.starts_with('U') && stem[1..].starts_with(|c: char| c.is_ascii_digit()) && stem.contains("__");
@@ -127,17 +135,34 @@ fn number(digits: &str) -> String {
     if number.is_empty() { "0" } else { number }.to_owned()
 }
 
+/// Whether the name starts with a number.
+pub fn has_version(id: &str) -> bool {
+    version(name(id)).is_some()
+}
+
 /// What ids are sorted by: the versions in their parts, ids without one last, then the bytes. Folders
 /// without a number do not count, as Flyway has it.
-pub fn order(id: &str) -> (bool, Vec<Version>, String) {
-    let script = script(id);
+pub fn order(id: &str) -> (bool, Vec<Version>, &str) {
+    let name = name(id);
     let folders = id.split('/').count().saturating_sub(1);
     let mut versions: Vec<Version> = id.split('/').take(folders).filter_map(version).collect();
-    let own_name_is_folder = folders > 0 && id.split('/').nth(folders - 1).map(without_extension) == Some(&script.name);
+    let own_name_is_folder = folders > 0 && id.split('/').nth(folders - 1).map(without_extension) == Some(name);
     if !own_name_is_folder {
-        versions.extend(script.version);
+        versions.extend(version(name));
     }
-    (versions.is_empty(), versions, id.to_owned())
+    (versions.is_empty(), versions, id)
+}
+
+/// Ids in the order in which they run; those that come `last` behind all others.
+pub fn in_order(ids: Vec<String>, last: impl Fn(&str) -> bool) -> Vec<String> {
+    let keys = ids.iter().map(|id| (last(id), order(id))).collect::<Vec<_>>();
+    // As most tools number them, the order of the bytes is theirs.
+    if keys.is_sorted() {
+        return ids;
+    }
+    let mut sorted = (0..ids.len()).collect::<Vec<_>>();
+    sorted.sort_by(|one, other| keys[*one].cmp(&keys[*other]));
+    sorted.into_iter().map(|at| ids[at].clone()).collect()
 }
 
 /// Whether the first line asks to be run outside a transaction, as sqlx, goose and dbmate write it.

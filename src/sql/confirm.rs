@@ -88,7 +88,9 @@ fn parse(cursor: Cursor<'_>) -> Option<ast::Statement> {
     }
     let text = blanked(&cursor);
     let dialect = PostgreSqlDialect {};
-    let tokens = Tokenizer::new(&dialect, &text).tokenize_with_location().ok()?;
+    // It counts blanks as tokens.
+    let mut tokens = Vec::with_capacity(2 * (cursor.end - cursor.at) + 1);
+    Tokenizer::new(&dialect, &text).tokenize_with_location_into_buf(&mut tokens).ok()?;
     if !same_borders(&cursor, &text, &tokens) {
         return None;
     }

@@ -123,6 +123,9 @@ pub(super) fn work(text: &str) -> usize {
     cutter.lexer.at + cutter.lexer.ahead
 }
 
+/// Tokens that most statements do not exceed.
+const USUAL: usize = 32;
+
 struct Cutter<'a> {
     lexer: Lexer<'a>,
     open: Vec<Token>,
@@ -184,7 +187,7 @@ impl Cutter<'_> {
     }
 
     fn finish_with(&mut self, unterminated: Option<Unterminated>) {
-        let mut tokens = std::mem::take(&mut self.open);
+        let mut tokens = std::mem::replace(&mut self.open, Vec::with_capacity(USUAL));
         self.depth = 0;
         self.block = 0;
         let span = match (tokens.first(), tokens.last(), unterminated) {

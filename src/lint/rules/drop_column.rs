@@ -64,6 +64,9 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
 
 fn of_table(context: &Context, alter: &AlterTable) -> Vec<Problem> {
     let table = &alter.table;
+    if !alter.actions.iter().any(|it| matches!(it.kind, ActionKind::DropColumn { .. })) {
+        return Vec::new();
+    }
     if context.catalog.holds_only_new_rows(table, Origin::is_surely_new) {
         return Vec::new();
     }

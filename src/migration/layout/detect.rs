@@ -1,5 +1,7 @@
 //! Names and first lines → the tool.
 
+use rayon::prelude::{IntoParallelRefIterator, ParallelIterator};
+
 use super::{Applier, Asked, Found, Layout, Tool, marker};
 use crate::migration::script;
 
@@ -66,6 +68,9 @@ fn by_marks(marks: &[String]) -> Vec<(Tool, String)> {
     found
 }
 
+/// From how many files on more than one core looks at them.
+const MANY: usize = 512;
+
 /// Sections that at least half of the files have.
 fn by_contents(files: &[(&str, &str)]) -> Option<(Tool, String)> {
     const TOOLS: [(Tool, &str); 6] = [
@@ -77,11 +82,14 @@ fn by_contents(files: &[(&str, &str)]) -> Option<(Tool, String)> {
         (Tool::GraphileMigrate, "--! Previous"),
     ];
     let mut counts = [0_usize; TOOLS.len()];
-    for (_, text) in files {
-        if let Some(tool) = of_text(text) {
-            let at = TOOLS.iter().position(|(it, _)| *it == tool);
-            counts[at.unwrap_or_default()] += 1;
-        }
+    let tools = if files.len() < MANY {
+        files.iter().filter_map(|(_, text)| of_text(text)).collect::<Vec<_>>()
+    } else {
+        files.par_iter().filter_map(|(_, text)| of_text(text)).collect()
+    };
+    for tool in tools {
+        let at = TOOLS.iter().position(|(it, _)| *it == tool);
+        counts[at.unwrap_or_default()] += 1;
     }
     let most = (0..TOOLS.len()).rev().max_by_key(|at| counts[*at])?;
     let (tool, sign) = TOOLS[most];
@@ -97,6 +105,10 @@ fn said_files(count: usize) -> String {
 pub fn of_text(text: &str) -> Option<Tool> {
     let mut up = false;
     for comment in marker::lines(text) {
+        // No other comment can be one, and every line of every file is asked.
+        if !comment.starts_with(['+', '!', 'm', 'l', 'L', 'u', 'U', 'd', 'D']) {
+            continue;
+        }
         if marker::is(comment, "+goose up") {
             return Some(Tool::Goose);
         } else if marker::is(comment, "+migrate up") {

@@ -21,7 +21,7 @@ pub struct Selection {
 /// Whether a file only undoes what another one does, or stands in a folder of such. Refinery's `U…__` go up.
 pub fn downs(ids: &[String], is_refinery: bool) -> BTreeSet<&String> {
     let all: BTreeSet<&str> = ids.iter().map(String::as_str).collect();
-    let is_down = |id: &&String| match script::script(id).direction {
+    let is_down = |id: &&String| match script::direction(id) {
         Direction::Up => false,
         Direction::Down => !(is_refinery && id.rsplit('/').next().is_some_and(|name| name.starts_with('U'))),
         Direction::DownIfPaired => {
@@ -35,12 +35,10 @@ pub fn downs(ids: &[String], is_refinery: bool) -> BTreeSet<&String> {
 /// A dump of the whole schema or rows to begin with, which lies beside migrations in many projects; no number is in
 /// its name.
 pub fn is_dump(id: &str) -> bool {
-    if script::script(id).version.is_some() {
-        return false;
-    }
-    let name = id.rsplit('/').next().unwrap_or(id).to_ascii_lowercase();
-    let in_seeds = id.split('/').rev().skip(1).any(|part| matches!(part, "seed" | "seeds"));
-    in_seeds || matches!(name.as_str(), "structure.sql" | "schema.sql" | "seed.sql" | "seeds.sql" | "dump.sql")
+    const NAMES: [&str; 5] = ["structure.sql", "schema.sql", "seed.sql", "seeds.sql", "dump.sql"];
+    let name = id.rsplit('/').next().unwrap_or(id);
+    let in_seeds = || id.split('/').rev().skip(1).any(|part| matches!(part, "seed" | "seeds"));
+    (NAMES.iter().any(|it| it.eq_ignore_ascii_case(name)) || in_seeds()) && !script::has_version(id)
 }
 
 /// Tells the files of a folder apart; `ids` are all `.sql` files, `journal` is Drizzle's.
@@ -48,7 +46,7 @@ pub fn select(found: &mut Found, asked: Asked, ids: &[String], journal: Option<&
     let tool = found.layout.tool;
     let downs = downs(ids, tool == Tool::Refinery);
     let (mut up, mut left_out) = (Vec::new(), Vec::new());
-    let has_numbered = ids.iter().any(|id| script::script(id).version.is_some());
+    let has_numbered = ids.iter().any(|id| script::has_version(id));
     let may_leave_out = has_numbered && (tool != Tool::Liftlock || asked.may_be_any());
     for id in ids.iter().filter(|id| !downs.contains(id)) {
         let dump = (may_leave_out && is_dump(id)).then_some("a dump or seed");
@@ -57,14 +55,14 @@ pub fn select(found: &mut Found, asked: Asked, ids: &[String], journal: Option<&
             None => up.push(id.clone()),
         }
     }
-    up.sort_by_cached_key(|id| (is_repeatable(tool, id), script::order(id)));
+    let mut up = script::in_order(up, |id| is_repeatable(tool, id));
     let journal = journal.filter(|_| tool == Tool::Drizzle).and_then(|text| entries(text, &mut found.notes));
     if let Some(entries) = journal {
         up = in_journal(up, &entries, &mut left_out, &mut found.notes);
     }
     let keys: BTreeMap<Key, &String> = downs.iter().map(|id| (key(id), *id)).collect();
     let pair = |id: &String| Some((id.clone(), (*keys.get(&key(id))?).clone()));
-    let down = up.iter().filter_map(pair).collect();
+    let down = if keys.is_empty() { HashMap::new() } else { up.iter().filter_map(pair).collect() };
     Selection { up, down, left_out }
 }
 
