@@ -11,6 +11,7 @@ mod proof;
 mod queries;
 mod replay;
 pub mod snapshot;
+mod standing;
 
 pub use linked::{Change, Linked, Links, Standing, Stands};
 pub use measures::{Measures, OpenTransaction, Size, Writes};
@@ -59,6 +60,11 @@ pub struct Catalog {
     pub search_path: Vec<String>,
     /// The last time zone that a migration has set for its session.
     pub time_zone: Option<String>,
+    /// What may be gone, or be called otherwise: a statement that perhaps ran has dropped, renamed or moved it.
+    pub doubted: BTreeSet<ObjectName>,
+    /// The last migration with something that no file tells: unread, or run by a text that is put together. What is
+    /// older may be gone, too.
+    pub opaque: Option<usize>,
     /// Names of the migrations that were replayed, by [`Origin::migration`].
     pub migrations: Vec<Arc<str>>,
     /// What was measured in a database; `None` when only files are known.
@@ -112,7 +118,7 @@ impl Catalog {
     }
 
     /// Where an unqualified name is created.
-    fn target(&self, name: &ObjectName) -> ObjectName {
+    pub fn target(&self, name: &ObjectName) -> ObjectName {
         match self.search_path.first() {
             Some(schema) if name.parts.len() == 1 => in_schema(name, schema),
             _ => name.clone(),

@@ -39,6 +39,8 @@ pub struct Table {
     pub options: BTreeMap<String, String>,
     /// Its columns are not all known: `AS SELECT`, `LIKE`, or created by no file that was read.
     pub partial: bool,
+    /// No file that was read creates it: a statement that alters it says that there is such a thing.
+    pub outside: bool,
 }
 
 /// `PARTITION BY`.

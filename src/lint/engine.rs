@@ -2,6 +2,7 @@
 
 mod calls;
 mod directives;
+mod sets;
 
 use std::{
     borrow::Cow,
@@ -166,7 +167,9 @@ impl<'a> Engine<'a> {
 
     /// A statement's and its inner statements' effect on the catalog.
     fn replay(&mut self, statement: &Statement, origin: Origin) {
+        self.doubt(statement, origin);
         catalog::replay(&mut self.catalog, statement, origin);
+        self.watch(statement, origin);
         for inner in &statement.inner {
             match inner.place {
                 Place::Top | Place::Within => self.replay(inner, origin),
@@ -242,6 +245,7 @@ impl<'a> Engine<'a> {
         let goes_on = self.shared.is_some();
         self.end_of_transaction(&mut visit, goes_on);
         self.judge_directives(&mut visit, &directives);
+        self.doubt_set(before, origin);
         self.validation.files += 1;
         let (rows, statements): (Vec<_>, Vec<_>) = migration.statements.iter().partition(|it| is_copy_data(it));
         self.validation.statements += statements.len();
@@ -346,6 +350,7 @@ impl<'a> Engine<'a> {
             Around::Do | Around::Call { .. } => Origin { certain: false, ..visit.origin },
         };
         catalog::replay(&mut self.catalog, statement, origin);
+        self.watch(statement, origin);
         for inner in &statement.inner {
             let around = match (&inner.place, path.around) {
                 (Place::Routine(_), Around::Nothing | Around::Do) => continue,

@@ -2,9 +2,29 @@
 
 use crate::sql::{
     Change, Statement,
-    change::{ActionKind, AlterTable, CreateTable, ObjectAction},
+    change::{ActionKind, AlterTable, CreateTable, ObjectAction, ObjectKind},
     names::{Ident, ObjectName},
 };
+
+/// What people call a thing of this kind.
+pub fn kind_word(kind: ObjectKind) -> &'static str {
+    match kind {
+        ObjectKind::Table => "table",
+        ObjectKind::ForeignTable => "foreign table",
+        ObjectKind::View => "view",
+        ObjectKind::MaterializedView => "materialized view",
+        ObjectKind::Index => "index",
+        ObjectKind::Sequence => "sequence",
+        ObjectKind::Type => "type",
+        ObjectKind::Domain => "domain",
+        ObjectKind::Function => "function",
+        ObjectKind::Procedure => "procedure",
+        ObjectKind::Aggregate => "aggregate",
+        ObjectKind::Trigger => "trigger",
+        ObjectKind::Policy => "policy",
+        _ => "thing",
+    }
+}
 
 /// Every name that the statement gives, new ones and those that it renames to, without the schemas before them.
 pub fn given(statement: &Statement) -> Vec<&Ident> {

@@ -15,7 +15,7 @@ mod view;
 use super::{Catalog, Origin, Sequence, Trigger, in_schema};
 use crate::sql::{
     Change, Statement,
-    change::{ObjectKind, SetScope},
+    change::{ObjectKind, SetScope, Unread},
     names::{Ident, ObjectName},
 };
 
@@ -73,10 +73,20 @@ pub fn replay(catalog: &mut Catalog, statement: &Statement, origin: Origin) {
         Change::Set(set) if set.name == "timezone" && set.scope == SetScope::Session => {
             catalog.time_zone.clone_from(&set.value);
         }
+        Change::Unread { reason } if hides(reason) => catalog.lose_sight(origin.migration),
         Change::Harmless { verb } if verb == "DISCARD ALL" => catalog.end_session(),
         Change::Harmless { verb } if verb.starts_with("DISCARD TEMP") => catalog.drop_temporary(),
         // Neither data nor settings change what exists.
         _ => {}
+    }
+}
+
+/// Whether what is not read may have changed what exists: anything but rows, and commands of psql that run no file.
+fn hides(reason: &Unread) -> bool {
+    match reason {
+        Unread::CopyData | Unread::CopyFromStdin => false,
+        Unread::PsqlCommand { command } => command.trim_start_matches('\\').starts_with('i'),
+        _ => true,
     }
 }
 

@@ -9,8 +9,8 @@ use super::{
 use crate::sql::{
     Place, Statement,
     change::{
-        AlterObject, Constraint as NewConstraint, ConstraintKind, CreateRoutine, CreateType, Firing, ObjectAction,
-        ObjectKind, OwnedBy, SequenceOptions, TriggerEvent, TypeKind, Volatility,
+        AlterObject, Column, Constraint as NewConstraint, ConstraintKind, CreateRoutine, CreateType, Firing,
+        ObjectAction, ObjectKind, OwnedBy, SequenceOptions, TriggerEvent, TypeKind, Volatility,
     },
     data_type::{self, DataType},
     names::{Ident, ObjectName},
@@ -196,11 +196,17 @@ fn constrain(catalog: &mut Catalog, name: &ObjectName, new: &NewConstraint, orig
 
 pub fn alter_object(catalog: &mut Catalog, alter: &AlterObject, origin: Origin) {
     if let (Some(on), Some(name)) = (&alter.on, &alter.name) {
+        if !origin.certain {
+            catalog.doubt(on);
+        }
         return alter_part(catalog, &catalog.resolve(on), name.last(), alter);
     }
     let Some(name) = alter.name.as_ref().map(|it| catalog.resolve(it)) else { return };
     if let ObjectAction::Other { sequence: Some(options), .. } = &alter.action {
         alter_sequence(catalog, &name, options);
+    }
+    if !origin.certain {
+        catalog.doubt(&name);
     }
     alter_type(catalog, &name, alter, origin);
     let known = catalog.types.get_mut(&name).map(|it| &mut it.kind);
@@ -273,6 +279,10 @@ fn alter_type(catalog: &mut Catalog, name: &ObjectName, alter: &AlterObject, ori
         (ObjectAction::RenameValue { from, to }, TypeKind::Enum { values }) => {
             values.iter_mut().filter(|it| *it == from).for_each(|it| it.clone_from(to));
         }
+        (action, TypeKind::Composite { attributes }) => {
+            reshape(attributes, action);
+            table::reshape_typed(catalog, name, action, origin);
+        }
         (ObjectAction::SetNotNull, _) => known.not_null = true,
         (ObjectAction::DropNotNull, _) => known.not_null = false,
         (ObjectAction::DropConstraint { name }, _) => known.constraints.retain(|it| it.name != name.name),
@@ -286,6 +296,23 @@ fn alter_type(catalog: &mut Catalog, name: &ObjectName, alter: &AlterObject, ori
                 (it.validated, it.validated_by) = (true, Some(origin.migration));
             }
         }
+        _ => {}
+    }
+}
+
+fn reshape(attributes: &mut Vec<Column>, action: &ObjectAction) {
+    let named = |attributes: &mut Vec<Column>, name: &Ident, change: &dyn Fn(&mut Column)| {
+        attributes.iter_mut().filter(|it| it.name == *name).for_each(change);
+    };
+    match action {
+        ObjectAction::AddAttribute { name, data_type } => {
+            attributes.push(Column { name: name.clone(), data_type: data_type.clone(), ..Column::default() });
+        }
+        ObjectAction::DropAttribute { name, .. } => attributes.retain(|it| it.name != *name),
+        ObjectAction::AlterAttribute { name, data_type } => {
+            named(attributes, name, &|it| it.data_type.clone_from(data_type));
+        }
+        ObjectAction::RenamePart { from, to } => named(attributes, from, &|it| it.name.clone_from(to)),
         _ => {}
     }
 }

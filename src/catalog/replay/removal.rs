@@ -15,6 +15,10 @@ pub fn drop_objects(catalog: &mut Catalog, drop: &Drop, origin: Origin) {
     // statements fail, so they stay as what may be there.
     if !origin.certain {
         drop.names.iter().for_each(|it| view::doubt(catalog, it));
+        drop.names.iter().chain(&drop.on).for_each(|it| catalog.doubt(it));
+        if drop.cascade || drop.kind == ObjectKind::Schema {
+            catalog.lose_sight(origin.migration);
+        }
         return;
     }
     let on = drop.on.as_ref().map(|it| catalog.resolve(it));

@@ -7,11 +7,12 @@ use super::{
         Catalog, Constraint, Grant, Index, Origin, Policy, Release, ReplicaIdentity, RowSecurity, Sequence, TEMPORARY,
         Table, Trigger, in_schema,
     },
-    column, constraint, heirs, partition, plain_beside, privilege, view,
+    column, constraint, heirs, index, partition, plain_beside, privilege, view,
 };
 use crate::sql::{
-    change::{self, ActionKind, AlterTable, ConstraintKind, CreateTable, ObjectKind},
-    names::ObjectName,
+    Span,
+    change::{self, ActionKind, AlterTable, ConstraintKind, CreateTable, ObjectAction, ObjectKind, TypeKind},
+    names::{Ident, ObjectName},
 };
 
 pub fn create_table(catalog: &mut Catalog, new: &CreateTable, origin: Origin) {
@@ -33,7 +34,8 @@ pub fn create_table(catalog: &mut Catalog, new: &CreateTable, origin: Origin) {
         partition_of: new.partition_of.as_ref().map(|it| catalog.resolve(&it.parent)),
         inherits: new.inherits.iter().map(|it| catalog.resolve(it)).collect(),
         options: new.options.iter().map(option).collect(),
-        partial: new.from_query || new.of_type.is_some(),
+        partial: new.from_query,
+        outside: false,
         ..unknown_table(&name, origin)
     };
     for source in &new.like {
@@ -53,11 +55,17 @@ pub fn create_table(catalog: &mut Catalog, new: &CreateTable, origin: Origin) {
         heirs::columns(&mut table, parent, origin);
         heirs::constraints(&mut table, parent, from, origin);
     }
+    if let Some(of) = table.of_type.clone() {
+        of_type(catalog, &mut table, &of, origin);
+    }
     for column in new.columns.iter().filter(|it| !(new.from_query && it.data_type.is_empty())) {
         column::define(catalog, &mut table, column, origin);
     }
     for constraint in &new.constraints {
         constraint::add_constraint(catalog, &mut table, constraint, origin);
+    }
+    if origin.certain {
+        catalog.doubted.remove(&name);
     }
     catalog.tables.insert(name.clone(), table);
     for source in &new.like {
@@ -67,6 +75,45 @@ pub fn create_table(catalog: &mut Catalog, new: &CreateTable, origin: Origin) {
     if let Some(of) = &new.partition_of {
         partition::attach(catalog, &of.parent, &name, &of.bound, origin);
     }
+}
+
+/// The columns of a typed table are its type's attributes.
+fn of_type(catalog: &mut Catalog, table: &mut Table, of: &ObjectName, origin: Origin) {
+    let Some(TypeKind::Composite { attributes }) = catalog.types.get(of).map(|it| it.kind.clone()) else {
+        table.partial = true;
+        return;
+    };
+    attributes.iter().for_each(|it| column::add_column(catalog, table, it, origin));
+}
+
+/// What `ALTER TYPE … CASCADE` does to the tables that are made of the type.
+pub fn reshape_typed(catalog: &mut Catalog, of: &ObjectName, action: &ObjectAction, origin: Origin) {
+    let column = |name: &Ident, data_type: &String| change::Column {
+        name: name.clone(),
+        data_type: data_type.clone(),
+        ..change::Column::default()
+    };
+    let action = match action.clone() {
+        ObjectAction::AddAttribute { name, data_type } => {
+            ActionKind::AddColumn { column: Box::new(column(&name, &data_type)), if_not_exists: false }
+        }
+        ObjectAction::DropAttribute { name, .. } => {
+            ActionKind::DropColumn { column: name, if_exists: false, cascade: true }
+        }
+        ObjectAction::AlterAttribute { name, data_type } => ActionKind::SetType {
+            column: name,
+            data_type,
+            type_span: Span::default(),
+            collate: false,
+            collation: None,
+            using: None,
+        },
+        ObjectAction::RenamePart { from, to } => ActionKind::RenameColumn { from, to },
+        _ => return,
+    };
+    let made_of_it = catalog.tables.linked_to(of).filter(|(_, it)| it.of_type.as_ref() == Some(of));
+    let made_of_it = made_of_it.map(|(name, _)| name.clone()).collect::<Vec<_>>();
+    made_of_it.iter().for_each(|it| act(catalog, it, &action, origin));
 }
 
 fn option((name, value): &(String, Option<String>)) -> (String, String) {
@@ -96,11 +143,20 @@ pub fn unknown_table(name: &ObjectName, origin: Origin) -> Table {
         replica_identity: ReplicaIdentity::default(),
         options: BTreeMap::new(),
         partial: true,
+        outside: true,
     }
 }
 
 pub fn alter_table(catalog: &mut Catalog, alter: &AlterTable, origin: Origin) {
     let mut name = catalog.resolve(&alter.table);
+    if !origin.certain && alter.actions.iter().any(|it| takes_away(&it.kind)) {
+        catalog.doubt(&name);
+    }
+    if !catalog.tables.contains_key(&name)
+        && (catalog.indexes.contains_key(&name) || catalog.sequences.contains_key(&name))
+    {
+        return alter_beside(catalog, alter, &name);
+    }
     if !catalog.tables.contains_key(&name) && !catalog.views.contains_key(&name) {
         // Perhaps it is there, perhaps not: nothing is known of it before and after.
         if alter.if_exists {
@@ -139,6 +195,42 @@ pub fn alter_table(catalog: &mut Catalog, alter: &AlterTable, origin: Origin) {
             }
         }
     }
+}
+
+/// An index or a sequence, by the name of a table: Postgres lets `ALTER TABLE` rename and move them, too.
+fn alter_beside(catalog: &mut Catalog, alter: &AlterTable, name: &ObjectName) {
+    for action in &alter.actions {
+        let new = match &action.kind {
+            ActionKind::RenameTable { to } => plain_beside(name, to),
+            ActionKind::SetSchema { to } => in_schema(name, &to.name),
+            _ => continue,
+        };
+        if let Some(kept) = catalog.sequences.remove(name) {
+            catalog.sequences.insert(new, kept);
+        } else {
+            index::rename(catalog, name, &new);
+        }
+    }
+}
+
+/// Whether something that was there before is gone afterwards, or is called otherwise.
+fn takes_away(action: &ActionKind) -> bool {
+    matches!(
+        action,
+        ActionKind::DropColumn { .. }
+            | ActionKind::DropConstraint { .. }
+            | ActionKind::SetType { .. }
+            | ActionKind::RenameTable { .. }
+            | ActionKind::RenameColumn { .. }
+            | ActionKind::RenameConstraint { .. }
+            | ActionKind::SetSchema { .. }
+            | ActionKind::AttachPartition { .. }
+            | ActionKind::DetachPartition { .. }
+            | ActionKind::Inherit { .. }
+            | ActionKind::NoInherit { .. }
+            | ActionKind::OfType { .. }
+            | ActionKind::NotOf
+    )
 }
 
 /// What an action does to the table that it names.

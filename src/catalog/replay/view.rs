@@ -16,11 +16,15 @@ pub fn create_view(catalog: &mut Catalog, new: &CreateView, origin: Origin) {
     reads.sort();
     reads.dedup();
     let mentions = mentions(catalog, new, &reads);
+    let certain = origin.certain;
     // Who replaces a view leaves it where it was.
     let origin = match known {
         Some(view) if new.or_replace => view.origin,
         _ => origin.unless(new.if_not_exists || new.or_replace),
     };
+    if certain {
+        catalog.doubted.remove(&name);
+    }
     catalog.views.insert(name, View { materialized: new.materialized, reads, mentions, origin });
 }
 

@@ -2,10 +2,10 @@
 
 use super::Engine;
 use crate::{
-    catalog,
-    lint::types,
+    catalog::{self, Origin},
+    lint::{types, volatility},
     sql::{
-        Change, Statement,
+        Change, Place, Statement,
         change::{ActionKind, Column, Constraint, ConstraintKind, Expression},
         names::ObjectName,
     },
@@ -27,6 +27,22 @@ impl Engine<'_> {
             Change::AlterTable(alter) => alter.actions.iter().flat_map(|it| self.computed(&it.kind)).collect(),
             Change::Merge { table, .. } => self.evaluated(table).chain(fired(table)).collect(),
             _ => Vec::new(),
+        }
+    }
+
+    /// A call of a routine that is not Postgres's own may do anything: `select create_hypertable('orders', 'at')`.
+    pub(super) fn watch(&mut self, statement: &Statement, origin: Origin) {
+        let foreign = |name: &ObjectName| {
+            let own = name.parts.len() == 1 || name.schema() == "pg_catalog";
+            !(own && volatility::is_volatile(name.last()).is_some())
+        };
+        let acts = match &statement.change {
+            Change::Query { routines, .. } if statement.place != Place::Within => routines.iter().any(foreign),
+            Change::Call { .. } => true,
+            _ => false,
+        };
+        if acts {
+            self.catalog.lose_sight(origin.migration);
         }
     }
 

@@ -45,6 +45,7 @@ pub mod dynamic_sql;
 pub mod empty_migration;
 pub mod empty_rollback;
 pub mod enum_value_in_same_transaction;
+pub mod existing_name;
 pub mod explicit_ids;
 pub mod filled_in_placeholder;
 pub mod forbidden_in_transaction;
@@ -69,6 +70,7 @@ pub mod missing_down;
 pub mod missing_grant;
 pub mod missing_header;
 pub mod missing_lock_timeout;
+pub mod missing_name;
 pub mod mixed_case_name;
 pub mod name_without_safe;
 pub mod named_tablespace;
@@ -196,6 +198,7 @@ pub static ALL: &[&Rule] = &[
     &empty_migration::RULE,
     &empty_rollback::RULE,
     &enum_value_in_same_transaction::RULE,
+    &existing_name::RULE,
     &explicit_ids::RULE,
     &filled_in_placeholder::RULE,
     &forbidden_in_transaction::RULE,
@@ -220,6 +223,7 @@ pub static ALL: &[&Rule] = &[
     &missing_grant::RULE,
     &missing_header::RULE,
     &missing_lock_timeout::RULE,
+    &missing_name::RULE,
     &mixed_case_name::RULE,
     &name_without_safe::RULE,
     &named_tablespace::RULE,

@@ -87,7 +87,7 @@ pub enum BoundKind {
 }
 
 /// A column as `CREATE TABLE` and `ADD COLUMN` define it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Column {
     pub name: Ident,
     /// From the name to the end of the definition.

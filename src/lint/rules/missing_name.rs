@@ -1,0 +1,328 @@
+//! What a statement names must be there.
+//!
+//! A column, constraint, trigger, policy, label or attribute that the files certainly do not make, or that is no partition
+//! of this table, fails the statement; so does a drop of something that is of another kind. Said only of tables and types
+//! that the files tell in full: what other tools make is not known here.
+//!
+//! ```sql setup
+//! create table orders (id bigint primary key, total int, state text, constraint orders_total_check check (total > 0));
+//! create table events (id bigint, at date) partition by range (at);
+//! create table events_2025 (id bigint, at date);
+//! create view open_orders as select id from orders;
+//! create type state as enum ('new', 'paid');
+//! create type place as (x int, y int);
+//! create domain positive as int;
+//! ```
+//!
+//! ```sql bad fails=42703 also=drop-column
+//! alter table orders drop column note;
+//! ```
+//!
+//! ```sql bad fails=42703
+//! alter table orders alter column note set default 'x';
+//! ```
+//!
+//! ```sql bad fails=42704 also=dropped-constraint
+//! alter table orders drop constraint orders_check;
+//! ```
+//!
+//! ```sql bad fails=42704
+//! alter table orders validate constraint orders_check;
+//! ```
+//!
+//! ```sql bad fails=42704 also=drop-trigger
+//! drop trigger orders_stamp on orders;
+//! ```
+//!
+//! ```sql bad fails=42704 also=drop-policy
+//! drop policy own on orders;
+//! ```
+//!
+//! ```sql bad fails=42P01 also=detach-without-concurrently
+//! alter table events detach partition events_2025;
+//! ```
+//!
+//! ```sql bad fails=22023 also=renamed-enum-value
+//! alter type state rename value 'old' to 'done';
+//! ```
+//!
+//! ```sql bad fails=42703 also=drop-column
+//! alter type place drop attribute z;
+//! ```
+//!
+//! ```sql bad fails=42809 also=drop-table
+//! drop materialized view open_orders;
+//! ```
+//!
+//! ```sql bad fails=42703
+//! comment on column orders.note is 'what the customer wrote';
+//! ```
+//!
+//! ```sql bad fails=42703 also=index-without-concurrently
+//! create index orders_note_idx on orders (note);
+//! ```
+//!
+//! ```sql bad fails=42703
+//! insert into orders (id, note) values (1, 'x') on conflict do nothing;
+//! ```
+//!
+//! ```sql good locks=orders:AccessExclusiveLock
+//! alter table orders alter column state set default 'new', validate constraint orders_total_check;
+//! alter type place add attribute z int;
+//! ```
+
+use crate::{
+    catalog::{Catalog, Table},
+    lint::{Check, Context, Problem, Rule, Severities, Waivable, named::kind_word},
+    report::Harm,
+    sql::{
+        Change, Place, Span, Statement,
+        change::{
+            ActionKind, AlterObject, AlterTable, ConstraintKind, CreateIndex, CreateTable, Drop, ObjectAction,
+            ObjectKind, ReplicaIdentity, TriggerEvent, TypeKind,
+        },
+        names::{Ident, ObjectName},
+    },
+};
+
+use super::existing_name;
+
+pub static RULE: Rule = Rule {
+    name: "missing-name",
+    harm: Harm::Fails,
+    severity: Severities::ERROR,
+    waivable: Waivable::WithReason,
+    source: include_str!("missing_name.rs"),
+    check: Check::Statement(check),
+};
+
+/// Columns that every table has.
+const SYSTEM: &[&str] = &["ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"];
+
+/// Where, and what.
+type Missing = (Span, String);
+
+fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
+    // Behind an IF it may not run, and before an EXCEPTION its failure is what is meant.
+    if statement.place != Place::Top || existing_name::is_of_another_dialect(&context.migration.id.0) {
+        return Vec::new();
+    }
+    let problem = |(span, says): Missing| {
+        Problem::at(span)
+            .says(format!("{says}: this fails when it runs"))
+            .help("look up the name; where it may be missing, say `if exists`")
+    };
+    missing(context, statement).into_iter().map(problem).collect()
+}
+
+fn missing(context: &Context, statement: &Statement) -> Option<Missing> {
+    let catalog = context.catalog;
+    let told = |name: &ObjectName| catalog.table(name).filter(|_| catalog.is_told(name));
+    match &statement.change {
+        Change::AlterTable(alter) => {
+            let table = told(&alter.table)?;
+            alter.actions.iter().find_map(|it| altered(context, alter, table, &it.kind))
+        }
+        Change::CreateTable(table) => created(table),
+        Change::Drop(drop) => dropped(context, drop),
+        Change::AlterObject(alter) => {
+            let if_exists = || context.written(statement.span).to_lowercase().contains("if exists");
+            part(catalog, alter, statement.span).filter(|_| !if_exists())
+        }
+        Change::Comment { kind: ObjectKind::Column, name: Some(name) } => {
+            let (column, of) = name.parts.split_last()?;
+            let of = ObjectName { parts: of.to_vec(), span: name.span };
+            told(&of).and_then(|it| column_of(it, column))
+        }
+        Change::CreateIndex(index) => told(&index.table).and_then(|it| indexed(it, index)),
+        Change::Insert(it) => told(&it.table).and_then(|of| it.columns.iter().find_map(|it| column_of(of, it))),
+        Change::Update(it) => told(&it.table).and_then(|of| it.columns.iter().find_map(|it| column_of(of, it))),
+        Change::CreateTrigger { table, firing, .. } => {
+            let table = told(table)?;
+            let columns = firing.events.iter().flat_map(|it| match it {
+                TriggerEvent::Update { columns } => columns.as_slice(),
+                TriggerEvent::Insert | TriggerEvent::Delete | TriggerEvent::Truncate => &[],
+            });
+            columns.into_iter().find_map(|it| column_of(table, it))
+        }
+        _ => None,
+    }
+}
+
+fn column_of(table: &Table, column: &Ident) -> Option<Missing> {
+    let known = table.column(column).is_some() || SYSTEM.contains(&column.name.as_str());
+    (!known).then(|| (column.span, format!("`{}` has no column `{column}`", table.name)))
+}
+
+fn indexed(table: &Table, index: &CreateIndex) -> Option<Missing> {
+    let keys = index.parts.iter().filter_map(|it| it.column.as_ref());
+    keys.chain(&index.include).find_map(|it| column_of(table, it))
+}
+
+/// The columns that an action changes, not those that it makes.
+fn changed(action: &ActionKind) -> Option<&Ident> {
+    match action {
+        ActionKind::DropColumn { column, if_exists: false, .. }
+        | ActionKind::SetNotNull { column }
+        | ActionKind::DropNotNull { column }
+        | ActionKind::SetDefault { column, .. }
+        | ActionKind::DropDefault { column }
+        | ActionKind::SetType { column, .. }
+        | ActionKind::SetExpression { column, .. }
+        | ActionKind::DropExpression { column }
+        | ActionKind::AddIdentity { column, .. }
+        | ActionKind::SetIdentity { column, .. }
+        | ActionKind::DropIdentity { column }
+        | ActionKind::ColumnOption { column, .. }
+        | ActionKind::RenameColumn { from: column, .. } => Some(column),
+        _ => None,
+    }
+}
+
+fn altered(context: &Context, alter: &AlterTable, table: &Table, action: &ActionKind) -> Option<Missing> {
+    let catalog = context.catalog;
+    let adds = |name: &Ident| {
+        let of = |it: &ActionKind| matches!(it, ActionKind::AddColumn { column, .. } if column.name == *name);
+        alter.actions.iter().any(|it| of(&it.kind))
+    };
+    if let Some(column) = changed(action) {
+        return column_of(table, column).filter(|_| !adds(column));
+    }
+    match action {
+        ActionKind::AddConstraint(new) => {
+            let columns = match &new.kind {
+                ConstraintKind::PrimaryKey { columns, using_index: None }
+                | ConstraintKind::Unique { columns, using_index: None }
+                | ConstraintKind::ForeignKey { columns, .. } => columns.as_slice(),
+                ConstraintKind::NotNull { column } => std::slice::from_ref(column),
+                _ => &[],
+            };
+            columns.iter().filter(|it| !adds(it)).find_map(|it| column_of(table, it))
+        }
+        ActionKind::DropConstraint { name, if_exists: false, .. }
+        | ActionKind::ValidateConstraint { name }
+        | ActionKind::AlterConstraint { name, .. }
+        | ActionKind::RenameConstraint { from: name, .. } => {
+            // From Postgres 18 each NOT NULL is a constraint by a name.
+            let of_null = context.postgres.number() >= 18 && name.name.contains("not_null");
+            let adds = |it: &ActionKind| {
+                matches!(
+                    it,
+                    ActionKind::AddConstraint(_) | ActionKind::AddColumn { .. } | ActionKind::RenameConstraint { .. }
+                )
+            };
+            let made_here = alter.actions.iter().any(|it| adds(&it.kind) && !std::ptr::eq(&it.kind, action));
+            let known = table.constraint(name).is_some() || of_null || made_here;
+            (!known).then(|| (name.span, format!("`{}` has no constraint `{name}`", alter.table)))
+        }
+        ActionKind::Toggle { words, name: Some(name) } if words.contains("TRIGGER") => {
+            let any = matches!(name.name.as_str(), "all" | "user") || name.name.starts_with("RI_");
+            let known = any || catalog.triggers_on(&alter.table).any(|it| it.name == name.name);
+            (!known).then(|| (name.span, format!("`{}` has no trigger `{name}`", alter.table)))
+        }
+        ActionKind::ClusterOn { index } | ActionKind::ReplicaIdentity { identity: ReplicaIdentity::Index(index) } => {
+            let known = catalog.indexes_of(&alter.table).any(|it| it.name.last() == index.name);
+            (!known).then(|| (index.span, format!("`{}` has no index `{index}`", alter.table)))
+        }
+        ActionKind::DetachPartition { partition, .. } => {
+            let known = catalog.table(partition).filter(|_| catalog.is_told(partition))?;
+            let other = known.partition_of.as_ref() != Some(&table.name);
+            other.then(|| (partition.span, format!("`{partition}` is no partition of `{}`", alter.table)))
+        }
+        ActionKind::NoInherit { parent } => {
+            let other = !table.inherits.contains(&catalog.resolve(parent));
+            other.then(|| (parent.span, format!("`{}` does not inherit from `{parent}`", alter.table)))
+        }
+        _ => None,
+    }
+}
+
+/// Keys of columns that a new table does not have.
+fn created(table: &CreateTable) -> Option<Missing> {
+    let elsewhere = table.from_query
+        || table.partition_of.is_some()
+        || table.of_type.is_some()
+        || !table.inherits.is_empty()
+        || !table.like.is_empty();
+    if elsewhere {
+        return None;
+    }
+    let named = table.constraints.iter().flat_map(|it| match &it.kind {
+        ConstraintKind::PrimaryKey { columns, .. }
+        | ConstraintKind::Unique { columns, .. }
+        | ConstraintKind::ForeignKey { columns, .. } => columns.as_slice(),
+        _ => &[],
+    });
+    let by = table.partition_by.iter().flat_map(|it| &it.keys).filter_map(|it| it.column.as_ref());
+    let has = |name: &Ident| table.columns.iter().any(|it| it.name == *name);
+    let missing = named.chain(by).find(|it| !has(it) && !SYSTEM.contains(&it.name.as_str()))?;
+    Some((missing.span, format!("`{}` gets no column `{missing}`", table.name)))
+}
+
+fn dropped(context: &Context, drop: &Drop) -> Option<Missing> {
+    let catalog = context.catalog;
+    if let (Some(on), false) = (&drop.on, drop.if_exists) {
+        let name = drop.names.first()?;
+        let told = catalog.is_told(on);
+        let known = match drop.kind {
+            ObjectKind::Trigger => catalog.triggers_on(on).any(|it| it.name == name.last()),
+            ObjectKind::Policy => catalog.policies_on(on).any(|it| it.name == name.last()),
+            _ => true,
+        };
+        return (told && !known).then(|| (name.span, format!("`{on}` has no {} `{name}`", kind_word(drop.kind))));
+    }
+    let shared = [
+        ObjectKind::Table,
+        ObjectKind::ForeignTable,
+        ObjectKind::View,
+        ObjectKind::MaterializedView,
+        ObjectKind::Index,
+        ObjectKind::Sequence,
+    ];
+    if !shared.contains(&drop.kind) {
+        return None;
+    }
+    drop.names.iter().find_map(|name| {
+        let resolved = catalog.resolve(name);
+        let (kind, origin) = catalog.relation(&resolved).filter(|it| it.0 != drop.kind)?;
+        let there = catalog.is_there(&resolved, origin);
+        there.then(|| (name.span, format!("`{name}` is a {}, no {}", kind_word(kind), kind_word(drop.kind))))
+    })
+}
+
+/// A label of an enum, an attribute of a composite type, a constraint of a domain.
+fn part(catalog: &Catalog, alter: &AlterObject, span: Span) -> Option<Missing> {
+    let name = alter.name.as_ref()?;
+    if let (Some(on), ObjectAction::Rename { .. }) = (&alter.on, &alter.action) {
+        let known = match alter.kind {
+            ObjectKind::Trigger => catalog.triggers_on(on).any(|it| it.name == name.last()),
+            ObjectKind::Policy => catalog.policies_on(on).any(|it| it.name == name.last()),
+            _ => true,
+        };
+        let missing = !known && catalog.is_told(on);
+        return missing.then(|| (name.span, format!("`{on}` has no {} `{name}`", kind_word(alter.kind))));
+    }
+    let known = catalog.data_type(name).filter(|it| catalog.is_there(name, it.origin))?;
+    let label = |label: &String, values: &[String]| {
+        (!values.contains(label)).then(|| (span, format!("`{name}` has no such label")))
+    };
+    match (&alter.action, &known.kind) {
+        (ObjectAction::RenameValue { from, .. }, TypeKind::Enum { values }) => label(from, values),
+        (ObjectAction::AddValue { beside: Some((_, other)), .. }, TypeKind::Enum { values }) => label(other, values),
+        (
+            ObjectAction::DropAttribute { name: of, .. }
+            | ObjectAction::AlterAttribute { name: of, .. }
+            | ObjectAction::RenamePart { from: of, .. },
+            TypeKind::Composite { attributes },
+        ) if !attributes.iter().any(|it| it.name == *of) => {
+            Some((of.span, format!("`{name}` has no attribute `{of}`")))
+        }
+        (
+            ObjectAction::DropConstraint { name: of } | ObjectAction::ValidateConstraint { name: of },
+            TypeKind::Domain { .. },
+        ) if !known.constraints.iter().any(|it| it.name == of.name) => {
+            Some((of.span, format!("`{name}` has no constraint `{of}`")))
+        }
+        _ => None,
+    }
+}
