@@ -17,7 +17,7 @@ pub use linked::{Change, Linked, Links, Standing, Stands};
 pub use measures::{Measures, OpenTransaction, Size, Writes};
 pub use objects::{
     Bound, Column, Constraint, DefaultPrivilege, ForeignKey, Grant, Index, PartitionKey, Policy, Publication,
-    ReplicaIdentity, Routine, RowSecurity, Sequence, Strategy, Table, Trigger, Type, Validity, View,
+    ReplicaIdentity, Routine, RowSecurity, Sequence, Strategy, Table, Trigger, Type, Validity, View, ViewColumn,
 };
 pub use proof::{Place, Proof};
 pub use replay::replay;

@@ -39,6 +39,8 @@ pub struct Table {
     pub options: BTreeMap<String, String>,
     /// Its columns are not all known: `AS SELECT`, `LIKE`, or created by no file that was read.
     pub partial: bool,
+    /// `CLUSTER … USING`, or `CLUSTER ON`: what a bare `CLUSTER` writes again.
+    pub clustered: bool,
     /// No file that was read creates it: a statement that alters it says that there is such a thing.
     pub outside: bool,
 }
@@ -189,7 +191,16 @@ pub struct View {
     pub reads: Vec<ObjectName>,
     /// Words of its query that may be columns; `None`: all columns of what it reads (`*`), or unknown.
     pub mentions: Option<Vec<String>>,
+    /// Its columns in order; `None` where that is not known.
+    pub columns: Option<Vec<ViewColumn>>,
     pub origin: Origin,
+}
+
+/// A column of a view, as far as its query tells it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ViewColumn {
+    pub name: Option<String>,
+    pub data_type: Option<DataType>,
 }
 
 /// One definition of a function or procedure; overloads are several of one name.

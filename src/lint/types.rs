@@ -150,6 +150,11 @@ pub fn is_foreign(catalog: &Catalog, data_type: &DataType) -> bool {
     !BUILT_IN.contains(&name) && !OBJECT_NAMES.contains(&name) && created(catalog, data_type).is_none()
 }
 
+/// One of Postgres's own types.
+pub fn is_built_in(data_type: &DataType) -> bool {
+    BUILT_IN.contains(&data_type.name.as_str())
+}
+
 /// The default that a domain brings along.
 pub fn own_default<'c>(catalog: &'c Catalog, data_type: &DataType) -> Option<&'c Expression> {
     match created(catalog, data_type)? {

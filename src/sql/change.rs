@@ -19,7 +19,8 @@ use super::{
 };
 pub use expression::{Argument, Call, Cast, Expression, Operand, OperandKind};
 pub use object::{
-    AlterObject, Body, CreateRoutine, CreateType, CreateView, Drop, ObjectAction, RoutineArgument, TypeKind, Volatility,
+    AlterObject, Body, CreateRoutine, CreateType, CreateView, Drop, ObjectAction, Output, Outputs, RoutineArgument,
+    TypeKind, Volatility,
 };
 pub use privilege::{DefaultPrivileges, PolicyTerms, Terms};
 pub use rows::{Arbiter, Copy, CopySource, Dml, Filter, Insert, InsertSource, OnConflict, Truncate};

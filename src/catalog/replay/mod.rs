@@ -73,6 +73,12 @@ pub fn replay(catalog: &mut Catalog, statement: &Statement, origin: Origin) {
         Change::Set(set) if set.name == "timezone" && set.scope == SetScope::Session => {
             catalog.time_zone.clone_from(&set.value);
         }
+        Change::Cluster { table: Some(table) } => {
+            let name = catalog.resolve(table);
+            if let Some(mut table) = catalog.tables.get_mut(&name) {
+                table.clustered = true;
+            }
+        }
         Change::Unread { reason } if hides(reason) => catalog.lose_sight(origin.migration),
         Change::Harmless { verb } if verb == "DISCARD ALL" => catalog.end_session(),
         Change::Harmless { verb } if verb.starts_with("DISCARD TEMP") => catalog.drop_temporary(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     super::{Catalog, Constraint, Origin, Release, Routine, Table, Trigger, Type, in_schema},
-    index, plain_beside, table,
+    index, plain_beside, table, view,
 };
 use crate::sql::{
     Place, Statement,
@@ -216,6 +216,9 @@ pub fn alter_object(catalog: &mut Catalog, alter: &AlterObject, origin: Origin) 
             ObjectAction::DropDefault => *default = None,
             _ => {}
         }
+    }
+    if let ObjectAction::RenamePart { from, to } = &alter.action {
+        view::rename_output(catalog, &name, &from.name, &to.name);
     }
     let new = match &alter.action {
         ObjectAction::Rename { to } => plain_beside(&name, to),

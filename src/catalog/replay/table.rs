@@ -143,6 +143,7 @@ pub fn unknown_table(name: &ObjectName, origin: Origin) -> Table {
         replica_identity: ReplicaIdentity::default(),
         options: BTreeMap::new(),
         partial: true,
+        clustered: false,
         outside: true,
     }
 }
@@ -236,7 +237,12 @@ fn takes_away(action: &ActionKind) -> bool {
 /// What an action does to the table that it names.
 fn act(catalog: &mut Catalog, name: &ObjectName, action: &ActionKind, origin: Origin) {
     // Taken out while it changes, so that the catalog can be asked meanwhile.
-    let Some(mut table) = catalog.tables.remove(name) else { return };
+    let Some(mut table) = catalog.tables.remove(name) else {
+        if let ActionKind::RenameColumn { from, to } = action {
+            view::rename_output(catalog, name, &from.name, &to.name);
+        }
+        return;
+    };
     alter_columns(catalog, &mut table, action, origin);
     catalog.tables.insert(name.clone(), table);
     if let ActionKind::AddConstraint(_) | ActionKind::AddColumn { .. } = action {
@@ -330,6 +336,8 @@ fn alter_columns(catalog: &mut Catalog, table: &mut Table, action: &ActionKind, 
         }
         ActionKind::RenameConstraint { from, to } => constraint::rename_constraint(catalog, table, from, to),
         ActionKind::SetLogged { logged } => table.unlogged = !logged,
+        ActionKind::ClusterOn { .. } => table.clustered = true,
+        ActionKind::SetWithoutCluster => table.clustered = false,
         ActionKind::Inherit { parent } => table.inherits.push(catalog.resolve(parent)),
         ActionKind::NoInherit { parent } => {
             let parent = catalog.resolve(parent);

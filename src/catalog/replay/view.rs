@@ -1,8 +1,9 @@
 //! Views, and what goes with that which they read.
 
-use super::super::{Catalog, Origin, TEMPORARY, Table, View, in_schema};
+use super::super::{Catalog, Column, Origin, TEMPORARY, Table, View, ViewColumn, in_schema};
 use crate::sql::{
-    change::{CreateView, ObjectKind},
+    change::{CreateView, ObjectKind, Output},
+    data_type,
     names::ObjectName,
 };
 
@@ -16,6 +17,7 @@ pub fn create_view(catalog: &mut Catalog, new: &CreateView, origin: Origin) {
     reads.sort();
     reads.dedup();
     let mentions = mentions(catalog, new, &reads);
+    let columns = catalog.outputs_of(new).filter(|_| origin.certain);
     let certain = origin.certain;
     // Who replaces a view leaves it where it was.
     let origin = match known {
@@ -25,7 +27,7 @@ pub fn create_view(catalog: &mut Catalog, new: &CreateView, origin: Origin) {
     if certain {
         catalog.doubted.remove(&name);
     }
-    catalog.views.insert(name, View { materialized: new.materialized, reads, mentions, origin });
+    catalog.views.insert(name, View { materialized: new.materialized, reads, mentions, columns, origin });
 }
 
 fn is_system(name: &ObjectName) -> bool {
@@ -46,6 +48,43 @@ fn mentions(catalog: &Catalog, new: &CreateView, reads: &[ObjectName]) -> Option
         words.extend(table.columns.iter().map(|it| it.name.clone()));
     }
     Some(words)
+}
+
+impl Catalog {
+    /// The columns that a view's query gives now, in order; `None` where that is not known.
+    pub fn outputs_of(&self, new: &CreateView) -> Option<Vec<ViewColumn>> {
+        let outputs = new.outputs.as_ref()?;
+        let read = new.reads.iter().map(|it| self.table(it)).collect::<Vec<_>>();
+        // The column of that name, where just one of the relations has it.
+        let found = |name: &str| -> Option<&Column> {
+            let known = read.iter().map(|it| it.filter(|it| !it.partial)).collect::<Option<Vec<_>>>()?;
+            let mut named = known.iter().filter_map(|it| it.column_named(name));
+            named.next().filter(|_| outputs.flat && named.next().is_none())
+        };
+        let mut columns = Vec::new();
+        for output in &outputs.columns {
+            match (output, read.as_slice()) {
+                (Output::All, [Some(table)]) if outputs.flat && !table.partial => {
+                    columns.extend(
+                        table
+                            .columns
+                            .iter()
+                            .map(|it| ViewColumn { name: Some(it.name.clone()), data_type: Some(it.resolved.clone()) }),
+                    );
+                }
+                (Output::All, _) => return None,
+                (Output::Column { name, of, cast }, _) => {
+                    let cast = cast.as_ref().map(|it| data_type::read(it));
+                    let of_column = || found(of.as_ref()?).map(|it| it.resolved.clone());
+                    columns.push(ViewColumn { name: name.clone(), data_type: cast.or_else(of_column) });
+                }
+            }
+        }
+        for (column, written) in columns.iter_mut().zip(&new.columns) {
+            column.name = Some(written.name.clone());
+        }
+        Some(columns)
+    }
 }
 
 /// It goes with its indexes and the views that read it.
@@ -99,4 +138,12 @@ pub fn rename_column(catalog: &mut Catalog, table: &ObjectName, from: &str, to: 
             words.push(to.to_owned());
         }
     });
+}
+
+/// `ALTER VIEW … RENAME COLUMN`, also by `ALTER TABLE`.
+pub fn rename_output(catalog: &mut Catalog, view: &ObjectName, from: &str, to: &str) {
+    let Some(mut view) = catalog.views.get_mut(view) else { return };
+    for column in view.columns.iter_mut().flatten().filter(|it| it.name.as_deref() == Some(from)) {
+        column.name = Some(to.to_owned());
+    }
 }

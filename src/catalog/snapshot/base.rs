@@ -42,7 +42,9 @@ fn rest(snapshot: &Snapshot, catalog: &mut Catalog, origin: Origin) {
     for view in &snapshot.views {
         let reads = view.reads.iter().map(|(relation, _)| name(relation)).collect();
         let mentions = Some(view.reads.iter().flat_map(|(_, columns)| columns.clone()).collect());
-        catalog.views.insert(name(&view.name), View { materialized: view.materialized, reads, mentions, origin });
+        catalog
+            .views
+            .insert(name(&view.name), View { materialized: view.materialized, reads, mentions, columns: None, origin });
     }
     for it in &snapshot.sequences {
         let owned_by = it.owned_by.as_ref().map(|(table, column)| (name(table), column.clone()));

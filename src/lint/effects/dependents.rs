@@ -63,6 +63,7 @@ fn dropped(catalog: &Catalog, drop: &Drop) -> Vec<Dependence> {
                 let parent = catalog.index(name).and_then(|it| it.parent.as_ref());
                 parent.filter(|it| !names.contains(it)).map(|it| format!("index `{it}`"))
             }
+            ObjectKind::Schema => inside(catalog, written.last()),
             ObjectKind::Extension => {
                 let written_in =
                     |name: &str| catalog.routines.iter().find(|(_, all)| all.iter().any(|it| it.language == name));
@@ -73,6 +74,16 @@ fn dropped(catalog: &Catalog, drop: &Drop) -> Vec<Dependence> {
         found.extend(dependent.map(|it| needs(written.span, &format!("`{written}`"), &it)));
     }
     found
+}
+
+/// What is in a schema.
+fn inside(catalog: &Catalog, schema: &str) -> Option<String> {
+    let tables = catalog.tables.in_schema(schema).filter(|it| !it.1.outside).map(|(name, it)| (name, it.origin));
+    let views = catalog.views.in_schema(schema).map(|(name, it)| (name, it.origin));
+    let sequences = catalog.sequences.in_schema(schema).map(|(name, it)| (name, it.origin));
+    let mut all = tables.chain(views).chain(sequences);
+    let (name, _) = all.find(|(name, origin)| catalog.is_there(name, *origin))?;
+    Some(format!("`{name}`"))
 }
 
 /// A foreign key to a table, or a table that inherits from it: partitions go with their parent.

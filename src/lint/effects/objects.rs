@@ -2,7 +2,10 @@
 
 use crate::{
     catalog::{Column, Table},
-    lint::Context,
+    lint::{
+        Context,
+        types::{self, Cost},
+    },
     sql::{
         Change, Statement,
         change::{
@@ -106,6 +109,13 @@ fn table_of_index<'c>(context: &Context<'c>, name: &ObjectName) -> Option<&'c Ob
     known.or_else(|| context.later().iter().take(NEAR).find_map(again))
 }
 
+/// Whether the new type of an attribute writes the rows of a table again that is made of its type.
+fn rewrites(context: &Context, table: &Table, action: &ObjectAction) -> bool {
+    let ObjectAction::AlterAttribute { name, data_type } = action else { return false };
+    let old = table.column(name).map(|it| &it.resolved);
+    old.is_none_or(|old| types::change_cost(context.catalog, old, &types::read(data_type)) == Cost::Rewrite)
+}
+
 /// `ALTER` of a view, a sequence, a policy.
 pub fn altered(draft: &mut Draft, alter: &AlterObject) {
     let Some(name) = &alter.name else { return };
@@ -122,7 +132,12 @@ pub fn altered(draft: &mut Draft, alter: &AlterObject) {
                 | ObjectAction::RenamePart { .. }
         );
         let tables = draft.context.catalog.tables.values().filter(|it| attribute && it.of_type.as_ref() == Some(&of));
-        return tables.for_each(|it| draft.lock(&it.name, LockMode::AccessExclusive));
+        return tables.for_each(|it| {
+            draft.lock(&it.name, LockMode::AccessExclusive);
+            if rewrites(draft.context, it, &alter.action) {
+                draft.rewrite(&it.name, Chance::Sure);
+            }
+        });
     }
     let stored = |words: &str| {
         matches!(words, "SET" | "RESET") || words.starts_with("CLUSTER") || words.starts_with("SET WITHOUT")

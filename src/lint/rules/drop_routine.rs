@@ -45,7 +45,18 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
         let known = context.catalog.routine(name);
         !known.is_empty() && known.iter().all(|it| it.origin.is_surely_new())
     };
-    let lost = drop.names.iter().filter(|it| !is_new(it) && !context.creates_again(drop.kind, it, None));
+    // Only triggers call it, and what their going means was said of them.
+    let of_gone_trigger = |name: &ObjectName| {
+        let known = context.catalog.routine(name);
+        let dropped = |it: &Statement| matches!(&it.change, Change::Drop(it) if it.kind == ObjectKind::Trigger);
+        !known.is_empty()
+            && known.iter().all(|it| it.returns.as_deref() == Some("trigger"))
+            && context.earlier().iter().any(dropped)
+    };
+    let lost = drop
+        .names
+        .iter()
+        .filter(|it| !is_new(it) && !of_gone_trigger(it) && !context.creates_again(drop.kind, it, None));
     lost.map(|name| {
         Problem::at(name.span).says(format!("whatever calls {what} `{name}` fails")).help(format!(
             "release 1: call `{name}` nowhere any more, also from triggers and other routines; release 2, when no old \

@@ -40,6 +40,10 @@
 //! create type state as enum ('old');
 //! ```
 //!
+//! ```sql bad fails=23505
+//! create type color as enum ('red', 'red');
+//! ```
+//!
 //! ```sql bad fails=42P06
 //! create schema archive;
 //! ```
@@ -143,6 +147,11 @@ fn taken(catalog: &Catalog, statement: &Statement) -> Option<(Span, String)> {
             relation(catalog, &catalog.target(name)).map(|says| (name.span, says))
         }
         Change::CreateType(new) => {
+            if let TypeKind::Enum { values } = &new.kind
+                && (1..values.len()).any(|at| values[..at].contains(&values[at]))
+            {
+                return Some((new.name.span, format!("two labels of `{}` are the same", new.name)));
+            }
             let target = catalog.target(&new.name);
             // `create type x;` makes a shell, which the next one fills.
             let shell = |it: &Type| matches!(it.kind, TypeKind::Other);

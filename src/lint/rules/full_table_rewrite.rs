@@ -6,6 +6,8 @@
 //!
 //! ```sql setup
 //! create table orders (id bigint primary key);
+//! create type place as (x int);
+//! create table places of place;
 //! ```
 //!
 //! ```sql bad commits locks=orders:AccessExclusiveLock
@@ -20,6 +22,10 @@
 //! alter table orders set unlogged;
 //! ```
 //!
+//! ```sql bad locks=places:AccessExclusiveLock
+//! alter type place alter attribute x type bigint cascade;
+//! ```
+//!
 //! ```sql good commits locks=orders:ShareUpdateExclusiveLock
 //! vacuum orders;
 //! ```
@@ -29,11 +35,12 @@
 //! ```
 
 use crate::{
-    lint::{Check, Context, Problem, Rule, Severities, Waivable, actions},
-    report::Harm,
+    catalog::Table,
+    lint::{Check, Context, Problem, Rule, Severities, Waivable, actions, effects},
+    report::{Harm, Severity},
     sql::{
         Change, Span, Statement,
-        change::{ActionKind, AlterObject, ObjectKind},
+        change::{ActionKind, AlterObject, ObjectAction, ObjectKind},
         names::ObjectName,
     },
 };
@@ -51,6 +58,7 @@ pub static RULE: Rule = Rule {
 
 fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     let existing = |table: &&ObjectName| !context.is_new(table);
+    let typed;
     let rewritten: Vec<(Span, Option<&ObjectName>)> = match &statement.change {
         Change::Vacuum { full: true, tables } if tables.is_empty() => vec![(statement.span, None)],
         Change::Vacuum { full: true, tables } => {
@@ -65,10 +73,19 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
             let moving = actions.iter().filter(|it| moves(context, &alter.table, &it.kind));
             moving.map(|it| (it.span, Some(&alter.table))).collect()
         }
+        Change::AlterObject(AlterObject { action: ObjectAction::AlterAttribute { .. }, .. }) => {
+            typed = effects::of(context, statement).slow().map(|it| it.0.clone()).collect::<Vec<_>>();
+            typed.iter().map(|it| (statement.span, Some(it))).collect()
+        }
         _ => return moved(context, statement),
     };
     let problem = |(span, table): (Span, Option<&ObjectName>)| {
         let problem = Problem::at(span);
+        // It is about those that were clustered before, and nearly always that is none.
+        let clusters = |it: &Table| it.clustered;
+        let bare = matches!(statement.change, Change::Cluster { table: None })
+            && !context.catalog.tables.values().any(clusters);
+        let problem = if bare { problem.at_most(Severity::Notice) } else { problem };
         let whose = table.map_or("every table in turn".to_owned(), |it| format!("`{it}`"));
         table
             .map_or(problem.clone(), |it| problem.weighing(it))

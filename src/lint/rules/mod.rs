@@ -7,6 +7,7 @@ pub mod cascading_foreign_key;
 pub mod changed_inheritance;
 pub mod changed_owner;
 pub mod changed_routine;
+pub mod changed_view;
 pub mod check_without_not_valid;
 pub mod column_twice;
 pub mod column_used_by_view;
@@ -122,6 +123,9 @@ pub mod unfit_column_change;
 pub mod unfit_expression;
 pub mod unfit_foreign_key;
 pub mod unfit_identity;
+pub mod unfit_index;
+pub mod unfit_parent;
+pub mod unfit_trigger;
 pub mod unindexable_column;
 pub mod unknown_directive;
 pub mod unlogged_table;
@@ -160,6 +164,7 @@ pub static ALL: &[&Rule] = &[
     &changed_inheritance::RULE,
     &changed_owner::RULE,
     &changed_routine::RULE,
+    &changed_view::RULE,
     &check_without_not_valid::RULE,
     &column_twice::RULE,
     &column_used_by_view::RULE,
@@ -275,6 +280,9 @@ pub static ALL: &[&Rule] = &[
     &unfit_expression::RULE,
     &unfit_foreign_key::RULE,
     &unfit_identity::RULE,
+    &unfit_index::RULE,
+    &unfit_parent::RULE,
+    &unfit_trigger::RULE,
     &unindexable_column::RULE,
     &unknown_directive::RULE,
     &unlogged_table::RULE,

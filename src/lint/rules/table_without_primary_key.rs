@@ -20,7 +20,11 @@
 use crate::{
     lint::{Check, Context, Problem, Remedy, Rule, Severities, Waivable},
     report::Harm,
-    sql::{Change, Statement, change::CreateTable},
+    sql::{
+        Change, Statement,
+        change::{ConstraintKind, CreateTable},
+        names::Ident,
+    },
 };
 
 pub static RULE: Rule = Rule {
@@ -38,14 +42,37 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     if is_there || is_exempt(table) {
         return Vec::new();
     }
+    let (says, help) = match other_key(table) {
+        Some(columns) => (
+            format!("`{}` has no primary key, only a unique one: replicas do not know its rows by that", table.name),
+            format!("make it the key: `primary key ({columns})`"),
+        ),
+        None => (
+            format!("`{}` has no primary key, so nothing names one of its rows", table.name),
+            "add one: `id bigint generated always as identity primary key`, or a key of the columns it is found by"
+                .to_owned(),
+        ),
+    };
     vec![
         Problem::at(table.name.span)
-            .says(format!("`{}` has no primary key, so nothing names one of its rows", table.name))
-            .help(
-                "add one: `id bigint generated always as identity primary key`, or a key of the columns it is found by",
-            )
+            .says(says)
+            .help(help)
             .unless(Remedy::PrimaryKey(context.catalog.resolve(&table.name))),
     ]
+}
+
+/// The columns of a unique constraint that are never null.
+fn other_key(table: &CreateTable) -> Option<String> {
+    let never_null = |name: &Ident| table.columns.iter().any(|it| it.name == *name && it.not_null);
+    let own = table.columns.iter().find(|it| it.unique && it.not_null).map(|it| it.name.name.clone());
+    own.or_else(|| {
+        table.constraints.iter().find_map(|it| match &it.kind {
+            ConstraintKind::Unique { columns, .. } if columns.iter().all(never_null) => {
+                Some(columns.iter().map(|it| it.name.as_str()).collect::<Vec<_>>().join(", "))
+            }
+            _ => None,
+        })
+    })
 }
 
 /// What has its columns from elsewhere, and what does not last.

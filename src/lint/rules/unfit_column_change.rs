@@ -2,7 +2,7 @@
 //!
 //! Adding or renaming to a name that the table has fails, and so does adding or dropping a column of one partition, or of a
 //! partitioned table `only`. What a table is partitioned by cannot be dropped. A column of a primary key, or an identity,
-//! cannot be null.
+//! cannot be null; one of a type of fixed length is always stored `plain`.
 //!
 //! ```sql setup
 //! create table orders (id bigint primary key, code text, number bigint generated always as identity);
@@ -20,6 +20,10 @@
 //!
 //! ```sql bad fails=42P16 also=dropped-not-null
 //! alter table orders alter column id drop not null;
+//! ```
+//!
+//! ```sql bad fails=0A000
+//! alter table orders alter column number set storage external;
 //! ```
 //!
 //! ```sql bad fails=42809
@@ -70,6 +74,25 @@ pub static RULE: Rule = Rule {
     check: Check::Statement(check),
 };
 
+/// Types whose values are all as long: those are never stored apart.
+const FIXED: &[&str] = &[
+    "smallint",
+    "integer",
+    "bigint",
+    "boolean",
+    "real",
+    "double precision",
+    "money",
+    "oid",
+    "uuid",
+    "date",
+    "time",
+    "time with time zone",
+    "timestamp",
+    "timestamp with time zone",
+    "interval",
+];
+
 fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     let Change::AlterTable(alter) = &statement.change else { return Vec::new() };
     // Behind an IF it may not run, and before an EXCEPTION its failure is what is meant.
@@ -118,6 +141,17 @@ fn unfit(alter: &AlterTable, table: &Table, action: &ActionKind) -> Option<(Stri
         }
         ActionKind::RenameColumn { from, to } if from.name != to.name && known(to).is_some() => {
             Some((format!("`{}` has a column `{to}`", alter.table), "take another name"))
+        }
+        ActionKind::ColumnOption { column, values, .. } => {
+            let is = |it: &(String, Option<String>)| {
+                it.0 == "storage"
+                    && it.1.as_ref().is_some_and(|it| {
+                        !it.trim_matches('\'').eq_ignore_ascii_case("plain") && !it.eq_ignore_ascii_case("default")
+                    })
+            };
+            let fixed = &known(column)?.resolved;
+            let stored_apart = values.iter().any(is) && !fixed.array && FIXED.contains(&fixed.name.as_str());
+            stored_apart.then(|| (format!("`{column}` is `{fixed}`, which is always stored `plain`"), "leave it out"))
         }
         ActionKind::DropNotNull { column } => {
             let why = never_null(alter, table, known(column)?)?;

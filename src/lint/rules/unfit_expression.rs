@@ -1,6 +1,6 @@
 //! A default, a check and a generated column may hold no query, and a default no column.
 //!
-//! They are computed from their own row. Such a statement fails when it runs, whatever the table holds. What depends on other rows belongs into a trigger; what
+//! They are computed from their own row, and no generated column from another. Such a statement fails when it runs, whatever the table holds. What depends on other rows belongs into a trigger; what
 //! depends on other columns into a generated column or a trigger. A function may look elsewhere, but a check by such a
 //! function is not looked at again when the other rows change. See
 //! <https://www.postgresql.org/docs/current/ddl-default.html> and
@@ -9,6 +9,7 @@
 //! ```sql setup
 //! create table orders (id bigint primary key, total integer not null);
 //! create table regions (name text primary key);
+//! create table bills (id bigint primary key, total int, net int generated always as (total - 1) stored);
 //! ```
 //!
 //! ```sql bad fails=0A000
@@ -27,6 +28,10 @@
 //! create table parcels (id bigint primary key, region text check (region in (select name from regions)));
 //! ```
 //!
+//! ```sql bad fails=42P17 also=stored-generated-column
+//! alter table bills add column tax int generated always as (net / 5) stored;
+//! ```
+//!
 //! ```sql good locks=orders:AccessExclusiveLock
 //! alter table orders add column region text default current_setting('app.region', true);
 //! ```
@@ -40,7 +45,8 @@ use crate::{
     report::Harm,
     sql::{
         Change, Place, Span, Statement,
-        change::{ActionKind, ConstraintKind, Expression},
+        change::{ActionKind, Column, ConstraintKind, Expression, Generated},
+        names::ObjectName,
     },
 };
 
@@ -53,7 +59,7 @@ pub static RULE: Rule = Rule {
     check: Check::Statement(check),
 };
 
-fn check(_: &Context, statement: &Statement) -> Vec<Problem> {
+fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     // Before an EXCEPTION its failure may be what is meant.
     if !matches!(statement.place, Place::Top) {
         return Vec::new();
@@ -70,7 +76,35 @@ fn check(_: &Context, statement: &Statement) -> Vec<Problem> {
                 .help("compute it in a trigger, or in a function that is called here"),
         )
     };
-    written(statement).into_iter().filter_map(problem).collect()
+    let mut problems = written(statement).into_iter().filter_map(problem).collect::<Vec<_>>();
+    problems.extend(from_generated(context, statement));
+    problems
+}
+
+/// Generated columns that are computed from another one.
+fn from_generated(context: &Context, statement: &Statement) -> Vec<Problem> {
+    let columns = added::columns(statement);
+    let computed = |it: Option<Generated>| matches!(it, Some(Generated::Stored | Generated::Virtual));
+    let is_computed = |table: &ObjectName, name: &str| match columns.iter().find(|it| it.1.name.name == name) {
+        Some((_, own)) => computed(own.generated),
+        None => {
+            let known = context.catalog.table(table).and_then(|it| it.column_named(name));
+            known.is_some_and(|it| it.origin.certain && computed(it.generated))
+        }
+    };
+    let problem = |(table, column): &(&ObjectName, &Column)| {
+        let from = column.generated_as.as_ref()?;
+        let other = from.names.iter().find(|it| it.last() != column.name.name && is_computed(table, it.last()))?;
+        let (own, other) = (&column.name, other.last());
+        Some(
+            Problem::at(from.span)
+                .says(format!(
+                    "`{own}` cannot be computed from `{other}`, which is computed itself: this fails when it runs"
+                ))
+                .help(format!("write out what `{other}` is computed from")),
+        )
+    };
+    columns.iter().filter_map(problem).collect()
 }
 
 /// Nothing but a name: words of `extract(year from …)` and `make_interval(days => …)` are none of a column.

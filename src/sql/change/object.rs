@@ -120,6 +120,31 @@ pub struct CreateView {
     pub without_data: bool,
     /// Words of its query that may be columns, folded; `None` where `*` takes them all.
     pub mentions: Option<Vec<String>>,
+    /// What its query gives, in order; `None` where tokens do not tell.
+    pub outputs: Option<Outputs>,
+}
+
+/// The columns that a `SELECT` gives.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Outputs {
+    pub columns: Vec<Output>,
+    /// It reads relations by their names only, no query inside it, so that a column's name tells whose it is.
+    pub flat: bool,
+}
+
+/// One of them.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Output {
+    /// `*`: all columns of the one relation that is read.
+    All,
+    Column {
+        /// What it is called; `None` where Postgres makes up a name.
+        name: Option<String>,
+        /// The column that it is, when it is one.
+        of: Option<String>,
+        /// The type of the cast around it, as [`Column::data_type`].
+        cast: Option<String>,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -11,7 +11,7 @@ use super::{
     },
     Reading, create_routine,
     cursor::{Cursor, Result},
-    kinds, operand, privilege, query, relations, sequence, table,
+    kinds, operand, outputs, privilege, query, relations, sequence, table,
 };
 
 /// The words between `CREATE` and the kind.
@@ -310,6 +310,7 @@ fn view(mut cursor: Cursor<'_>, before: Before, materialized: bool) -> Result<Re
         options,
         without_data: materialized && ends_without_data(cursor),
         mentions,
+        outputs: outputs::read(cursor),
     });
     // A materialized view calls them now, a view when it is read: nobody waits long for that.
     Ok(Reading { change, inner: query::called_within(cursor).into_iter().collect() })

@@ -13,6 +13,7 @@ pub(super) mod expression;
 mod kinds;
 mod maintain;
 mod operand;
+mod outputs;
 mod privilege;
 pub(super) mod query;
 pub(super) mod relations;

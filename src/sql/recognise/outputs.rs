@@ -1,0 +1,87 @@
+//! Which columns a query gives, as far as its tokens tell.
+
+use super::{
+    super::{
+        change::{Operand, OperandKind, Output, Outputs},
+        scan::TokenKind,
+    },
+    cursor::Cursor,
+};
+
+/// What ends the list behind `SELECT`.
+const ENDS: &[&str] = &[
+    "EXCEPT",
+    "FETCH",
+    "FOR",
+    "FROM",
+    "GROUP",
+    "HAVING",
+    "INTERSECT",
+    "INTO",
+    "LIMIT",
+    "OFFSET",
+    "ORDER",
+    "UNION",
+    "WHERE",
+    "WINDOW",
+];
+
+/// Words that stand in front of a column without making it another's name.
+const NO_COLUMNS: &[&str] = &["ALL", "CASE", "DISTINCT", "NOT", "NULL"];
+
+/// The columns of a plain `SELECT`; `None` for `VALUES`, `WITH` and whatever stands in brackets.
+pub fn read(mut cursor: Cursor<'_>) -> Option<Outputs> {
+    let whole = cursor;
+    if !cursor.eat("SELECT") {
+        return None;
+    }
+    if cursor.eat("DISTINCT") && cursor.eat("ON") {
+        cursor.parentheses()?;
+    }
+    cursor.eat("ALL");
+    let mut end = cursor;
+    end.skip_to(ENDS);
+    let columns = cursor.range(cursor.at, end.at).split().into_iter().map(output).collect();
+    let selects = (whole.at..whole.end).filter(|at| whole.range(*at, whole.end).is_one_of(0, &["SELECT", "VALUES"]));
+    Some(Outputs { columns, flat: selects.count() == 1 })
+}
+
+fn output(part: Cursor<'_>) -> Output {
+    let last = part.end.saturating_sub(1);
+    if part.end > part.at && part.text_at(last) == "*" {
+        let alone = last == part.at || part.text_at(last - 1) == ".";
+        return if alone { Output::All } else { Output::Column { name: None, of: None, cast: None } };
+    }
+    let (value, label) = labelled(part);
+    let Operand { kind, cast } = value.expression().whole;
+    let of = match &kind {
+        OperandKind::Column(name) => Some(name.last().to_owned()),
+        _ => None,
+    };
+    let own = match &kind {
+        OperandKind::Column(name) | OperandKind::Call(name) => Some(name.last().to_owned()),
+        _ => None,
+    };
+    // What is nothing but a word of SQL's own has a name that Postgres makes up.
+    let own = own.filter(|_| value.end > value.at && !value.is_one_of(0, NO_COLUMNS));
+    Output::Column { name: label.or(own), of: of.filter(|_| !value.is_one_of(0, NO_COLUMNS)), cast }
+}
+
+/// The value, and what it is called: `a AS b`, and `a b` where nothing else can be meant.
+fn labelled(part: Cursor<'_>) -> (Cursor<'_>, Option<String>) {
+    let is_name = |at: usize| matches!(part.tokens[at].kind, TokenKind::Word | TokenKind::Quoted);
+    let Some(last) = part.end.checked_sub(1).filter(|last| *last > part.at && is_name(*last)) else {
+        return (part, None);
+    };
+    let name = part.range(last, part.end).ident().ok().map(|it| it.name);
+    if last > part.at + 1 && part.range(last - 1, part.end).is_word(0, "AS") {
+        return (part.range(part.at, last - 1), name);
+    }
+    let before = part.range(part.at, last);
+    let whole = before.expression().whole.kind;
+    let is_value = matches!(whole, OperandKind::Column(_) | OperandKind::Call(_));
+    if is_value && part.text_at(last - 1) != "." && !before.is_one_of(0, NO_COLUMNS) {
+        return (before, name);
+    }
+    (part, None)
+}
