@@ -123,6 +123,9 @@ fn amended(files: &Files, fresh: &HashSet<MigrationId>, finding: &Finding, fix: 
     let at = files.all.iter().position(|it| it.path == finding.file).ok_or("its file is gone")?;
     let id = &files.all[at].id;
     let beside = files.beside.get(id).copied().unwrap_or_default();
+    if beside.damage.is_some() {
+        return Err("its file is not UTF-8: save it as UTF-8 first".to_owned());
+    }
     let amended = amend::amend(&files.all, id, fresh, (files.layout, beside), fix).map_err(|refused| refused.0)?;
     let mut next = files.clone();
     // What lies in the folder and is no migration is not seen among them.

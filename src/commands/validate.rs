@@ -273,7 +273,7 @@ pub(super) struct Folder {
 
 impl Folder {
     fn whole(root: &Utf8Path, asked: Asked) -> Result<Self, Error> {
-        let folder = discover::whole(root, asked)?;
+        let folder = discover::readable(root, asked)?;
         let judged = folder.files.iter().map(|it| it.id.clone()).collect();
         Ok(Self::of(folder, judged))
     }
@@ -371,7 +371,7 @@ fn folders(paths: &[Utf8PathBuf], configured: Option<&Utf8Path>, asked: Asked) -
             Some(at) => at,
             None => {
                 let folder = if named.is_dir() || within(&root, configured) {
-                    discover::whole(&root, asked)?
+                    discover::readable(&root, asked)?
                 } else {
                     discover::around(&named, &root, asked)?
                 };

@@ -22,6 +22,7 @@ use super::{
         detect::{self, Seen},
         downs, select,
     },
+    places::{ELSEWHERE, USUAL},
     script,
 };
 use crate::exit::Exit;
@@ -122,38 +123,6 @@ pub fn ids(root: &Utf8Path) -> Result<Vec<MigrationId>, DiscoverError> {
     Ok(up_scripts(walk(root, usize::MAX)?.sql).into_iter().map(MigrationId).collect())
 }
 
-/// Where migrations usually lie.
-const USUAL: [&str; 12] = [
-    "db/migrations",
-    "migrations",
-    "prisma/migrations",
-    "supabase/migrations",
-    "drizzle",
-    "sql/migrations",
-    "db/migrate",
-    "database/migrations",
-    "schema/migrations",
-    "src/migrations",
-    "src/main/resources/db/migration",
-    "sql",
-];
-
-/// Folders whose `.sql` files are hardly the project's own migrations.
-const ELSEWHERE: [&str; 12] = [
-    "target",
-    "vendor",
-    "dist",
-    "build",
-    "out",
-    "tmp",
-    "test",
-    "tests",
-    "fixtures",
-    "examples",
-    "seeds",
-    "__pycache__",
-];
-
 /// Folders below a project's that look like its migrations, the likeliest first, with how many they hold: the
 /// usual places, then those with most files. What cannot be read is passed over.
 pub fn likely_folders(project: &Utf8Path) -> Vec<(Utf8PathBuf, usize)> {
@@ -201,6 +170,17 @@ pub fn folder(root: &Utf8Path) -> Result<Vec<SourceFile>, DiscoverError> {
 /// A whole folder. Down scripts are not among its migrations, hidden folders and `node_modules` are not entered,
 /// symbolic links are followed.
 pub fn whole(root: &Utf8Path, asked: Asked) -> Result<Folder, DiscoverError> {
+    let folder = readable(root, asked)?;
+    let damaged = folder.files.iter().find_map(|it| Some((it, folder.beside.get(&it.id)?.damage?)));
+    match damaged {
+        Some((file, offset)) => Err(not_utf8(file.path.clone(), file.text.as_bytes(), offset)),
+        None => Ok(folder),
+    }
+}
+
+/// The same, to be judged and not applied: files that are not UTF-8 are among its migrations, with
+/// [`Beside::damage`].
+pub fn readable(root: &Utf8Path, asked: Asked) -> Result<Folder, DiscoverError> {
     let metadata = std::fs::metadata(root).map_err(|source| match source.kind() {
         std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => {
             DiscoverError::NoFolder { path: root.to_owned() }
@@ -237,14 +217,17 @@ fn surveyed(root: &Utf8Path, depth: usize, asked: Asked) -> Result<Folder, Disco
     let above = |name: &str| above(root, name);
     let is_refinery = asked.tool == Some(Tool::Refinery)
         || sql.iter().any(|id| id.contains("__")) && above("Cargo.toml").is_some_and(|text| text.contains("refinery"));
-    let mut sources = {
+    let read = {
         let downs = select::downs(&sql, is_refinery);
         // A dump may be larger than any migration; it is read only where it must be one.
         let leaves_out = may_leave_out(asked) && sql.iter().any(|id| script::has_version(id));
         let wanted = sql.iter().filter(|id| !(downs.contains(id) || leaves_out && select::is_dump(id)));
         let wanted = wanted.cloned().collect::<Vec<_>>();
-        wanted.into_par_iter().map(|id| read_file(root, id)).collect::<Result<Vec<_>, _>>()?
+        wanted.into_par_iter().map(|id| read_damaged(root, id)).collect::<Result<Vec<_>, _>>()?
     };
+    let mut damage: HashMap<MigrationId, usize> =
+        read.iter().filter_map(|(file, at)| Some((file.id.clone(), (*at)?))).collect();
+    let mut sources = read.into_iter().map(|it| it.0).collect::<Vec<_>>();
     let texts: Vec<(&str, &str)> = sources.iter().map(|it| (it.id.0.as_str(), it.text.as_str())).collect();
     // The folder may be named from inside its project, or through a link.
     let real = root.canonicalize_utf8().unwrap_or_else(|_| root.to_owned());
@@ -264,19 +247,26 @@ fn surveyed(root: &Utf8Path, depth: usize, asked: Asked) -> Result<Folder, Disco
                 path: std::mem::take(&mut sources[at].path),
                 text: std::mem::take(&mut sources[at].text),
             },
-            Err(_) => read_file(root, id.clone())?,
+            Err(_) => {
+                let (file, at) = read_damaged(root, id.clone())?;
+                damage.extend(at.map(|it| (file.id.clone(), it)));
+                file
+            }
         });
     }
     let down = selection.down.iter().map(|(up, down)| {
         // One that cannot be read is there all the same.
         let count = read_file(root, down.clone()).map_or(1, |file| downs::count(&file.text));
-        (MigrationId(up.clone()), Beside { down: Some(count), in_transaction: None })
+        (MigrationId(up.clone()), Beside { down: Some(count), ..Beside::default() })
     });
     let mut around: HashMap<MigrationId, Beside> = down.collect();
     for mark in &marks {
         if let Some((id, in_transaction)) = said_beside(root, mark) {
             around.entry(id).or_default().in_transaction = Some(in_transaction);
         }
+    }
+    for (id, at) in damage {
+        around.entry(id).or_default().damage = Some(at);
     }
     Ok(Folder { root: root.to_owned(), found, files, beside: around, left_out: selection.left_out })
 }
@@ -426,7 +416,24 @@ fn refuse_same_version(root: &Utf8Path, ids: &[String]) -> Result<(), DiscoverEr
 }
 
 fn read_file(root: &Utf8Path, id: String) -> Result<SourceFile, DiscoverError> {
-    let path = root.join(&id);
+    let (path, bytes) = read_bytes(root, &id)?;
+    of_bytes(path, MigrationId(id), bytes)
+}
+
+/// The same with U+FFFD for what is no character, and where the first of it stands.
+fn read_damaged(root: &Utf8Path, id: String) -> Result<(SourceFile, Option<usize>), DiscoverError> {
+    let (path, bytes) = read_bytes(root, &id)?;
+    let damaged = match String::from_utf8(bytes) {
+        Ok(text) => return Ok((SourceFile { path, id: MigrationId(id), text }, None)),
+        Err(error) => error,
+    };
+    let at = damaged.utf8_error().valid_up_to();
+    let text = String::from_utf8_lossy(damaged.as_bytes()).into_owned();
+    Ok((SourceFile { path, id: MigrationId(id), text }, Some(at)))
+}
+
+fn read_bytes(root: &Utf8Path, id: &str) -> Result<(Utf8PathBuf, Vec<u8>), DiscoverError> {
+    let path = root.join(id);
     let io = |source| unreadable(&path, source);
     let file = File::open(&path).map_err(io)?;
     let size = file.metadata().map_err(io)?.len();
@@ -436,7 +443,10 @@ fn read_file(root: &Utf8Path, id: String) -> Result<SourceFile, DiscoverError> {
     let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
     // The file may have grown since its size was asked for.
     file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(io)?;
-    of_bytes(path, MigrationId(id), bytes)
+    if bytes.len() as u64 > LARGEST {
+        return Err(DiscoverError::TooLarge { size: bytes.len() as u64, path });
+    }
+    Ok((path, bytes))
 }
 
 /// What was read from elsewhere, held to the same limits as a file.
@@ -446,15 +456,15 @@ pub fn of_bytes(path: Utf8PathBuf, id: MigrationId, bytes: Vec<u8>) -> Result<So
     }
     match String::from_utf8(bytes) {
         Ok(text) => Ok(SourceFile { path, id, text }),
-        Err(error) => Err(not_utf8(path, &error)),
+        Err(error) => Err(not_utf8(path, error.as_bytes(), error.utf8_error().valid_up_to())),
     }
 }
 
-fn not_utf8(path: Utf8PathBuf, error: &std::string::FromUtf8Error) -> DiscoverError {
-    let offset = error.utf8_error().valid_up_to();
-    let bytes = error.as_bytes();
+/// What was read may have U+FFFD already.
+fn not_utf8(path: Utf8PathBuf, bytes: &[u8], offset: usize) -> DiscoverError {
     let line = bytes[..offset].iter().filter(|byte| **byte == b'\n').count() + 1;
-    let help = if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+    let is_wide = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
+    let help = if is_wide || bytes.starts_with("\u{fffd}\u{fffd}".as_bytes()) {
         "it starts like UTF-16: save it as UTF-8"
     } else {
         "save it as UTF-8; `iconv -f latin1 -t utf-8 FILE` turns most old files into it"

@@ -2,6 +2,7 @@
 
 pub mod discover;
 pub mod layout;
+mod places;
 pub mod reading;
 pub mod script;
 pub mod sending;
@@ -27,7 +28,10 @@ use self::{
     },
     sending::Part,
 };
-use crate::sql::{self, Change, Statement, change::Transaction};
+use crate::sql::{
+    self, Change, Place, Span, Statement,
+    change::{Transaction, Unread},
+};
 
 /// What the history records: the path below the migrations folder, `/` between its parts
 /// (`20260101120000_add_x_safe.sql`, `20260101_add_x_safe/up.sql`). Orders as its version number does, then
@@ -130,13 +134,15 @@ pub struct SourceFile {
     pub text: String,
 }
 
-/// What lies beside a migration and belongs to it.
+/// What lies beside a migration and belongs to it, and what its own text no longer says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Beside {
     /// How many statements its down script holds; `None` when it has none.
     pub down: Option<usize>,
     /// What a file beside it says: `run_in_transaction` of Diesel, `executeInTransaction` of Flyway.
     pub in_transaction: Option<bool>,
+    /// Where the first byte stood that belongs to no character; what is read has U+FFFD there.
+    pub damage: Option<usize>,
 }
 
 /// Reads a file as SQL, as liftlock itself applies it. Total, as [`crate::sql::read`] is.
@@ -147,12 +153,17 @@ pub fn read(file: SourceFile) -> Migration {
 /// The same, as the tool of its layout applies it.
 pub fn read_in(file: SourceFile, layout: Layout, beside: Beside) -> Migration {
     let checksum = Checksum::of(&file.text);
+    let has_bom = file.text.starts_with(BOM);
     let text = match file.text.strip_prefix(BOM) {
         Some(rest) => rest.to_owned(),
         None => file.text,
     };
     let all = sql::read(&parts::as_sent(layout.tool, &text));
-    let (statements, in_file) = downs::apart(layout.tool, &text, all);
+    let (mut statements, in_file) = downs::apart(layout.tool, &text, all);
+    if let Some(damage) = beside.damage {
+        let cut = if has_bom { BOM.len_utf8() } else { 0 };
+        tell_damage(&mut statements, damage.saturating_sub(cut), &text);
+    }
     let transaction = transaction_mode(&text, &statements);
     Migration {
         name: script::script(&file.id.0).name,
@@ -166,6 +177,18 @@ pub fn read_in(file: SourceFile, layout: Layout, beside: Beside) -> Migration {
         checksum,
         statements,
     }
+}
+
+/// A statement of its own at the place of the damage, so that it is told beside all else; `BEGIN` and `COMMIT` stay first
+/// and last.
+fn tell_damage(statements: &mut Vec<Statement>, at: usize, text: &str) {
+    let behind = statements.partition_point(|it| it.span.end <= at);
+    let inside = if statements.len() > 1 { behind.clamp(1, statements.len() - 1) } else { behind };
+    let end = (at..=text.len()).skip(1).find(|it| text.is_char_boundary(*it)).unwrap_or(text.len());
+    let change = Change::Unread { reason: Unread::NotUtf8 { offset: at } };
+    let span = Span { start: at.min(end), end };
+    let damage = Statement { span, change, place: Place::Top, inner: Vec::new(), directives: Vec::new() };
+    statements.insert(inside, damage);
 }
 
 const BOM: char = '\u{feff}';

@@ -204,6 +204,8 @@ pub enum Unread {
     CopyData,
     /// The rest of a file after `standard_conforming_strings = off`.
     NonStandardStrings,
+    /// Bytes of the file that belong to no character; the first of them stands there.
+    NotUtf8 { offset: usize },
     /// Nested deeper or chained longer than either reader goes.
     TooComplex,
 }
@@ -223,6 +225,7 @@ impl Unread {
             Self::CopyFromStdin => "COPY FROM stdin",
             Self::CopyData => "COPY data",
             Self::NonStandardStrings => "non-standard strings",
+            Self::NotUtf8 { .. } => "broken text",
             Self::TooComplex => "too complex",
         }
     }

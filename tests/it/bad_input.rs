@@ -114,9 +114,12 @@ fn a_folder_without_migrations() {
 fn a_file_that_is_not_utf_8() {
     let latin = [HEADER.as_bytes(), b"-- f\xfcr M\xfcnchen\n", TABLE.as_bytes()].concat();
     let project = Project::new(&[("0001_poles_safe.sql", &latin)]);
-    project.says("", &VALIDATE, 2, &["migration::not_utf8", "0001_poles_safe.sql", "on line 6"]);
+    project.says("", &VALIDATE, 1, &["unread-statement", "0001_poles_safe.sql:6:5", "not UTF-8: byte 103"]);
+    let url = format!("postgres://joe:{PASSWORD}@127.0.0.1:9/app");
+    let plan = ["plan", "--to", "production"];
+    project.says(&url, &plan, 2, &["migration::not_utf8", "0001_poles_safe.sql", "on line 6"]);
     let wide: Vec<u8> = [0xff, 0xfe].into_iter().chain(TABLE.encode_utf16().flat_map(u16::to_le_bytes)).collect();
-    Project::new(&[("0001_poles_safe.sql", &wide)]).says("", &VALIDATE, 2, &["migration::not_utf8", "UTF-16"]);
+    Project::new(&[("0001_poles_safe.sql", &wide)]).says("", &VALIDATE, 1, &["unread-statement", "UTF-16"]);
 }
 
 #[test]
@@ -434,4 +437,37 @@ async fn a_dead_webhook_holds_nothing_up_and_loses_nothing() {
     };
     assert_eq!(receiver.taken().into_iter().map(|it| it.body).collect::<Vec<_>>(), stored);
     assert!(stored.len() >= 4, "{stored:#?}");
+}
+
+#[test]
+fn a_file_that_is_not_utf8_is_a_finding_with_its_place_and_the_others_are_judged() {
+    let project = Project::new(&[
+        ("0001_a_safe.sql", b"\xef\xbb\xbf-- caf\xe9\ncreate table t (id bigint primary key);\n"),
+        ("0002_b_safe.sql", b"begin;\ncreate index i on t (id);\nselect '\xe9';\ncommit;\n"),
+        ("0003_c_safe.sql", b"\xff\xfes\x00e\x00"),
+        ("0004_d_safe.sql", b"truncate elsewhere;\n"),
+    ]);
+    let judged = |arguments: &[&str]| {
+        let output = project.command(arguments).output().unwrap();
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let findings = report["findings"].as_array().unwrap().iter();
+        let about = findings
+            .filter(|it| it["message"].as_str().unwrap().contains("not UTF-8") || it["rule"] == "truncate-table");
+        let told = about.map(|it| {
+            let file = it["file"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
+            format!("{file}:{}:{} {}", it["line"], it["column"], it["rule"].as_str().unwrap())
+        });
+        told.collect::<Vec<_>>()
+    };
+    let expected = [
+        "0001_a_safe.sql:1:7 unread-statement",
+        "0002_b_safe.sql:3:9 unread-statement",
+        "0003_c_safe.sql:1:1 unread-statement",
+        "0004_d_safe.sql:1:10 truncate-table",
+    ];
+    assert_eq!(judged(&["validate", "--format", "json"]), expected);
+    // What cannot be read is not written again.
+    assert_eq!(judged(&["validate", "--fix", "--format", "json"]), expected);
+    let bytes = fs::read(project.folder.join("migrations/0002_b_safe.sql")).unwrap();
+    assert!(bytes.contains(&0xe9));
 }

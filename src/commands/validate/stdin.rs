@@ -68,7 +68,7 @@ pub fn folder_with(
     let seen = if !root.is_dir() {
         discover::alone(&root, file.clone(), asked)
     } else if within(&root, configured) {
-        match discover::whole(&root, asked) {
+        match discover::readable(&root, asked) {
             Err(DiscoverError::None { .. }) => discover::alone(&root, file.clone(), asked),
             seen => seen?,
         }

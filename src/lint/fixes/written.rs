@@ -159,7 +159,7 @@ pub struct Companion {
 /// What must lie beside a new file, or beside the old one when its statement now stands alone in it.
 pub fn companions(tool: Tool, id: &MigrationId, step: &FixStep, down_of: Option<&str>) -> Vec<Companion> {
     let mut files = Vec::new();
-    let says = Beside { down: down_of.map(|_| 1), in_transaction: None };
+    let says = Beside { down: down_of.map(|_| 1), ..Beside::default() };
     let outside = Beside { in_transaction: Some(false), ..says };
     let folder = id.0.strip_suffix("up.sql").filter(|it| it.ends_with('/'));
     let alone = step.run == Run::Alone;

@@ -30,7 +30,7 @@ pub static RULE: Rule = Rule {
     check: Check::Statement(check),
 };
 
-fn check(_context: &Context, statement: &Statement) -> Vec<Problem> {
+fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     let Change::Unread { reason } = &statement.change else { return Vec::new() };
     let (message, help) = match reason {
         Unread::UnknownStatement { word } => (
@@ -56,6 +56,14 @@ fn check(_context: &Context, statement: &Statement) -> Vec<Problem> {
         Unread::NonStandardStrings => (
             "`standard_conforming_strings` is off: what a backslash means from here on is not read".to_owned(),
             "leave it on, and write `E'…'` where a backslash is meant",
+        ),
+        Unread::NotUtf8 { offset } => (
+            format!("the file is not UTF-8: byte {offset} belongs to no character, and Postgres refuses it"),
+            if context.migration.text.starts_with("\u{fffd}\u{fffd}") {
+                "it starts like UTF-16: save it as UTF-8"
+            } else {
+                "save it as UTF-8; `iconv -f latin1 -t utf-8 FILE` turns most old files into it"
+            },
         ),
         Unread::TooComplex => ("is nested too deeply to be read".to_owned(), "split it into smaller statements"),
         // These have rules of their own.
