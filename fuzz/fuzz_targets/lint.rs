@@ -3,7 +3,7 @@
 
 #![no_main]
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 
 use libfuzzer_sys::fuzz_target;
 use liftlock::{
@@ -26,7 +26,7 @@ fuzz_target!(|texts: (&str, &str)| {
     for finding in &validation.findings {
         assert!(judged.text.get(finding.span.start..finding.span.end).is_some(), "{finding:?}");
         let Some(fix) = &finding.fix else { continue };
-        if let Ok(amended) = amend::amend(&files, &files[1].id, &BTreeSet::new(), (Layout::default(), Beside::default()), fix) {
+        if let Ok(amended) = amend::amend(&files, &files[1].id, &HashSet::new(), (Layout::default(), Beside::default()), fix) {
             sql::read(&amended.text);
             amended.added.iter().for_each(|it| drop(sql::read(&it.text)));
         }
