@@ -161,8 +161,12 @@ pub fn read_in(file: SourceFile, layout: Layout, beside: Beside) -> Migration {
     let all = sql::read(&parts::as_sent(layout.tool, &text));
     let (mut statements, in_file) = downs::apart(layout.tool, &text, all);
     if let Some(damage) = beside.damage {
+        // Every second byte of UTF-16 is no SQL: one finding says all.
+        if is_wide(&text) {
+            statements.clear();
+        }
         let cut = if has_bom { BOM.len_utf8() } else { 0 };
-        tell_damage(&mut statements, damage.saturating_sub(cut), &text);
+        tell_damage(&mut statements, damage, damage.saturating_sub(cut), &text);
     }
     let transaction = transaction_mode(&text, &statements);
     Migration {
@@ -179,13 +183,18 @@ pub fn read_in(file: SourceFile, layout: Layout, beside: Beside) -> Migration {
     }
 }
 
+/// Whether this starts with what is left of the byte order mark of UTF-16, once it was read as UTF-8.
+pub fn is_wide(text: &str) -> bool {
+    text.starts_with("\u{fffd}\u{fffd}")
+}
+
 /// A statement of its own at the place of the damage, so that it is told beside all else; `BEGIN` and `COMMIT` stay first
-/// and last.
-fn tell_damage(statements: &mut Vec<Statement>, at: usize, text: &str) {
+/// and last. `offset` is that of the file, `at` that of the text.
+fn tell_damage(statements: &mut Vec<Statement>, offset: usize, at: usize, text: &str) {
     let behind = statements.partition_point(|it| it.span.end <= at);
     let inside = if statements.len() > 1 { behind.clamp(1, statements.len() - 1) } else { behind };
     let end = (at..=text.len()).skip(1).find(|it| text.is_char_boundary(*it)).unwrap_or(text.len());
-    let change = Change::Unread { reason: Unread::NotUtf8 { offset: at } };
+    let change = Change::Unread { reason: Unread::NotUtf8 { offset } };
     let span = Span { start: at.min(end), end };
     let damage = Statement { span, change, place: Place::Top, inner: Vec::new(), directives: Vec::new() };
     statements.insert(inside, damage);

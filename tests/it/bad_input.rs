@@ -10,7 +10,7 @@ use std::{
     },
     path::Path,
     process::{Command, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -118,8 +118,13 @@ fn a_file_that_is_not_utf_8() {
     let url = format!("postgres://joe:{PASSWORD}@127.0.0.1:9/app");
     let plan = ["plan", "--to", "production"];
     project.says(&url, &plan, 2, &["migration::not_utf8", "0001_poles_safe.sql", "on line 6"]);
+    // The place is that of the file, with the byte order mark that is cut off.
+    let marked = [b"\xef\xbb\xbf".as_slice(), &latin].concat();
+    Project::new(&[("0001_poles_safe.sql", &marked)]).says("", &VALIDATE, 1, &["not UTF-8: byte 106"]);
     let wide: Vec<u8> = [0xff, 0xfe].into_iter().chain(TABLE.encode_utf16().flat_map(u16::to_le_bytes)).collect();
-    Project::new(&[("0001_poles_safe.sql", &wide)]).says("", &VALIDATE, 1, &["unread-statement", "UTF-16"]);
+    let project = Project::new(&[("0001_poles_safe.sql", &wide.repeat(3))]);
+    // One finding says all: each statement of such a file looks broken.
+    project.says("", &["validate", "--no-config", "migrations"], 1, &["UTF-16", "FAIL 1 error in 1 file"]);
 }
 
 #[test]
@@ -470,4 +475,13 @@ fn a_file_that_is_not_utf8_is_a_finding_with_its_place_and_the_others_are_judged
     assert_eq!(judged(&["validate", "--fix", "--format", "json"]), expected);
     let bytes = fs::read(project.folder.join("migrations/0002_b_safe.sql")).unwrap();
     assert!(bytes.contains(&0xe9));
+}
+
+#[test]
+fn the_time_for_a_file_grows_as_its_statements_do() {
+    let many = "select 1;\n".repeat(200_000);
+    let project = Project::new(&[("0001_many_safe.sql", many.as_bytes())]);
+    let started = Instant::now();
+    project.says("", &["validate", "--no-config", "migrations"], 0, &["200,000 statements read"]);
+    assert!(started.elapsed() < Duration::from_secs(60), "{:?}: each statement looks at all others", started.elapsed());
 }

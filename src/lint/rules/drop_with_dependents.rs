@@ -73,12 +73,13 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
-    // What a DO block drops is kept in the catalog: it may be gone.
-    if context.earlier().iter().any(|it| matches!(it.change, Change::Do { .. })) {
+    let dependences = dependences(context, statement);
+    // What a DO block drops is kept in the catalog: it may be gone. Asked last, because a file may be long.
+    if dependences.is_empty() || context.earlier().iter().any(|it| matches!(it.change, Change::Do { .. })) {
         return Vec::new();
     }
     let problem = |Dependence { span, reason, help, .. }: Dependence| {
         Problem::at(span).says(format!("{reason}, so this fails when it runs")).help(help)
     };
-    dependences(context, statement).into_iter().map(problem).collect()
+    dependences.into_iter().map(problem).collect()
 }

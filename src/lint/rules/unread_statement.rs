@@ -17,6 +17,7 @@
 
 use crate::{
     lint::{Check, Context, Problem, Rule, Severities, Waivable},
+    migration,
     report::Harm,
     sql::{Change, Statement, change::Unread},
 };
@@ -59,7 +60,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
         ),
         Unread::NotUtf8 { offset } => (
             format!("the file is not UTF-8: byte {offset} belongs to no character, and Postgres refuses it"),
-            if context.migration.text.starts_with("\u{fffd}\u{fffd}") {
+            if migration::is_wide(&context.migration.text) {
                 "it starts like UTF-16: save it as UTF-8"
             } else {
                 "save it as UTF-8; `iconv -f latin1 -t utf-8 FILE` turns most old files into it"
