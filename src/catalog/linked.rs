@@ -233,6 +233,11 @@ impl<T: Stands> Standing<T> {
         self.by_object.get_mut(object).map_or(&mut [], Vec::as_mut_slice)
     }
 
+    /// All of them, to change; not what they stand on.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.by_object.values_mut().flatten()
+    }
+
     pub fn push(&mut self, it: T) {
         self.by_object.entry(it.stands_on().clone()).or_default().push(it);
     }

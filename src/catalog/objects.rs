@@ -259,6 +259,8 @@ pub struct Policy {
     pub permissive: bool,
     /// What its conditions name: columns of the table, and words that are none.
     pub columns: Vec<String>,
+    /// What a query in its conditions names: relations, columns, and words that are neither.
+    pub queried: Vec<String>,
     pub origin: Origin,
 }
 

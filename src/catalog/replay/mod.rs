@@ -38,6 +38,8 @@ pub fn replay(catalog: &mut Catalog, statement: &Statement, origin: Origin) {
             let (name, columns) = (name.name.clone(), object::columns_of_trigger(firing));
             catalog.triggers.push(Trigger { name, table, routine, columns, enabled: true, origin });
         }
+        // A temporary one is the session's own, and nothing later asks for it.
+        Change::CreateSequence { temporary: true, .. } => {}
         Change::CreateSequence { name, if_not_exists, options, .. } => {
             let name = catalog.target(name);
             if !(*if_not_exists && catalog.sequences.contains_key(&name)) {
@@ -79,6 +81,7 @@ pub fn replay(catalog: &mut Catalog, statement: &Statement, origin: Origin) {
                 table.clustered = true;
             }
         }
+        Change::DropOwned { .. } => catalog.lose_sight(origin.migration),
         Change::Unread { reason } if hides(reason) => catalog.lose_sight(origin.migration),
         Change::Harmless { verb } if verb == "DISCARD ALL" => catalog.end_session(),
         Change::Harmless { verb } if verb.starts_with("DISCARD TEMP") => catalog.drop_temporary(),

@@ -242,8 +242,13 @@ pub fn alter_object(catalog: &mut Catalog, alter: &AlterObject, origin: Origin) 
             catalog.sequences.extend(kept.map(|it| (new, it)));
         }
         ObjectKind::Function | ObjectKind::Procedure | ObjectKind::Routine => {
-            let kept = catalog.routines.remove(&name);
-            catalog.routines.extend(kept.map(|it| (new, it)));
+            // Which of several overloads is meant is not known: each may be under either name.
+            let mut moved = catalog.routines.remove(&name).unwrap_or_default();
+            if moved.len() > 1 {
+                moved.iter_mut().for_each(|it| it.origin.certain = false);
+                catalog.routines.insert(name, moved.clone());
+            }
+            catalog.routines.entry(new).or_default().extend(moved);
         }
         ObjectKind::View | ObjectKind::MaterializedView => table::rename_relation(catalog, &name, &new),
         _ => {}

@@ -90,8 +90,11 @@ pub fn create_policy(catalog: &mut Catalog, name: &Ident, table: &ObjectName, te
     let table = catalog.resolve(table);
     catalog.others.insert((ObjectKind::Policy, plain(name), Some(table.clone())), origin);
     catalog.policies.retain_on(&table, |it| it.name != name.name);
-    let conditions = terms.using.iter().chain(&terms.check).filter(|it| !it.subquery);
-    let columns = conditions.flat_map(|it| &it.names).map(|it| it.last().to_owned()).collect();
+    let named = |subquery: bool| {
+        let conditions = terms.using.iter().chain(&terms.check).filter(move |it| it.subquery == subquery);
+        conditions.flat_map(|it| &it.names).map(|it| it.last().to_owned()).collect()
+    };
+    let (columns, queried) = (named(false), named(true));
     catalog.policies.push(Policy {
         name: name.name.clone(),
         table,
@@ -99,6 +102,7 @@ pub fn create_policy(catalog: &mut Catalog, name: &Ident, table: &ObjectName, te
         roles: terms.roles.clone(),
         permissive: terms.permissive,
         columns,
+        queried,
         origin,
     });
 }

@@ -1,7 +1,7 @@
 //! What goes, and what goes with it.
 
 use super::{
-    super::{Catalog, Constraint, Origin},
+    super::{Catalog, Constraint, Origin, Trigger},
     column, object, partition, view,
 };
 use crate::sql::{
@@ -22,14 +22,18 @@ pub fn drop_objects(catalog: &mut Catalog, drop: &Drop, origin: Origin) {
         return;
     }
     let on = drop.on.as_ref().map(|it| catalog.resolve(it));
+    // What else is made of a type, or calls what is in a schema, is not known.
+    if drop.cascade && matches!(drop.kind, ObjectKind::Type | ObjectKind::Domain | ObjectKind::Schema) {
+        catalog.lose_sight(origin.migration);
+    }
     for (at, name) in drop.names.iter().enumerate() {
         let name = catalog.resolve(name);
+        if drop.cascade {
+            drop_users_of_rows(catalog, &name);
+        }
         match drop.kind {
             ObjectKind::Table | ObjectKind::ForeignTable => drop_table(catalog, &name),
-            ObjectKind::Index => {
-                let dropped = catalog.indexes.remove(&name);
-                catalog.dropped_indexes.extend(dropped.map(|it| (it, origin)));
-            }
+            ObjectKind::Index => drop_index(catalog, &name, origin),
             ObjectKind::View | ObjectKind::MaterializedView => view::drop_view(catalog, &name),
             ObjectKind::Type | ObjectKind::Domain => drop_type(catalog, &name, drop.cascade),
             ObjectKind::Sequence => {
@@ -37,6 +41,9 @@ pub fn drop_objects(catalog: &mut Catalog, drop: &Drop, origin: Origin) {
             }
             ObjectKind::Function | ObjectKind::Procedure | ObjectKind::Routine => {
                 object::drop_routine(catalog, &name, drop.arguments.get(at).and_then(Option::as_deref));
+                if drop.cascade {
+                    drop_callers(catalog, &name, origin);
+                }
             }
             ObjectKind::Schema => drop_schema(catalog, name.last()),
             ObjectKind::Trigger => {
@@ -47,8 +54,47 @@ pub fn drop_objects(catalog: &mut Catalog, drop: &Drop, origin: Origin) {
                     catalog.policies.retain_on(table, |it| it.name != name.last());
                 }
                 catalog.others.remove(&(kind, name, on.clone()));
+                // What needs an extension, an operator or a collation is not known.
+                if drop.cascade && kind != ObjectKind::Policy {
+                    catalog.lose_sight(origin.migration);
+                }
             }
         }
+    }
+}
+
+/// With it go those that it has on partitions.
+fn drop_index(catalog: &mut Catalog, name: &ObjectName, origin: Origin) {
+    let Some(dropped) = catalog.indexes.remove(name) else { return };
+    catalog.dropped_indexes.push((dropped, origin));
+    let on_partitions = catalog.indexes.linked_to(name).filter(|(_, it)| it.parent.as_ref() == Some(name));
+    let on_partitions = on_partitions.map(|(name, _)| name.clone()).collect::<Vec<_>>();
+    on_partitions.iter().for_each(|it| drop_index(catalog, it, origin));
+}
+
+/// Routines that take or give rows of a relation go with it, and policies that query it.
+fn drop_users_of_rows(catalog: &mut Catalog, name: &ObjectName) {
+    if catalog.relation(name).is_none() {
+        return;
+    }
+    let shown = object::shown(name);
+    let is_of = |it: &String| it.split(|it: char| it.is_whitespace() || it == '[').any(|it| it == shown);
+    catalog.routines.retain(|_, overloads| {
+        overloads.retain(|it| !it.arguments.iter().flatten().chain(&it.returns).any(is_of));
+        !overloads.is_empty()
+    });
+    for it in catalog.policies.iter_mut().filter(|it| it.queried.iter().any(|it| it == name.last())) {
+        it.origin.certain = false;
+    }
+}
+
+/// Triggers go with their routine. What else calls one, in a policy, a default or a view, is not known.
+fn drop_callers(catalog: &mut Catalog, name: &ObjectName, origin: Origin) {
+    let calls = |it: &&Trigger| it.routine.as_ref() == Some(name);
+    let on = catalog.triggers.iter().filter(calls).map(|it| it.table.clone()).collect::<Vec<_>>();
+    on.iter().for_each(|table| catalog.triggers.retain_on(table, |it| it.routine.as_ref() != Some(name)));
+    if on.is_empty() {
+        catalog.lose_sight(origin.migration);
     }
 }
 

@@ -92,7 +92,9 @@ fn rest(snapshot: &Snapshot, catalog: &mut Catalog, origin: Origin) {
         command: it.command.clone(),
         roles: it.roles.clone(),
         permissive: it.permissive,
+        // The server is asked for neither.
         columns: Vec::new(),
+        queried: Vec::new(),
         origin,
     }));
     for it in &snapshot.policies {

@@ -320,7 +320,13 @@ fn policy(catalog: &Catalog, table: &ObjectName, name: &Ident) -> Option<(Span, 
 }
 
 fn constraint(catalog: &Catalog, table: &ObjectName, name: &Ident) -> Option<(Span, String)> {
-    let known = catalog.tables.get(table)?.constraint(name)?;
+    let table_of = catalog.tables.get(table)?;
+    let known = table_of.constraint(name)?;
+    // A check that is inherited becomes the table's own, too, and `no inherit` keeps one from its heirs.
+    let inherits = table_of.partition_of.is_some() || !table_of.inherits.is_empty();
+    if inherits && matches!(known.kind, ConstraintKind::Check { .. }) {
+        return None;
+    }
     catalog.is_there(table, known.origin).then(|| (name.span, format!("`{table}` has a constraint `{name}`")))
 }
 

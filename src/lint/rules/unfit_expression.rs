@@ -50,6 +50,8 @@ use crate::{
     },
 };
 
+use super::existing_name;
+
 pub static RULE: Rule = Rule {
     name: "unfit-expression",
     harm: Harm::Fails,
@@ -61,7 +63,7 @@ pub static RULE: Rule = Rule {
 
 fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     // Before an EXCEPTION its failure may be what is meant.
-    if !matches!(statement.place, Place::Top) {
+    if statement.place != Place::Top || existing_name::is_of_another_dialect(&context.migration.id.0) {
         return Vec::new();
     }
     let problem = |(span, what, it): (Span, &str, &Expression)| {

@@ -28,10 +28,13 @@ use crate::{
     lint::{Check, Context, Problem, Rule, Severities, Waivable},
     report::{Harm, Severity},
     sql::{
-        Change, Statement,
+        Change, Place, Statement,
         change::{ActionKind, AlterTable, Generated, TableAction},
+        names::Ident,
     },
 };
+
+use super::existing_name;
 
 pub static RULE: Rule = Rule {
     name: "unfit-identity",
@@ -44,6 +47,10 @@ pub static RULE: Rule = Rule {
 
 fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     let Change::AlterTable(alter) = &statement.change else { return Vec::new() };
+    // Behind an IF it may not run, and before an EXCEPTION its failure is what is meant.
+    if statement.place != Place::Top || existing_name::is_of_another_dialect(&context.migration.id.0) {
+        return Vec::new();
+    }
     let Some(table) = context.catalog.table(&alter.table) else { return untold(context, alter) };
     let mut problems = Vec::new();
     for action in &alter.actions {
@@ -56,7 +63,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
                 continue;
             }
         };
-        let Some((why, first)) = table.column(column).and_then(|it| unfit(it, &alter.actions)) else { continue };
+        let Some((why, first)) = known(table, column).and_then(|it| unfit(it, &alter.actions)) else { continue };
         problems.push(
             Problem::at(action.span)
                 .says(format!("`{column}` {why}, so it cannot become an identity: this fails when it runs"))
@@ -91,18 +98,22 @@ fn untold(context: &Context, alter: &AlterTable) -> Vec<Problem> {
     added.map(problem).collect()
 }
 
+/// A column that a file creates for sure; of another it is not known whether it may be null.
+fn known<'t>(table: &'t Table, column: &Ident) -> Option<&'t Column> {
+    table.column(column).filter(|it| it.origin.certain && !table.outside)
+}
+
 /// Why not, and what comes first.
 fn unfit(column: &Column, actions: &[TableAction]) -> Option<(&'static str, &'static str)> {
     let name = &column.name;
     let does = |wanted: &dyn Fn(&ActionKind) -> bool| actions.iter().any(|it| wanted(&it.kind));
     let drops_default = does(&|kind| matches!(kind, ActionKind::DropDefault { column } if column.name == *name));
     let sets_not_null = does(&|kind| matches!(kind, ActionKind::SetNotNull { column } if column.name == *name));
-    let serial = column.data_type.contains("serial") && column.default.is_none();
     if column.generated == Some(Generated::Identity) {
         Some(("is one already", "leave it out, or `set generated` to change its kind"))
     } else if !column.not_null && !sets_not_null {
         Some(("may be null", "prove and set `not null` first, in migrations of their own"))
-    } else if (column.default.is_some() || serial) && !drops_default {
+    } else if column.default.is_some() && !drops_default {
         Some(("has a default", "`drop default` first, in the same statement"))
     } else {
         None

@@ -106,7 +106,6 @@ fn no_identity(table: &Table, index: &Index) -> Option<&'static str> {
         () if !index.unique => Some("is not unique"),
         () if has_expressions(table, index) => Some("has an expression among its keys"),
         () if index.partial => Some("is not about all rows"),
-        () if index.validity == Validity::Invalid => Some("is not valid"),
         () if index.keys.iter().any(nullable) => Some("is on a column that may be null"),
         () => None,
     }

@@ -62,6 +62,8 @@ use crate::{
     },
 };
 
+use super::existing_name;
+
 pub static RULE: Rule = Rule {
     name: "unfit-parent",
     harm: Harm::Fails,
@@ -72,7 +74,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
-    if statement.place != Place::Top {
+    if statement.place != Place::Top || existing_name::is_of_another_dialect(&context.migration.id.0) {
         return Vec::new();
     }
     let catalog = context.catalog;

@@ -36,6 +36,8 @@ use crate::{
     },
 };
 
+use super::existing_name;
+
 pub static RULE: Rule = Rule {
     name: "unfit-trigger",
     harm: Harm::Fails,
@@ -47,7 +49,7 @@ pub static RULE: Rule = Rule {
 
 fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     let Change::CreateTrigger { name, table, routine, firing, .. } = &statement.change else { return Vec::new() };
-    if statement.place != Place::Top {
+    if statement.place != Place::Top || existing_name::is_of_another_dialect(&context.migration.id.0) {
         return Vec::new();
     }
     let why = routine.as_ref().and_then(|it| returns(context, it)).or_else(|| time(context, table, firing));

@@ -29,6 +29,10 @@ const ENDS: &[&str] = &[
 /// Words that stand in front of a column without making it another's name.
 const NO_COLUMNS: &[&str] = &["ALL", "CASE", "DISTINCT", "NOT", "NULL"];
 
+/// Words that are a name behind a value only with `AS` (`AS_LABEL` in kwlist.h): they end a type, or an operator.
+const NO_BARE_LABELS: &[&str] =
+    &["DAY", "HOUR", "ISNULL", "MINUTE", "MONTH", "NOTNULL", "PRECISION", "SECOND", "VARYING", "YEAR"];
+
 /// The columns of a plain `SELECT`; `None` for `VALUES`, `WITH` and whatever stands in brackets.
 pub fn read(mut cursor: Cursor<'_>) -> Option<Outputs> {
     let whole = cursor;
@@ -76,6 +80,10 @@ fn labelled(part: Cursor<'_>) -> (Cursor<'_>, Option<String>) {
     let name = part.range(last, part.end).ident().ok().map(|it| it.name);
     if last > part.at + 1 && part.range(last - 1, part.end).is_word(0, "AS") {
         return (part.range(part.at, last - 1), name);
+    }
+    let zone = last > part.at + 1 && part.range(last - 1, part.end).is("TIME ZONE");
+    if zone || part.range(last, part.end).is_one_of(0, NO_BARE_LABELS) {
+        return (part, None);
     }
     let before = part.range(part.at, last);
     let whole = before.expression().whole.kind;
