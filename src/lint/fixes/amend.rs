@@ -231,7 +231,11 @@ fn apart(frame: &Frame, statements: &[Statement], position: usize, (step, tool):
 
 fn part_of(id: &MigrationId) -> String {
     let name = script::script(&id.0).name;
-    let words = name.trim_start_matches(|it: char| it.is_ascii_digit() || it == '_' || it == '-').to_owned();
+    // Flyway's has a letter before its number.
+    let numbered = if name.contains("__") { name.trim_start_matches(['V', 'v']) } else { name.as_str() };
+    let has_number = numbered.starts_with(|it: char| it.is_ascii_digit());
+    let numbered = if has_number { numbered } else { name.as_str() };
+    let words = numbered.trim_start_matches(|it: char| it.is_ascii_digit() || "_-.".contains(it));
     format!("{}_rest", words.trim_end_matches("_safe"))
 }
 

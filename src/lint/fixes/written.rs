@@ -191,7 +191,7 @@ pub fn version(tool: Tool, id: &str) -> Option<Version> {
     let name = script::script(id).name;
     let flyway = name.starts_with(['V', 'v']) && name.contains("__");
     let rest = if flyway { &name[1..] } else { name.as_str() };
-    let (form, length) = form(rest)?;
+    let (form, length) = if flyway { underscored(rest) } else { None }.or_else(|| form(rest))?;
     let dotted = matches!(tool, Tool::Liftlock | Tool::Flyway);
     Some(Version { text: rest[..length].to_owned(), form, may_be_dotted: dotted })
 }
@@ -213,6 +213,14 @@ enum Form {
     Dashed,
     /// `12.1`
     Dotted,
+    /// `12_1`, as Flyway takes it for the same.
+    Underscored,
+}
+
+fn underscored(rest: &str) -> Option<(Form, usize)> {
+    let (text, _) = rest.split_once("__")?;
+    let is_number = |it: &str| !it.is_empty() && it.bytes().all(|it| it.is_ascii_digit());
+    (text.contains('_') && text.split('_').all(is_number)).then_some((Form::Underscored, text.len()))
 }
 
 fn form(name: &str) -> Option<(Form, usize)> {
@@ -259,13 +267,21 @@ impl Version {
                 let (head, last) = self.text.rsplit_once('.')?;
                 format!("{head}.{}", last.parse::<u64>().ok()?.checked_add(1)?)
             }
+            Form::Underscored => {
+                let (head, last) = self.text.rsplit_once('_')?;
+                format!("{head}_{}", last.parse::<u64>().ok()?.checked_add(1)?)
+            }
         };
         Some(Self { text, ..self.clone() })
     }
 
     /// Between this one and the next whole one: `12.1`. Only where the tool orders those so.
     pub fn below(&self) -> Option<Self> {
-        let fits = self.may_be_dotted && matches!(self.form, Form::Number | Form::Dotted);
-        fits.then(|| Self { text: format!("{}.1", self.text), form: Form::Dotted, ..self.clone() })
+        let (form, sign) = match self.form {
+            Form::Number | Form::Dotted => (Form::Dotted, '.'),
+            Form::Underscored => (Form::Underscored, '_'),
+            Form::Time | Form::Dashed => return None,
+        };
+        self.may_be_dotted.then(|| Self { text: format!("{}{sign}1", self.text), form, ..self.clone() })
     }
 }

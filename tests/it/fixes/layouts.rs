@@ -106,6 +106,7 @@ fn cases() -> Vec<(&'static str, Vec<(&'static str, String)>)> {
                 ("V3__other.sql", up("comment on table orders is 'x';\n")),
             ],
         ),
+        ("flyway with underscores", vec![("V1__create.sql", up(CREATE)), ("V1_2__mixed.sql", mixed.clone())]),
         (
             "flyway backfill",
             vec![("V1__create.sql", up(CREATE)), ("V2__fill.sql", up("update orders set total = 0;\n"))],
