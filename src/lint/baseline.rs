@@ -27,7 +27,7 @@ pub enum BaselineError {
     #[error("it is not JSON (line {line}, column {column})")]
     #[diagnostic(
         code(baseline::not_json),
-        help("after a merge conflict keep the lines of both sides; or `liftlock baseline write`")
+        help("after a merge conflict keep the lines of both sides; or remove it, and `liftlock baseline write` anew")
     )]
     NotJson { line: usize, column: usize },
     #[error("it is of version {found}, and this liftlock reads version {VERSION}")]

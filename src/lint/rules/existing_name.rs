@@ -1,8 +1,9 @@
 //! What is created, or gets another name, must not have a name that something has already.
 //!
 //! Tables, views, indexes, sequences and composite types of a schema share their names, and so do types and tables;
-//! constraints, triggers and policies are named once for each table, labels once for each enum. The statement fails. Only said of names that the files certainly
-//! give: not behind a `DO` block or a called routine that may have taken them away.
+//! constraints, triggers and policies are named once for each table, labels once for each enum. The statement fails.
+//! Only said of names that the files certainly give: not behind a `DO` block or a called routine that may have taken
+//! them away.
 //!
 //! ```sql setup
 //! create table orders (id bigint primary key, total int, constraint orders_total_check check (total > 0));

@@ -1,8 +1,9 @@
 //! A default, a check and a generated column may hold no query, and a default no column.
 //!
-//! They are computed from their own row, and no generated column from another. Such a statement fails when it runs, whatever the table holds. What depends on other rows belongs into a trigger; what
-//! depends on other columns into a generated column or a trigger. A function may look elsewhere, but a check by such a
-//! function is not looked at again when the other rows change. See
+//! They are computed from their own row, and no generated column from another generated one. Such a statement fails
+//! when it runs, whatever the table holds. What depends on other rows belongs into a trigger; what depends on other
+//! columns into a generated column or a trigger. A function may look elsewhere, but a check by such a function is not
+//! looked at again when the other rows change. See
 //! <https://www.postgresql.org/docs/current/ddl-default.html> and
 //! <https://www.postgresql.org/docs/current/ddl-constraints.html#DDL-CONSTRAINTS-CHECK-CONSTRAINTS>.
 //!
