@@ -326,6 +326,16 @@ fn a_message_that_is_no_json_is_passed_over_and_a_broken_header_ends_the_server(
 }
 
 #[test]
+fn a_message_that_is_said_to_be_longer_than_any_ends_the_server_with_a_reason() {
+    let project = Project::new(&[CREATE, ("liftlock.yml", &config(""))]);
+    for length in ["99999999999", "18446744073709551615"] {
+        let mut editor = Editor::start(&project, &whole());
+        write!(editor.input, "Content-Length: {length}\r\n\r\n{{}}").unwrap();
+        assert_eq!(editor.server.wait().unwrap().code(), Some(2), "{length}");
+    }
+}
+
+#[test]
 fn a_server_ends_when_its_editor_is_gone_though_the_pipe_stays_open() {
     let project = Project::new(&[CREATE, ("liftlock.yml", &config(""))]);
     let mut process = Command::new("sleep").arg("600").spawn().unwrap();

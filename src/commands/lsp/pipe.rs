@@ -1,7 +1,7 @@
 //! Messages on stdin and stdout, a thread for each way.
 
 use std::{
-    io::{self, ErrorKind},
+    io::{self, BufRead, ErrorKind, Read},
     sync::mpsc,
     thread::{self, JoinHandle},
 };
@@ -23,7 +23,7 @@ pub fn open() -> (Connection, Pipe) {
     thread::spawn(move || {
         let mut input = io::stdin().lock();
         loop {
-            let message = match Message::read(&mut input) {
+            let message = match read(&mut input) {
                 Ok(Some(message)) => message,
                 Ok(None) => return,
                 // It was as long as its header said, so the next one stands where it should.
@@ -50,6 +50,33 @@ pub fn open() -> (Connection, Pipe) {
         }
     });
     (server, Pipe { broken, writer })
+}
+
+/// Longer than any: the largest file, each byte of it escaped.
+const LONGEST: u64 = 256 << 20;
+
+/// One message. Its length is held to [`LONGEST`] before room is made for it.
+fn read(input: &mut impl BufRead) -> io::Result<Option<Message>> {
+    let mut whole = Vec::new();
+    let mut length = 0;
+    loop {
+        let from = whole.len();
+        if input.by_ref().take(LONGEST).read_until(b'\n', &mut whole)? == 0 {
+            break;
+        }
+        let line = String::from_utf8_lossy(&whole[from..]);
+        if line.trim().is_empty() {
+            break;
+        }
+        if let Some((_, value)) = line.split_once(':').filter(|it| it.0.eq_ignore_ascii_case("content-length")) {
+            length = value.trim().parse().unwrap_or(0);
+        }
+    }
+    if length > LONGEST {
+        return Err(io::Error::other(format!("one of {length} bytes is announced; the limit is {LONGEST}")));
+    }
+    input.take(length).read_to_end(&mut whole)?;
+    Message::read(&mut whole.as_slice())
 }
 
 /// A whole message that is no JSON, or no message of the protocol.
