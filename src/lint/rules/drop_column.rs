@@ -78,8 +78,11 @@ fn of_table(context: &Context, alter: &AlterTable) -> Vec<Problem> {
         let mut below = family.iter().filter_map(|it| context.catalog.table(it)?.column(column));
         known.is_some() && below.all(|it| it.origin.is_surely_new())
     };
+    // Where the files tell all of the table, and no such column, nothing is lost.
+    let told = context.catalog.table(table).filter(|_| context.catalog.is_told(table));
+    let is_missing = |column: &Ident| told.is_some_and(|it| it.column(column).is_none());
     let dropped = alter.actions.iter().filter_map(|action| match &action.kind {
-        ActionKind::DropColumn { column, .. } if !is_new(column) => Some((action.span, column)),
+        ActionKind::DropColumn { column, .. } if !is_new(column) && !is_missing(column) => Some((action.span, column)),
         _ => None,
     });
     let text = |column: &Ident| format!("every row of `{table}` loses its `{column}`");
