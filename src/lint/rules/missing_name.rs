@@ -14,7 +14,7 @@
 //! create domain positive as int;
 //! ```
 //!
-//! ```sql bad fails=42703 also=drop-column
+//! ```sql bad fails=42703
 //! alter table orders drop column note;
 //! ```
 //!
