@@ -1,6 +1,6 @@
 //! What certainly stands under a name.
 
-use super::{Catalog, Origin};
+use super::{Catalog, Origin, Table};
 use crate::sql::{
     change::{ObjectKind, TypeKind},
     names::ObjectName,
@@ -13,10 +13,10 @@ impl Catalog {
         origin.certain && told && !self.doubted.contains(&*self.resolved(name))
     }
 
-    /// All of it is known, as it is now: a file creates it for sure, and tells all of its columns and constraints.
-    pub fn is_told(&self, name: &ObjectName) -> bool {
-        let table = self.table(name).filter(|it| !it.partial && !it.foreign);
-        table.is_some_and(|it| self.is_there(&it.name, it.origin))
+    /// A table of which all is known, as it is now: a file creates it for sure, and tells all of its columns and
+    /// constraints.
+    pub fn told(&self, name: &ObjectName) -> Option<&Table> {
+        self.table(name).filter(|it| !it.partial && !it.foreign && self.is_there(&it.name, it.origin))
     }
 
     /// What takes this resolved name among tables, views, indexes, sequences and composite types, which share theirs.

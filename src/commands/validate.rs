@@ -193,11 +193,12 @@ pub(super) async fn judge(shell: &Shell, arguments: &cli::Judged, scope: &Scope<
         None => arguments.postgres.or(configured),
     };
     let (postgres, found) = (postgres.unwrap_or_default(), known.as_ref().map(|it| &it.catalog));
-    let before = known.as_ref().map(|_| Files::of(&folders));
-    let skipped = folders.iter_mut().map(|folder| folder.leave_out(known.as_ref())).sum();
     // Only a baseline asks for them, and there may be many.
     let asked_for = scope.records || baseline::path(arguments, config.as_ref()).exists();
-    let files = if asked_for { Files::of(&folders) } else { Files::default() };
+    let seen = |folders: &[Folder]| if asked_for { Files::of(folders) } else { Files::default() };
+    let before = known.as_ref().map(|_| seen(&folders));
+    let skipped = folders.iter_mut().map(|folder| folder.leave_out(known.as_ref())).sum();
+    let files = seen(&folders);
     let files = Files { all: before.map_or(files.all, |it| it.all), ..files };
     let request = Request { postgres, found, ..request(config.as_ref(), arguments)? };
     if scope.fix {

@@ -27,6 +27,8 @@ pub struct Context<'a> {
     pub config_tables: &'a [ObjectName],
     /// The migration that is judged.
     pub migration: &'a Migration,
+    /// The migration is one for another database system: [`is_of_another_dialect`].
+    pub of_another_dialect: bool,
     /// Which of the migration's top-level statements this is, or is inside of.
     pub index: usize,
     /// Judged migrations that ran before this one in the transaction that is open, in order.
@@ -65,6 +67,11 @@ impl<'a> Context<'a> {
     /// A table that `IF NOT EXISTS` creates counts as new unless the history knows it.
     pub fn is_new(&self, table: &ObjectName) -> bool {
         self.catalog.is_new(table)
+    }
+
+    /// Postgres runs it as it stands. Behind an `IF` it may not, and before an `EXCEPTION` its failure is what is meant.
+    pub fn certainly_runs(&self, statement: &Statement) -> bool {
+        statement.place == Place::Top && !self.of_another_dialect
     }
 
     /// The text of a place in this migration; empty for a place in another file.
@@ -191,6 +198,13 @@ const BOOKKEEPING: &[&str] = &[
     "refinery_schema_history",
     "schema_migrations",
 ];
+
+/// Whether an id lies in a folder that holds the migrations of another database system, beside one for Postgres.
+pub fn is_of_another_dialect(id: &str) -> bool {
+    const DIALECTS: [&str; 8] = ["sqlite", "sqlite3", "mysql", "mariadb", "mssql", "sqlserver", "oracle", "clickhouse"];
+    let mut words = id.split(|it: char| !it.is_ascii_alphanumeric());
+    words.any(|word| DIALECTS.iter().any(|it| it.eq_ignore_ascii_case(word)))
+}
 
 fn is_routine(kind: ObjectKind) -> bool {
     matches!(kind, ObjectKind::Function | ObjectKind::Procedure | ObjectKind::Routine)

@@ -25,7 +25,7 @@ use crate::{
 
 use self::directives::concealed;
 use super::{
-    Context, Conventions, OpenTransaction, OpenedBy, Problem, Remedy, Request, Rule,
+    Context, Conventions, OpenTransaction, OpenedBy, Problem, Remedy, Request, Rule, context,
     directives::all_directives,
     evidence, fixes, header, levels,
     path::{Around, Path, Way},
@@ -66,6 +66,7 @@ pub struct Engine<'a> {
 /// Where in a migration the walk is.
 struct Visit<'m> {
     migration: &'m Migration,
+    of_another_dialect: bool,
     lines: LineIndex,
     index: usize,
     transaction: Option<OpenTransaction>,
@@ -195,6 +196,7 @@ impl<'a> Engine<'a> {
     fn judge(&mut self, migration: &Migration, origin: Origin) {
         let mut visit = Visit {
             migration,
+            of_another_dialect: context::is_of_another_dialect(&migration.id.0),
             lines: LineIndex::new(&migration.text),
             index: 0,
             transaction: self.opened(migration, 0, None),
@@ -396,6 +398,7 @@ impl<'a> Engine<'a> {
             promotion: self.promotion,
             config_tables: self.config_tables,
             migration: visit.migration,
+            of_another_dialect: visit.of_another_dialect,
             index: visit.index,
             before: &self.before,
             transaction: visit.transaction,

@@ -79,7 +79,7 @@ fn of_table(context: &Context, alter: &AlterTable) -> Vec<Problem> {
         known.is_some() && below.all(|it| it.origin.is_surely_new())
     };
     // Where the files tell all of the table, and no such column, nothing is lost.
-    let told = context.catalog.table(table).filter(|_| context.catalog.is_told(table));
+    let told = context.catalog.told(table);
     let is_missing = |column: &Ident| told.is_some_and(|it| it.column(column).is_none());
     let dropped = alter.actions.iter().filter_map(|action| match &action.kind {
         ActionKind::DropColumn { column, .. } if !is_new(column) && !is_missing(column) => Some((action.span, column)),

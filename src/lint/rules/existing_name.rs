@@ -111,8 +111,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
-    // Behind an IF it may not run, and before an EXCEPTION its failure is what is meant.
-    if statement.place != Place::Top || is_of_another_dialect(&context.migration.id.0) {
+    if !context.certainly_runs(statement) {
         return Vec::new();
     }
     let problem = |(span, says): (Span, String)| {
@@ -121,13 +120,6 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
             .help("take another name, or drop what has this one above; leave it out where that is what you want")
     };
     taken(context.catalog, statement).into_iter().map(problem).collect()
-}
-
-/// Folders that hold one set of migrations for each database system.
-pub(super) fn is_of_another_dialect(id: &str) -> bool {
-    let words = id.split(|it: char| !it.is_ascii_alphanumeric());
-    let dialects = ["sqlite", "sqlite3", "mysql", "mariadb", "mssql", "sqlserver", "oracle", "clickhouse"];
-    words.map(str::to_ascii_lowercase).any(|it| dialects.contains(&it.as_str()))
 }
 
 /// Whether a statement of the history cannot have run after those before it: the files are no single history then.

@@ -76,7 +76,7 @@ use crate::{
     lint::{Check, Context, Problem, Rule, Severities, Waivable, named::kind_word},
     report::Harm,
     sql::{
-        Change, Place, Span, Statement,
+        Change, Span, Statement,
         change::{
             ActionKind, AlterObject, AlterTable, ConstraintKind, CreateIndex, CreateTable, Drop, ObjectAction,
             ObjectKind, ReplicaIdentity, TriggerEvent, TypeKind,
@@ -84,8 +84,6 @@ use crate::{
         names::{Ident, ObjectName},
     },
 };
-
-use super::existing_name;
 
 pub static RULE: Rule = Rule {
     name: "missing-name",
@@ -103,8 +101,7 @@ const SYSTEM: &[&str] = &["ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"];
 type Missing = (Span, String);
 
 fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
-    // Behind an IF it may not run, and before an EXCEPTION its failure is what is meant.
-    if statement.place != Place::Top || existing_name::is_of_another_dialect(&context.migration.id.0) {
+    if !context.certainly_runs(statement) {
         return Vec::new();
     }
     let problem = |(span, says): Missing| {
@@ -117,10 +114,9 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
 
 fn missing(context: &Context, statement: &Statement) -> Option<Missing> {
     let catalog = context.catalog;
-    let told = |name: &ObjectName| catalog.table(name).filter(|_| catalog.is_told(name));
     match &statement.change {
         Change::AlterTable(alter) => {
-            let table = told(&alter.table)?;
+            let table = catalog.told(&alter.table)?;
             alter.actions.iter().find_map(|it| altered(context, alter, table, &it.kind))
         }
         Change::CreateTable(table) => created(table),
@@ -132,13 +128,13 @@ fn missing(context: &Context, statement: &Statement) -> Option<Missing> {
         Change::Comment { kind: ObjectKind::Column, name: Some(name) } => {
             let (column, of) = name.parts.split_last()?;
             let of = ObjectName { parts: of.to_vec(), span: name.span };
-            told(&of).and_then(|it| column_of(it, column))
+            catalog.told(&of).and_then(|it| column_of(it, column))
         }
-        Change::CreateIndex(index) => told(&index.table).and_then(|it| indexed(it, index)),
-        Change::Insert(it) => told(&it.table).and_then(|of| it.columns.iter().find_map(|it| column_of(of, it))),
-        Change::Update(it) => told(&it.table).and_then(|of| it.columns.iter().find_map(|it| column_of(of, it))),
+        Change::CreateIndex(index) => catalog.told(&index.table).and_then(|it| indexed(it, index)),
+        Change::Insert(it) => catalog.told(&it.table).and_then(|of| it.columns.iter().find_map(|it| column_of(of, it))),
+        Change::Update(it) => catalog.told(&it.table).and_then(|of| it.columns.iter().find_map(|it| column_of(of, it))),
         Change::CreateTrigger { table, firing, .. } => {
-            let table = told(table)?;
+            let table = catalog.told(table)?;
             let columns = firing.events.iter().flat_map(|it| match it {
                 TriggerEvent::Update { columns } => columns.as_slice(),
                 TriggerEvent::Insert | TriggerEvent::Delete | TriggerEvent::Truncate => &[],
@@ -225,7 +221,7 @@ fn altered(context: &Context, alter: &AlterTable, table: &Table, action: &Action
             (!known).then(|| (index.span, format!("`{}` has no index `{index}`", alter.table)))
         }
         ActionKind::DetachPartition { partition, .. } => {
-            let known = catalog.table(partition).filter(|_| catalog.is_told(partition))?;
+            let known = catalog.told(partition)?;
             let other = known.partition_of.as_ref() != Some(&table.name);
             other.then(|| (partition.span, format!("`{partition}` is no partition of `{}`", alter.table)))
         }
@@ -263,7 +259,7 @@ fn dropped(context: &Context, drop: &Drop) -> Option<Missing> {
     let catalog = context.catalog;
     if let (Some(on), false) = (&drop.on, drop.if_exists) {
         let name = drop.names.first()?;
-        let told = catalog.is_told(on);
+        let told = catalog.told(on).is_some();
         let known = match drop.kind {
             ObjectKind::Trigger => catalog.triggers_on(on).any(|it| it.name == name.last()),
             ObjectKind::Policy => catalog.policies_on(on).any(|it| it.name == name.last()),
@@ -299,7 +295,7 @@ fn part(catalog: &Catalog, alter: &AlterObject, span: Span) -> Option<Missing> {
             ObjectKind::Policy => catalog.policies_on(on).any(|it| it.name == name.last()),
             _ => true,
         };
-        let missing = !known && catalog.is_told(on);
+        let missing = !known && catalog.told(on).is_some();
         return missing.then(|| (name.span, format!("`{on}` has no {} `{name}`", kind_word(alter.kind))));
     }
     let known = catalog.data_type(name).filter(|it| catalog.is_there(name, it.origin))?;

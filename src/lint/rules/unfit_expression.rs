@@ -45,13 +45,11 @@ use crate::{
     lint::{Check, Context, Problem, Rule, Severities, Waivable, added},
     report::Harm,
     sql::{
-        Change, Place, Span, Statement,
+        Change, Span, Statement,
         change::{ActionKind, Column, ConstraintKind, Expression, Generated},
         names::ObjectName,
     },
 };
-
-use super::existing_name;
 
 pub static RULE: Rule = Rule {
     name: "unfit-expression",
@@ -63,8 +61,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
-    // Before an EXCEPTION its failure may be what is meant.
-    if statement.place != Place::Top || existing_name::is_of_another_dialect(&context.migration.id.0) {
+    if !context.certainly_runs(statement) {
         return Vec::new();
     }
     let problem = |(span, what, it): (Span, &str, &Expression)| {

@@ -28,13 +28,11 @@ use crate::{
     lint::{Check, Context, Problem, Rule, Severities, Waivable},
     report::{Harm, Severity},
     sql::{
-        Change, Place, Statement,
+        Change, Statement,
         change::{ActionKind, AlterTable, Generated, TableAction},
         names::Ident,
     },
 };
-
-use super::existing_name;
 
 pub static RULE: Rule = Rule {
     name: "unfit-identity",
@@ -47,8 +45,7 @@ pub static RULE: Rule = Rule {
 
 fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     let Change::AlterTable(alter) = &statement.change else { return Vec::new() };
-    // Behind an IF it may not run, and before an EXCEPTION its failure is what is meant.
-    if statement.place != Place::Top || existing_name::is_of_another_dialect(&context.migration.id.0) {
+    if !context.certainly_runs(statement) {
         return Vec::new();
     }
     let Some(table) = context.catalog.table(&alter.table) else { return untold(context, alter) };

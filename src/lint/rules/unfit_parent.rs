@@ -55,14 +55,12 @@ use crate::{
     lint::{Check, Context, Problem, Rule, Severities, Waivable, types},
     report::Harm,
     sql::{
-        Change, Place, Span, Statement,
+        Change, Span, Statement,
         change::{ActionKind, TypeKind},
         data_type::{self, DataType},
         names::ObjectName,
     },
 };
-
-use super::existing_name;
 
 pub static RULE: Rule = Rule {
     name: "unfit-parent",
@@ -74,7 +72,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
-    if statement.place != Place::Top || existing_name::is_of_another_dialect(&context.migration.id.0) {
+    if !context.certainly_runs(statement) {
         return Vec::new();
     }
     let catalog = context.catalog;
@@ -89,9 +87,9 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
                     ActionKind::AttachPartition { partition, bound, .. } => attached(catalog, &alter.table, partition)
                         .or_else(|| taken(catalog, &alter.table, &Bound::of(bound))),
                     ActionKind::Inherit { parent } => {
-                        told(catalog, &alter.table).zip(told(catalog, parent)).and_then(|(own, of)| lacks(own, of))
+                        catalog.told(&alter.table).zip(catalog.told(parent)).and_then(|(own, of)| lacks(own, of))
                     }
-                    ActionKind::OfType { name } => told(catalog, &alter.table).and_then(|it| typed(catalog, it, name)),
+                    ActionKind::OfType { name } => catalog.told(&alter.table).and_then(|it| typed(catalog, it, name)),
                     _ => None,
                 };
                 (action.span, why)
@@ -110,13 +108,8 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     found.into_iter().filter_map(problem).collect()
 }
 
-/// A table that the files tell in full.
-fn told<'c>(catalog: &'c Catalog, name: &ObjectName) -> Option<&'c Table> {
-    catalog.table(name).filter(|_| catalog.is_told(name))
-}
-
 fn attached(catalog: &Catalog, parent: &ObjectName, partition: &ObjectName) -> Option<String> {
-    let (parent, own) = (told(catalog, parent)?, told(catalog, partition)?);
+    let (parent, own) = (catalog.told(parent)?, catalog.told(partition)?);
     if !parent.partitioned {
         return Some(format!("`{}` is not partitioned", parent.name));
     }
@@ -171,12 +164,12 @@ fn typed(catalog: &Catalog, own: &Table, name: &ObjectName) -> Option<String> {
 
 /// A partition that has these rows already.
 fn taken(catalog: &Catalog, parent: &ObjectName, bound: &Bound) -> Option<String> {
-    let parent = told(catalog, parent)?;
+    let parent = catalog.told(parent)?;
     if !parent.partitioned {
         return Some(format!("`{}` is not partitioned", parent.name));
     }
     if *bound == Bound::Default {
-        let rest = parent.default_partition.as_ref().filter(|it| told(catalog, it).is_some())?;
+        let rest = parent.default_partition.as_ref().filter(|it| catalog.told(it).is_some())?;
         return Some(format!("`{}` has the default partition `{rest}`", parent.name));
     }
     if let Bound::Range { from, to } = bound
@@ -189,7 +182,8 @@ fn taken(catalog: &Catalog, parent: &ObjectName, bound: &Bound) -> Option<String
     }
     // Compared first: that is little work, and few have the same rows.
     let mut others = parent.partitions.iter().filter_map(|it| catalog.tables.get(it));
-    let has_them = |it: &Table| it.bound.as_ref().is_some_and(|it| overlap(it, bound)) && catalog.is_told(&it.name);
+    let has_them =
+        |it: &Table| it.bound.as_ref().is_some_and(|it| overlap(it, bound)) && catalog.told(&it.name).is_some();
     let other = others.find(|it| has_them(it))?;
     Some(format!("these rows are those of partition `{}`", other.name))
 }

@@ -30,13 +30,11 @@ use crate::{
     lint::{Check, Context, Problem, Rule, Severities, Waivable},
     report::Harm,
     sql::{
-        Change, Place, Statement,
+        Change, Statement,
         change::{Firing, ObjectKind, Timing, TriggerEvent},
         names::ObjectName,
     },
 };
-
-use super::existing_name;
 
 pub static RULE: Rule = Rule {
     name: "unfit-trigger",
@@ -49,7 +47,7 @@ pub static RULE: Rule = Rule {
 
 fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     let Change::CreateTrigger { name, table, routine, firing, .. } = &statement.change else { return Vec::new() };
-    if statement.place != Place::Top || existing_name::is_of_another_dialect(&context.migration.id.0) {
+    if !context.certainly_runs(statement) {
         return Vec::new();
     }
     let why = routine.as_ref().and_then(|it| returns(context, it)).or_else(|| time(context, table, firing));

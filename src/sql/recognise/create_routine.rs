@@ -118,25 +118,8 @@ pub fn rule(mut cursor: Cursor<'_>, or_replace: bool) -> Result<Reading> {
     Ok(Reading { change, inner: actions.into_iter().map(|action| super::inner(action, place.clone())).collect() })
 }
 
-/// The words behind `SELECT` that keep Postgres from putting a body where its call stands.
-const MORE_THAN_AN_EXPRESSION: &[&str] = &[
-    "DISTINCT",
-    "EXCEPT",
-    "FETCH",
-    "FOR",
-    "FROM",
-    "GROUP",
-    "HAVING",
-    "INTERSECT",
-    "INTO",
-    "LIMIT",
-    "OFFSET",
-    "ORDER",
-    "SELECT",
-    "UNION",
-    "WHERE",
-    "WINDOW",
-];
+/// The words behind `SELECT`, beside its clauses, that keep Postgres from putting a body where its call stands.
+const MORE_THAN_AN_EXPRESSION: &[&str] = &["DISTINCT", "SELECT"];
 
 /// What the clauses of a routine say.
 struct Clauses {
@@ -322,7 +305,13 @@ fn is_expression(cursor: Cursor<'_>, literal: Token) -> bool {
     let source = Source::within(&text, map);
     let tokens = scan::tokens(&text);
     let mut body = Cursor::new(&source, &tokens);
-    body.eat("SELECT") && !body.skip_to(MORE_THAN_AN_EXPRESSION)
+    if !body.eat("SELECT") {
+        return false;
+    }
+    ![query::CLAUSES, MORE_THAN_AN_EXPRESSION].iter().any(|words| {
+        let mut rest = body;
+        rest.skip_to(words)
+    })
 }
 
 /// The name behind `LANGUAGE`, a word or a string, in lower case.

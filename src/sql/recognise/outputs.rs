@@ -6,25 +6,8 @@ use super::{
         scan::TokenKind,
     },
     cursor::Cursor,
+    query,
 };
-
-/// What ends the list behind `SELECT`.
-const ENDS: &[&str] = &[
-    "EXCEPT",
-    "FETCH",
-    "FOR",
-    "FROM",
-    "GROUP",
-    "HAVING",
-    "INTERSECT",
-    "INTO",
-    "LIMIT",
-    "OFFSET",
-    "ORDER",
-    "UNION",
-    "WHERE",
-    "WINDOW",
-];
 
 /// Words that stand in front of a column without making it another's name.
 const NO_COLUMNS: &[&str] = &["ALL", "CASE", "DISTINCT", "NOT", "NULL"];
@@ -44,7 +27,7 @@ pub fn read(mut cursor: Cursor<'_>) -> Option<Outputs> {
     }
     cursor.eat("ALL");
     let mut end = cursor;
-    end.skip_to(ENDS);
+    end.skip_to(query::CLAUSES);
     let columns = cursor.range(cursor.at, end.at).split().into_iter().map(output).collect();
     let selects = (whole.at..whole.end).filter(|at| whole.range(*at, whole.end).is_one_of(0, &["SELECT", "VALUES"]));
     Some(Outputs { columns, flat: selects.count() == 1 })

@@ -16,6 +16,23 @@ use super::{
 };
 
 const WRITES: &[&str] = &["INSERT", "UPDATE", "DELETE", "MERGE"];
+/// What may follow the list behind `SELECT`, and ends it.
+pub const CLAUSES: &[&str] = &[
+    "EXCEPT",
+    "FETCH",
+    "FOR",
+    "FROM",
+    "GROUP",
+    "HAVING",
+    "INTERSECT",
+    "INTO",
+    "LIMIT",
+    "OFFSET",
+    "ORDER",
+    "UNION",
+    "WHERE",
+    "WINDOW",
+];
 const QUERIES: &[&str] = &["SELECT", "VALUES", "TABLE", "WITH"];
 
 /// Whether a query starts here.

@@ -94,6 +94,7 @@ fn context<'c>(
         promotion: None,
         config_tables: &[],
         migration,
+        of_another_dialect: false,
         index,
         before: &[],
         transaction,
