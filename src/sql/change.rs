@@ -17,7 +17,7 @@ use super::{
     Span,
     names::{Ident, ObjectName},
 };
-pub use expression::{Argument, Call, Cast, Expression, Operand, OperandKind};
+pub use expression::{Argument, Call, Cast, Expression, Operand, OperandKind, Parts};
 pub use object::{
     AlterObject, Body, CreateRoutine, CreateType, CreateView, Drop, ObjectAction, Output, Outputs, RoutineArgument,
     TypeKind, Volatility,

@@ -1,6 +1,6 @@
 //! Names as Postgres sees them: quoting, folding, truncation, equality.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use super::{
     Span,
@@ -94,8 +94,8 @@ impl fmt::Display for Ident {
 /// is one in `public`.
 #[derive(Debug, Clone, Default)]
 pub struct ObjectName {
-    /// As written, outermost first; empty only for the default value.
-    pub parts: Vec<Ident>,
+    /// As written, outermost first; empty only for the default value. Shared, because a name is held in many places.
+    pub parts: Arc<[Ident]>,
     pub span: Span,
 }
 
@@ -103,7 +103,7 @@ impl ObjectName {
     /// A name of one part.
     pub fn of(ident: Ident) -> Self {
         let span = ident.span;
-        Self { parts: vec![ident], span }
+        Self { parts: Arc::new([ident]), span }
     }
 
     /// The last part: the object's own name.
@@ -145,7 +145,7 @@ impl PartialOrd for ObjectName {
 impl Ord for ObjectName {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         // Mostly both are written without a schema, and catalogs compare all day.
-        match (self.parts.as_slice(), other.parts.as_slice()) {
+        match (&*self.parts, &*other.parts) {
             ([one], [other]) => one.name.cmp(&other.name),
             _ => (self.schema(), self.last()).cmp(&(other.schema(), other.last())),
         }

@@ -5,7 +5,7 @@ use super::{
     constraint, naming, plain_beside, removal,
 };
 use crate::sql::{
-    change::{ActionKind, Column as NewColumn, ConstraintKind, Expression, Generated},
+    change::{ActionKind, Column as NewColumn, ConstraintKind, Expression, Generated, Parts},
     data_type,
     names::{Ident, ObjectName},
 };
@@ -69,7 +69,7 @@ fn serial(catalog: &mut Catalog, table: &Table, new: &NewColumn, origin: Origin)
     let owned_by = Some((table.name.clone(), column.name.clone()));
     catalog.sequences.insert(full, Sequence { owned_by, data_type, origin });
     let nextval = ObjectName::of(Ident { name: "nextval".to_owned(), span: column.span });
-    Expression { span: column.span, text, calls: vec![nextval], ..Expression::default() }
+    Parts { span: column.span, text, calls: vec![nextval], ..Parts::default() }.into()
 }
 
 /// A column that no file creates: all that is known is what it becomes.

@@ -107,7 +107,7 @@ impl Origin {
 }
 
 fn plain(name: &Ident) -> ObjectName {
-    ObjectName { parts: vec![name.clone()], span: name.span }
+    ObjectName::of(name.clone())
 }
 
 fn search_path(value: &str) -> Vec<String> {

@@ -325,7 +325,7 @@ fn constraint(catalog: &Catalog, table: &ObjectName, name: &Ident) -> Option<(Sp
 
 fn moved(catalog: &Catalog, name: &ObjectName, to: &Ident) -> Option<(Span, String)> {
     let last = name.parts.last()?;
-    let new = ObjectName { parts: vec![to.clone(), last.clone()], span: to.span };
+    let new = ObjectName { parts: [to.clone(), last.clone()].into(), span: to.span };
     if new == *name {
         return None;
     }
@@ -334,10 +334,9 @@ fn moved(catalog: &Catalog, name: &ObjectName, to: &Ident) -> Option<(Span, Stri
 
 /// A name in the schema of something that is there already.
 fn beside(catalog: &Catalog, old: &ObjectName, name: &Ident) -> ObjectName {
-    let mut parts = catalog.resolve(old).parts;
-    parts.pop();
-    parts.push(name.clone());
-    ObjectName { parts, span: name.span }
+    let old = catalog.resolved(old);
+    let schema = old.parts.split_last().map_or(&[][..], |(_, schema)| schema);
+    ObjectName { parts: schema.iter().chain([name]).cloned().collect(), span: name.span }
 }
 
 fn relation(catalog: &Catalog, name: &ObjectName) -> Option<String> {

@@ -127,7 +127,7 @@ fn missing(context: &Context, statement: &Statement) -> Option<Missing> {
         }
         Change::Comment { kind: ObjectKind::Column, name: Some(name) } => {
             let (column, of) = name.parts.split_last()?;
-            let of = ObjectName { parts: of.to_vec(), span: name.span };
+            let of = ObjectName { parts: of.into(), span: name.span };
             catalog.told(&of).and_then(|it| column_of(it, column))
         }
         Change::CreateIndex(index) => catalog.told(&index.table).and_then(|it| indexed(it, index)),

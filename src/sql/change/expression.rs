@@ -1,13 +1,33 @@
 //! An expression, read as far as rules ask: what it calls, casts and names. It is not parsed into a tree.
 
+use std::{ops::Deref, sync::Arc};
+
 use super::super::{
     Span,
     names::{Ident, ObjectName},
 };
 
-/// An expression and what stands in it, at any depth and in order.
+/// An expression, shared by all that hold it: the change that says it and what a catalog keeps of that.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Expression {
+pub struct Expression(Arc<Parts>);
+
+impl Deref for Expression {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl From<Parts> for Expression {
+    fn from(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+}
+
+/// What stands in an expression, at any depth and in order.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Parts {
     pub span: Span,
     /// The text as written, comments blanked.
     pub text: String,

@@ -419,7 +419,7 @@ fn place_in(change: &mut Change, schema: &super::super::names::Ident) {
         _ => Vec::new(),
     };
     for name in names.into_iter().filter(|it| it.parts.len() == 1) {
-        name.parts.insert(0, schema.clone());
+        name.parts = [schema].into_iter().chain(&*name.parts).cloned().collect();
     }
 }
 

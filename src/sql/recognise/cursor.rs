@@ -221,13 +221,18 @@ impl<'a> Cursor<'a> {
 
     /// A name with its dots.
     pub fn name(&mut self) -> Result<ObjectName> {
-        let mut name = ObjectName::of(self.ident()?);
+        let first = self.ident()?;
+        if !self.is_symbol(0, ".") {
+            return Ok(ObjectName::of(first));
+        }
+        let mut span = first.span;
+        let mut parts = vec![first];
         while self.eat_symbol(".") {
             let part = self.ident()?;
-            name.span.end = part.span.end;
-            name.parts.push(part);
+            span.end = part.span.end;
+            parts.push(part);
         }
-        Ok(name)
+        Ok(ObjectName { parts: parts.into(), span })
     }
 
     /// `a, b.c`.
@@ -306,6 +311,6 @@ impl<'a> Cursor<'a> {
 
     /// The rest as an expression.
     pub fn expression(&self) -> Expression {
-        super::operand::expression(*self)
+        super::operand::expression(*self).into()
     }
 }

@@ -158,7 +158,7 @@ pub fn type_name(cursor: &mut Cursor<'_>) -> Result<()> {
 
 pub fn drop(mut cursor: Cursor<'_>) -> Result<Reading> {
     if cursor.eat("OWNED BY") {
-        let roles = cursor.names()?.into_iter().filter_map(|name| name.parts.into_iter().next()).collect();
+        let roles = cursor.names()?.into_iter().filter_map(|name| name.parts.first().cloned()).collect();
         cursor.eat_one_of(&["CASCADE", "RESTRICT"]);
         cursor.finish()?;
         return Ok(Change::DropOwned { roles }.into());

@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        change::{Argument, Call, Cast, Expression, Operand, OperandKind},
+        change::{Argument, Call, Cast, Operand, OperandKind, Parts},
         scan::TokenKind,
     },
     cursor::Cursor,
@@ -95,13 +95,10 @@ const KEYWORDS: &[&str] = &[
 /// Words that are operators.
 const WORDS: &[&str] = &["ILIKE", "LIKE", "OVERLAPS", "SIMILAR"];
 
-pub fn expression(cursor: Cursor<'_>) -> Expression {
-    let mut expression = Expression {
-        span: cursor.span(),
-        text: cursor.text(),
-        whole: operand(cursor, DEEPEST),
-        ..Expression::default()
-    };
+/// The rest as an expression.
+pub fn expression(cursor: Cursor<'_>) -> Parts {
+    let mut expression =
+        Parts { span: cursor.span(), text: cursor.text(), whole: operand(cursor, DEEPEST), ..Parts::default() };
     // Types of `CAST(… AS type)`: where each starts and ends.
     let mut types: Vec<(usize, usize)> = Vec::new();
     let mut at = cursor.at;
@@ -116,7 +113,7 @@ pub fn expression(cursor: Cursor<'_>) -> Expression {
 }
 
 /// Reads what starts at a token and gives the place behind it.
-fn step(cursor: &Cursor<'_>, at: usize, types: &mut Vec<(usize, usize)>, found: &mut Expression) -> usize {
+fn step(cursor: &Cursor<'_>, at: usize, types: &mut Vec<(usize, usize)>, found: &mut Parts) -> usize {
     let token = cursor.tokens[at];
     if token.kind == TokenKind::Operator {
         return match cursor.source.of(token) {
@@ -154,7 +151,7 @@ fn step(cursor: &Cursor<'_>, at: usize, types: &mut Vec<(usize, usize)>, found: 
 }
 
 /// `:: type`.
-fn cast(cursor: &Cursor<'_>, at: usize, found: &mut Expression) -> usize {
+fn cast(cursor: &Cursor<'_>, at: usize, found: &mut Parts) -> usize {
     let mut behind = cursor.range(at + 1, cursor.end);
     let to = table::data_type(&mut behind);
     if behind.at == at + 1 {
@@ -167,7 +164,7 @@ fn cast(cursor: &Cursor<'_>, at: usize, found: &mut Expression) -> usize {
 }
 
 /// `CAST(… AS type)`: where the type stands, to be passed over later.
-fn written_cast(mut here: Cursor<'_>, found: &mut Expression) -> Option<(usize, usize)> {
+fn written_cast(mut here: Cursor<'_>, found: &mut Parts) -> Option<(usize, usize)> {
     here.at += 1;
     let mut inside = here.parentheses()?;
     let of_literal = matches!(inside.token(0)?.kind, TokenKind::String | TokenKind::Number) && inside.is_word(1, "AS");
@@ -185,7 +182,7 @@ fn written_cast(mut here: Cursor<'_>, found: &mut Expression) -> Option<(usize, 
 }
 
 /// `interval '1 day'`: the place behind it.
-fn typed_literal(here: Cursor<'_>, found: &mut Expression) -> Option<usize> {
+fn typed_literal(here: Cursor<'_>, found: &mut Parts) -> Option<usize> {
     let mut behind = here;
     let to = table::data_type(&mut behind);
     if !behind.is_string() || behind.at == here.at {

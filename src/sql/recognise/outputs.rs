@@ -6,7 +6,7 @@ use super::{
         scan::TokenKind,
     },
     cursor::Cursor,
-    query,
+    operand, query,
 };
 
 /// Words that stand in front of a column without making it another's name.
@@ -40,7 +40,7 @@ fn output(part: Cursor<'_>) -> Output {
         return if alone { Output::All } else { Output::Column { name: None, of: None, cast: None } };
     }
     let (value, label) = labelled(part);
-    let Operand { kind, cast } = value.expression().whole;
+    let Operand { kind, cast } = operand::expression(value).whole;
     let of = match &kind {
         OperandKind::Column(name) => Some(name.last().to_owned()),
         _ => None,
@@ -69,7 +69,7 @@ fn labelled(part: Cursor<'_>) -> (Cursor<'_>, Option<String>) {
         return (part, None);
     }
     let before = part.range(part.at, last);
-    let whole = before.expression().whole.kind;
+    let whole = operand::expression(before).whole.kind;
     let is_value = matches!(whole, OperandKind::Column(_) | OperandKind::Call(_));
     if is_value && part.text_at(last - 1) != "." && !before.is_one_of(0, NO_COLUMNS) {
         return (before, name);

@@ -422,7 +422,7 @@ pub fn index_key(mut part: Cursor<'_>) -> Result<IndexKey> {
     if part.parentheses().is_none() {
         let name = part.name()?;
         let called = part.is_symbol(0, "(") && part.parentheses().is_some();
-        column = if called { None } else { name.parts.into_iter().next() };
+        column = if called { None } else { name.parts.first().cloned() };
     }
     let expression = part.range(start, part.at).expression();
     let collation = if part.eat("COLLATE") { Some(part.name()?) } else { None };
