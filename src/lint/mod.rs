@@ -13,6 +13,7 @@ pub mod effects;
 mod engine;
 pub mod evidence;
 pub mod fixes;
+mod foreign;
 mod header;
 mod levels;
 mod named;

@@ -160,7 +160,9 @@ pub fn read_in(file: SourceFile, layout: Layout, beside: Beside) -> Migration {
     };
     let all = sql::read(&parts::as_sent(layout.tool, &text));
     let (mut statements, in_file) = downs::apart(layout.tool, &text, all);
-    if let Some(damage) = beside.damage {
+    // No text that a server takes has a zero byte in it.
+    let zero = || text.find('\0').map(|at| if has_bom { at + BOM.len_utf8() } else { at });
+    if let Some(damage) = beside.damage.or_else(zero) {
         // Every second byte of UTF-16 is no SQL: one finding says all.
         if is_wide(&text) {
             statements.clear();
@@ -183,9 +185,10 @@ pub fn read_in(file: SourceFile, layout: Layout, beside: Beside) -> Migration {
     }
 }
 
-/// Whether this starts with what is left of the byte order mark of UTF-16, once it was read as UTF-8.
+/// Whether this starts as UTF-16 does once it was read as UTF-8: with what is left of the byte order mark, or without
+/// one, with a letter and a zero byte.
 pub fn is_wide(text: &str) -> bool {
-    text.starts_with("\u{fffd}\u{fffd}")
+    text.starts_with("\u{fffd}\u{fffd}") || text.bytes().take(2).any(|it| it == 0)
 }
 
 /// A statement of its own at the place of the damage, so that it is told beside all else; `BEGIN` and `COMMIT` stay first

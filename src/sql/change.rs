@@ -180,12 +180,14 @@ pub enum Change {
 }
 
 /// Why a statement was not understood.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Unread {
     /// First word is no statement we know.
     UnknownStatement { word: String },
     /// Known statement, but what follows is not what Postgres accepts there.
     Malformed { detail: String },
+    /// The same of a `CREATE TABLE`, with its head alone: whatever its columns are, it was not there before.
+    MalformedTable { table: Box<CreateTable>, detail: String },
     /// Our two readers gave two answers.
     Disagreement { parser: String, recogniser: String },
     /// A string, comment, dollar quote or quoted name that never ends; `span` is where it was opened.
@@ -215,7 +217,7 @@ impl Unread {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::UnknownStatement { .. } => "unknown statement",
-            Self::Malformed { .. } => "syntax error",
+            Self::Malformed { .. } | Self::MalformedTable { .. } => "syntax error",
             Self::Disagreement { .. } => "two readings",
             Self::Unterminated { .. } => "never ends",
             Self::PsqlCommand { .. } => "psql command",

@@ -29,7 +29,10 @@ pub(super) fn between(source: &Source<'_>, statement: &mut Statement, tokens: &[
     if !matches!(
         statement.change,
         Change::Unread {
-            reason: Unread::Malformed { .. } | Unread::UnknownStatement { .. } | Unread::Disagreement { .. }
+            reason: Unread::Malformed { .. }
+                | Unread::MalformedTable { .. }
+                | Unread::UnknownStatement { .. }
+                | Unread::Disagreement { .. }
         }
     ) {
         return;

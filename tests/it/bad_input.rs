@@ -125,6 +125,9 @@ fn a_file_that_is_not_utf_8() {
     let project = Project::new(&[("0001_poles_safe.sql", &wide.repeat(3))]);
     // One finding says all: each statement of such a file looks broken.
     project.says("", &["validate", "--no-config", "migrations"], 1, &["UTF-16", "FAIL 1 error in 1 file"]);
+    // The byte order mark may be missing.
+    let project = Project::new(&[("0001_poles_safe.sql", &wide[2..])]);
+    project.says("", &["validate", "--no-config", "migrations"], 1, &["UTF-16", "FAIL 1 error in 1 file"]);
 }
 
 #[test]

@@ -82,7 +82,12 @@ pub fn replay(catalog: &mut Catalog, statement: &Statement, origin: Origin) {
             }
         }
         Change::DropOwned { .. } => catalog.lose_sight(origin.migration),
-        Change::Unread { reason } if hides(reason) => catalog.lose_sight(origin.migration),
+        Change::Unread { reason } if hides(reason) => {
+            catalog.lose_sight(origin.migration);
+            if let Unread::MalformedTable { table, .. } = reason {
+                table::create_unread(catalog, table, origin);
+            }
+        }
         Change::Harmless { verb } if verb == "DISCARD ALL" => catalog.end_session(),
         Change::Harmless { verb } if verb.starts_with("DISCARD TEMP") => catalog.drop_temporary(),
         // Neither data nor settings change what exists.

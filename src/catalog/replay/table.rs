@@ -15,8 +15,12 @@ use crate::sql::{
     names::{Ident, ObjectName},
 };
 
+fn name_of(catalog: &Catalog, new: &CreateTable) -> ObjectName {
+    if new.temporary { in_schema(&new.name, TEMPORARY) } else { catalog.target(&new.name) }
+}
+
 pub fn create_table(catalog: &mut Catalog, new: &CreateTable, origin: Origin) {
-    let name = if new.temporary { in_schema(&new.name, TEMPORARY) } else { catalog.target(&new.name) };
+    let name = name_of(catalog, new);
     if catalog.tables.contains_key(&name) && (new.if_not_exists || !origin.certain) {
         return;
     }
@@ -145,6 +149,16 @@ pub fn unknown_table(name: &ObjectName, origin: Origin) -> Table {
         partial: true,
         clustered: false,
         outside: true,
+    }
+}
+
+/// A table of whose columns nothing could be read. It was not there before.
+pub fn create_unread(catalog: &mut Catalog, new: &CreateTable, origin: Origin) {
+    let name = name_of(catalog, new);
+    if !catalog.tables.contains_key(&name) {
+        let origin = origin.unless(new.if_not_exists);
+        let table = Table { temporary: new.temporary, outside: false, ..unknown_table(&name, origin) };
+        catalog.tables.insert(name, table);
     }
 }
 

@@ -1,7 +1,8 @@
 //! A statement that is not understood may do anything.
 //!
 //! Nothing can be said about what it loses or whom it stops, and the server may refuse it in the middle of a
-//! promotion. Most often it is a slip of the pen. If Postgres accepts it, say why it is harmless.
+//! promotion. Most often it is a slip of the pen. If Postgres accepts it, say why it is harmless. A file that was
+//! written for MySQL, SQLite or SQL Server is told once, at the first statement that shows it.
 //!
 //! ```sql setup
 //! create table orders (id bigint primary key, state text);
@@ -16,10 +17,10 @@
 //! ```
 
 use crate::{
-    lint::{Check, Context, Problem, Rule, Severities, Waivable},
+    lint::{Check, Context, Problem, Rule, Severities, Waivable, foreign},
     migration,
     report::Harm,
-    sql::{Change, Statement, change::Unread},
+    sql::{Change, Place, Statement, change::Unread},
 };
 
 pub static RULE: Rule = Rule {
@@ -33,12 +34,15 @@ pub static RULE: Rule = Rule {
 
 fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     let Change::Unread { reason } = &statement.change else { return Vec::new() };
+    if let Some(sign) = foreign::sign(context.written(statement.span), reason).filter(|_| is_of_file(statement)) {
+        return written_for(context, statement, &sign);
+    }
     let (message, help) = match reason {
         Unread::UnknownStatement { word } => (
             format!("`{word}` starts no statement that is known"),
             "correct it; if Postgres knows it, say what it does: `-- liftlock: allow unread-statement because …`",
         ),
-        Unread::Malformed { detail } => (
+        Unread::Malformed { detail } | Unread::MalformedTable { detail, .. } => (
             format!("cannot be read as Postgres reads it: {detail}"),
             "correct it; `psql -c 'begin' -f FILE -c 'rollback'` on a copy says what Postgres thinks of it",
         ),
@@ -59,7 +63,12 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
             "leave it on, and write `E'…'` where a backslash is meant",
         ),
         Unread::NotUtf8 { offset } => (
-            format!("the file is not UTF-8: byte {offset} belongs to no character, and Postgres refuses it"),
+            match context.written(statement.span) {
+                "\0" if !migration::is_wide(&context.migration.text) => {
+                    format!("byte {offset} of the file is zero, and Postgres takes no such text")
+                }
+                _ => format!("the file is not UTF-8: byte {offset} belongs to no character, and Postgres refuses it"),
+            },
             if migration::is_wide(&context.migration.text) {
                 "it starts like UTF-16: save it as UTF-8"
             } else {
@@ -76,4 +85,29 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     };
     let span = if let Unread::Unterminated { opened, .. } = reason { *opened } else { statement.span };
     vec![Problem::at(span).says(message).help(help)]
+}
+
+fn is_of_file(statement: &Statement) -> bool {
+    statement.place == Place::Top
+}
+
+/// A file for another database system is told once, at its first statement that shows it.
+fn written_for(context: &Context, statement: &Statement, sign: &str) -> Vec<Problem> {
+    let unread = |it: &&Statement| matches!(it.change, Change::Unread { .. });
+    let shows = |it: &Statement| match &it.change {
+        Change::Unread { reason } => foreign::sign(context.written(it.span), reason).is_some(),
+        _ => false,
+    };
+    let all = &context.migration.statements;
+    // Only so many are looked at: a dump may have thousands.
+    if all[..context.index.min(all.len())].iter().filter(unread).take(20).any(shows) {
+        return Vec::new();
+    }
+    let count = all.iter().filter(unread).count();
+    let statements = if count == 1 { "statement" } else { "statements" };
+    let message = format!("{sign}, not Postgres: {count} {statements} of this file cannot be read");
+    vec![Problem::at(statement.span).says(message).help(
+        "write it for Postgres; if it is meant for another system, move it to a folder that liftlock is not given \
+         (`migrations:` in liftlock.yml)",
+    )]
 }

@@ -5,7 +5,7 @@ use super::{
         Place,
         change::{
             BoundKind, Change, Constraint, ConstraintKind, CreateIndex, CreateTable, CreateType, CreateView,
-            ObjectKind, PartitionBound, PartitionBy, PartitionOf, TypeKind,
+            ObjectKind, PartitionBound, PartitionBy, PartitionOf, TypeKind, Unread,
         },
         names::{Ident, ObjectName},
     },
@@ -109,9 +109,8 @@ fn other(mut cursor: Cursor<'_>, kind: ObjectKind, before: Before) -> Result<Rea
 
 fn create_table(mut cursor: Cursor<'_>, before: Before, foreign: bool) -> Result<Reading> {
     let if_not_exists = cursor.eat("IF NOT EXISTS");
-    let name = cursor.name()?;
-    let mut created = CreateTable {
-        name,
+    let head = CreateTable {
+        name: cursor.name()?,
         if_not_exists,
         temporary: before.temporary,
         unlogged: before.unlogged,
@@ -119,6 +118,14 @@ fn create_table(mut cursor: Cursor<'_>, before: Before, foreign: bool) -> Result
         from_query: cursor.has("AS"),
         ..CreateTable::default()
     };
+    table_of(cursor, head.clone()).map_err(|reason| match reason {
+        Unread::Malformed { detail } => Unread::MalformedTable { table: Box::new(head), detail },
+        other => other,
+    })
+}
+
+/// What follows the name of a table.
+fn table_of(mut cursor: Cursor<'_>, mut created: CreateTable) -> Result<Reading> {
     let typed = cursor.eat("OF");
     if typed {
         created.of_type = Some(cursor.name()?);

@@ -182,7 +182,10 @@ pub fn drop(mut cursor: Cursor<'_>) -> Result<Reading> {
         }
     }
     let on = match kind {
-        ObjectKind::Trigger | ObjectKind::Rule | ObjectKind::Policy if cursor.eat("ON") => Some(cursor.name()?),
+        ObjectKind::Trigger | ObjectKind::Rule | ObjectKind::Policy => {
+            cursor.expect("ON")?;
+            Some(cursor.name()?)
+        }
         _ => None,
     };
     let cascade_at = cursor.at;

@@ -35,6 +35,11 @@ const CLAUSES: &[&str] = &[
     "USING",
 ];
 
+/// Whether the next clause of a column starts here, and no name in a schema that is called like one: `storage.kind`.
+fn starts_clause(cursor: &Cursor<'_>) -> bool {
+    cursor.is_one_of(0, CLAUSES) && !cursor.is_symbol(1, ".")
+}
+
 /// Passes a type and gives it as written, in lower case, one space between words; empty when none stands here.
 pub fn data_type(cursor: &mut Cursor<'_>) -> String {
     const WORDS: &[&str] = &[
@@ -52,7 +57,7 @@ pub fn data_type(cursor: &mut Cursor<'_>) -> String {
         "YEAR",
     ];
     let start = cursor.at;
-    if cursor.is_one_of(0, CLAUSES) || cursor.is("WITH OPTIONS") {
+    if starts_clause(cursor) || cursor.is("WITH OPTIONS") {
         return String::new();
     }
     cursor.eat("SETOF");
@@ -93,7 +98,7 @@ pub fn default(cursor: &mut Cursor<'_>) -> Result<Expression> {
     let mut cases = 0_usize;
     while !cursor.done() {
         let behind_is = cursor.at > start && cursor.range(cursor.at - 1, cursor.end).is_word(0, "IS");
-        if cursor.at > start && cases == 0 && !behind_is && (cursor.is_one_of(0, CLAUSES) || cursor.is_symbol(0, ",")) {
+        if cursor.at > start && cases == 0 && !behind_is && (starts_clause(cursor) || cursor.is_symbol(0, ",")) {
             break;
         }
         if cursor.is_word(0, "CASE") {

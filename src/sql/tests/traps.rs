@@ -171,9 +171,10 @@ fn other_tools_texts_are_findings() {
     check("FROB a; DROP TABLE b", "unread statement UnknownStatement; DROP TABLE b");
     check("ALTER TABLE t DELETE COLUMN a", "unread statement Malformed");
     check("DROP TABLE (a; DROP TABLE b", "unread statement Malformed");
+    check("DROP TRIGGER a; DROP POLICY b", "unread statement Malformed; unread statement Malformed");
     check("DROP TABLE a b; DROP a", "unread statement Malformed; unread statement Malformed");
-    check("CREATE TABLE t (a int) ENGINE = InnoDB", "unread statement Malformed");
-    check("CREATE TABLE t (a int AUTO_INCREMENT)", "unread statement Malformed");
+    check("CREATE TABLE t (a int) ENGINE = InnoDB", "unread statement MalformedTable");
+    check("CREATE TABLE t (a int AUTO_INCREMENT)", "unread statement MalformedTable");
 }
 
 #[test]
