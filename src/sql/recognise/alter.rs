@@ -8,7 +8,7 @@ use super::{
     },
     Reading, alter_object,
     cursor::{Cursor, Result},
-    kinds, privilege, sequence, session, table,
+    kinds, privilege, sequence, session, table, types,
 };
 
 pub fn alter(mut cursor: Cursor<'_>) -> Result<Reading> {
@@ -249,7 +249,7 @@ fn alter_column(mut cursor: Cursor<'_>, column: Ident) -> Result<ActionKind> {
 
 fn set_type(mut cursor: Cursor<'_>, column: Ident) -> Result<ActionKind> {
     let start = cursor.at;
-    let data_type = table::data_type(&mut cursor);
+    let data_type = types::data_type(&mut cursor);
     if data_type.is_empty() {
         return Err(cursor.expected("a type"));
     }

@@ -8,7 +8,7 @@ use super::{
     Reading,
     alter::{cascade, last_ident},
     cursor::{Cursor, Result},
-    kinds, sequence, session, table,
+    kinds, sequence, session, table, types,
 };
 
 pub fn alter_object(mut cursor: Cursor<'_>, kind: ObjectKind) -> Result<Reading> {
@@ -68,7 +68,7 @@ fn action(mut cursor: Cursor<'_>, kind: ObjectKind) -> Result<ObjectAction> {
             if !cursor.eat("TYPE") {
                 cursor.expect("SET DATA TYPE")?;
             }
-            Ok(ObjectAction::AlterAttribute { name, data_type: table::data_type(&mut cursor) })
+            Ok(ObjectAction::AlterAttribute { name, data_type: types::data_type(&mut cursor) })
         }
         Some("ALTER") if matches!(kind, ObjectKind::View | ObjectKind::MaterializedView) => {
             cursor.eat("COLUMN");
@@ -149,7 +149,7 @@ fn add_to_type(mut cursor: Cursor<'_>) -> Result<ObjectAction> {
     }
     cursor.expect("ATTRIBUTE")?;
     let name = cursor.ident()?;
-    Ok(ObjectAction::AddAttribute { name, data_type: table::data_type(&mut cursor) })
+    Ok(ObjectAction::AddAttribute { name, data_type: types::data_type(&mut cursor) })
 }
 
 /// The leading words of an action, at most three.

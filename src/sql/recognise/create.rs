@@ -11,7 +11,7 @@ use super::{
     },
     Reading, create_routine,
     cursor::{Cursor, Result},
-    kinds, operand, outputs, privilege, query, relations, sequence, table,
+    kinds, operand, outputs, privilege, query, relations, sequence, table, types,
 };
 
 /// The words between `CREATE` and the kind.
@@ -376,7 +376,7 @@ fn create_type(mut cursor: Cursor<'_>) -> Result<Reading> {
 fn domain(mut cursor: Cursor<'_>) -> Result<Reading> {
     let name = cursor.name()?;
     cursor.eat("AS");
-    let data_type = table::data_type(&mut cursor);
+    let data_type = types::data_type(&mut cursor);
     if data_type.is_empty() {
         return Err(cursor.expected("a type"));
     }

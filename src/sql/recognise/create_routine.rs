@@ -13,7 +13,7 @@ use super::{
     },
     Reading, create,
     cursor::{Cursor, Result},
-    query, table,
+    query, types,
 };
 
 pub fn trigger(mut cursor: Cursor<'_>, or_replace: bool, constraint: bool) -> Result<Reading> {
@@ -216,7 +216,7 @@ fn starts_default(part: &Cursor<'_>) -> bool {
 
 /// A type, or `table.column%TYPE`.
 fn routine_type(cursor: &mut Cursor<'_>) -> Result<String> {
-    let mut data_type = table::data_type(cursor);
+    let mut data_type = types::data_type(cursor);
     if data_type.is_empty() {
         return Err(cursor.expected("a type"));
     }

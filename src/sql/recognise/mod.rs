@@ -20,6 +20,7 @@ pub(super) mod relations;
 mod sequence;
 mod session;
 mod table;
+mod types;
 
 pub(super) use cursor::{Cursor, Result};
 

@@ -7,7 +7,7 @@ use super::{
     },
     cursor::Cursor,
     expression::{is_call, name_at},
-    table,
+    types,
 };
 
 /// How far `CAST(CAST(…` is followed.
@@ -153,7 +153,7 @@ fn step(cursor: &Cursor<'_>, at: usize, types: &mut Vec<(usize, usize)>, found: 
 /// `:: type`.
 fn cast(cursor: &Cursor<'_>, at: usize, found: &mut Parts) -> usize {
     let mut behind = cursor.range(at + 1, cursor.end);
-    let to = table::data_type(&mut behind);
+    let to = types::data_type(&mut behind);
     if behind.at == at + 1 {
         return behind.at;
     }
@@ -173,7 +173,7 @@ fn written_cast(mut here: Cursor<'_>, found: &mut Parts) -> Option<(usize, usize
     }
     let start = inside.at + 1;
     inside.at = start;
-    let to = table::data_type(&mut inside);
+    let to = types::data_type(&mut inside);
     if inside.at == start {
         return None;
     }
@@ -184,7 +184,7 @@ fn written_cast(mut here: Cursor<'_>, found: &mut Parts) -> Option<(usize, usize
 /// `interval '1 day'`: the place behind it.
 fn typed_literal(here: Cursor<'_>, found: &mut Parts) -> Option<usize> {
     let mut behind = here;
-    let to = table::data_type(&mut behind);
+    let to = types::data_type(&mut behind);
     if !behind.is_string() || behind.at == here.at {
         return None;
     }
@@ -237,7 +237,7 @@ fn operand(mut cursor: Cursor<'_>, depth: u8) -> Operand {
     }
     let Some(mut operand) = primary(&mut cursor, depth) else { return Operand::default() };
     while cursor.eat_symbol("::") {
-        let to = table::data_type(&mut cursor);
+        let to = types::data_type(&mut cursor);
         if to.is_empty() {
             return Operand::default();
         }
@@ -286,7 +286,7 @@ fn primary(cursor: &mut Cursor<'_>, depth: u8) -> Option<Operand> {
         return None;
     }
     let mut literal = *cursor;
-    let to = table::data_type(&mut literal);
+    let to = types::data_type(&mut literal);
     if literal.is_string() {
         let kind = OperandKind::Text(literal.string().ok()?);
         cursor.at = literal.at;
@@ -306,5 +306,5 @@ fn cast_operand(cursor: &mut Cursor<'_>, depth: u8) -> Option<Operand> {
     }
     let kind = operand(inside.range(inside.at, to.at), depth).kind;
     to.at += 1;
-    Some(Operand { kind, cast: Some(table::data_type(&mut to)).filter(|it| !it.is_empty()) })
+    Some(Operand { kind, cast: Some(types::data_type(&mut to)).filter(|it| !it.is_empty()) })
 }

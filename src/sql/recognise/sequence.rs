@@ -6,6 +6,7 @@ use super::{
         scan::TokenKind,
     },
     cursor::{Cursor, Result},
+    types,
 };
 
 /// All options up to the cursor's end. `SET` may stand before each, as `ALTER COLUMN` writes them.
@@ -36,7 +37,7 @@ fn option(cursor: &mut Cursor<'_>, options: &mut SequenceOptions) -> Result<()> 
         "UNLOGGED",
     ];
     match cursor.eat_one_of(WORDS) {
-        Some("AS") => options.data_type = Some(super::table::data_type(cursor)),
+        Some("AS") => options.data_type = Some(types::data_type(cursor)),
         Some("CACHE") => options.cache = number(cursor)?,
         Some("CYCLE") => options.cycle = Some(true),
         Some("GENERATED") => {
