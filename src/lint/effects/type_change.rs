@@ -112,9 +112,16 @@ pub fn outcome(context: &Context, table: &ObjectName, change: &NewType) -> Outco
     let known = context.catalog.table(table);
     let Some((table, column)) = known.and_then(|it| Some((it, it.column(change.column)?))) else {
         let cast = change.using.is_some_and(|it| it.text.contains("::"));
-        // Who changes the zone beforehand means values with one.
-        let cast = cast || new.name == "timestamp" && time_zone(context) == Some(Zone::Other);
-        let written = if cast || change.collation.is_some() { Written::Converted } else { Written::Plain };
+        let zone = time_zone(context);
+        let written = match () {
+            // Who changes the zone beforehand means values with one.
+            () if cast || change.collation.is_some() || new.name == "timestamp" && zone == Some(Zone::Other) => {
+                Written::Converted
+            }
+            // Who sets UTC beforehand does so because no row is written then.
+            () if new.name == "timestamp with time zone" && zone == Some(Zone::Utc) => Written::UnderUtc,
+            () => Written::Plain,
+        };
         let chance = untold_type::chance(context, table, change.column, &new, written);
         // Only what the heap keeps can be spared beside it.
         let beside = (!chance.is_likely()).then(|| beside_the_heap(context, table, &change.column.name, false));

@@ -4,7 +4,7 @@
 //! Counted in 201 folders of real migrations, by their histories: of 26 changes to `text` or `varchar` 18 wrote rows; the name
 //! of the column or a dropped default tells 12 of these, and 3 of the 8 others. To `varchar(n)` 10 of 12 were free from 200
 //! characters on, and 11 of 26 below. To `bigint`, `double precision`, `smallint` and `numeric` all 39 wrote rows, and so
-//! did all 45 with a cast in `USING`.
+//! did all 45 with a cast in `USING`. To `timestamptz` after `set time zone 'UTC'` 68 of 82 were free; the others had an index.
 
 use crate::{
     lint::{Context, types::DataType},
@@ -20,10 +20,13 @@ use super::Chance;
 /// How likely rows are written.
 pub fn chance(context: &Context, table: &ObjectName, column: &Ident, new: &DataType, written: Written) -> Chance {
     // Who writes `USING` needs a cast, and a cast that is needed is rarely free.
-    let free = written == Written::Plain
-        && is_mostly_free(new)
-        && !is_told_by_name(&column.name, new)
-        && !is_told_by_migration(context, table, column);
+    let free = match written {
+        Written::Converted => false,
+        Written::UnderUtc => new.modifiers.is_none() && !new.array,
+        Written::Plain => {
+            is_mostly_free(new) && !is_told_by_name(&column.name, new) && !is_told_by_migration(context, table, column)
+        }
+    };
     if free { Chance::Unlikely } else { Chance::Likely }
 }
 
@@ -34,6 +37,8 @@ pub enum Written {
     Plain,
     /// A cast, or another collation.
     Converted,
+    /// Nothing, while the session's time zone is UTC.
+    UnderUtc,
 }
 
 /// [`DataType::finest`] of an interval that keeps all its fields.

@@ -24,7 +24,7 @@ use crate::{
     report::{Harm, Severity},
     sql::{
         Change, Statement,
-        change::{AlterObject, CreateRoutine, ObjectAction},
+        change::{ActionKind, AlterObject, CreateRoutine, ObjectAction, Transaction},
         names::ObjectName,
     },
 };
@@ -60,7 +60,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     // By last name: what the text says is what there is to compare with.
     let mut about = known.map(|it| it.name.last()).chain([name.last()]).collect::<Vec<_>>();
     let mut problems = Vec::new();
-    for later in context.later() {
+    for later in context.later().iter().take_while(|it| !ends_transaction(&it.change)) {
         let text = context.migration.text.get(later.span.start..later.span.end).unwrap_or_default();
         if let Change::CreateTable(table) = &later.change
             && table.columns.iter().any(|column| is_of(&column.data_type, name))
@@ -86,14 +86,24 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     problems
 }
 
-/// Rows of a table of which no file tells all columns: one with this very value is most likely of the enum.
+/// Rows or defaults of a table of which no file tells all columns: one with this very value is most likely of the enum.
 fn fills_unknown(context: &Context, change: &Change) -> bool {
     let table = match change {
         Change::Insert(insert) => &insert.table,
         Change::Update(dml) => &dml.table,
+        Change::AlterTable(alter)
+            if alter.actions.iter().any(|it| matches!(it.kind, ActionKind::SetDefault { .. })) =>
+        {
+            &alter.table
+        }
         _ => return false,
     };
     context.catalog.table(table).is_none_or(|it| it.partial)
+}
+
+fn ends_transaction(change: &Change) -> bool {
+    let ends = [Transaction::Commit, Transaction::Rollback, Transaction::PrepareTransaction];
+    matches!(change, Change::Transaction(it) if ends.contains(it))
 }
 
 /// Postgres looks at the values in it now, not when something calls it.

@@ -94,7 +94,8 @@ fn clause(cursor: &mut Cursor<'_>, column: &mut Column) -> Result<()> {
     }
     if let Some(kind) = column_constraint(cursor, column)? {
         let mut constraint = Constraint::of(name, kind);
-        while attribute(cursor, &mut constraint)? {}
+        // Postgres takes NOT VALID only behind a constraint of the table.
+        while !cursor.is("NOT VALID") && attribute(cursor, &mut constraint)? {}
         constraint.span = cursor.span_from(start, cursor.at);
         column.constraints.push(constraint);
     } else if cursor.eat("DEFAULT") {
@@ -113,7 +114,7 @@ fn clause(cursor: &mut Cursor<'_>, column: &mut Column) -> Result<()> {
         // An attribute that is not behind its constraint.
         let mut spare = Constraint::of(None, ConstraintKind::Check { expression: None });
         let last = column.constraints.last_mut().unwrap_or(&mut spare);
-        if !attribute(cursor, last)? {
+        if cursor.is("NOT VALID") || !attribute(cursor, last)? {
             return Err(cursor.expected("a column's clause"));
         }
     }
