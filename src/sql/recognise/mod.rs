@@ -16,6 +16,7 @@ mod operand;
 mod outputs;
 mod privilege;
 pub(super) mod query;
+mod references;
 pub(super) mod relations;
 mod sequence;
 mod session;
