@@ -2,7 +2,7 @@
 //!
 //! Promotions do not look at it: a baseline is for what was applied long ago, and what a promotion applies is new.
 
-use std::fmt::Write;
+use std::{collections::BTreeSet, fmt::Write};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -118,7 +118,10 @@ pub(super) fn apply(
 ) -> Result<(), Error> {
     let Some(baseline) = read(path)? else { return Ok(()) };
     let names = Names::beside(path);
-    let gone = baseline.mark(validation, &names.seen(files), &|it: &Finding| names.of(&it.file));
+    let folder = path.parent().unwrap_or(Utf8Path::new(""));
+    let missing = baseline.files().into_iter().filter(|it| !folder.join(it).exists()).map(str::to_owned).collect();
+    let seen = Seen { gone: missing, ..names.seen(files) };
+    let gone = baseline.mark(validation, &seen, &|it: &Finding| names.of(&it.file));
     let severity = lint::severity(rules::STALE_BASELINE, request.profile, request.levels);
     if let Some(stale) = baseline::stale(path.to_owned(), &gone, severity) {
         validation.findings.push(stale);
@@ -155,6 +158,7 @@ impl Names {
         Seen {
             all: files.all.iter().map(|it| self.of(it)).collect(),
             judged: files.judged.iter().map(|it| self.of(it)).collect(),
+            gone: BTreeSet::new(),
         }
     }
 }

@@ -107,10 +107,19 @@ fn pages(chosen: &[&Rule], folder: &Utf8Path) -> Result<Report, Error> {
     Ok(Report::pass("rules").with(Section::Text { title: "Pages".to_owned(), body }))
 }
 
+/// The first few rules whose names have this in them.
+fn containing(part: &str) -> Vec<String> {
+    let names = rules::ALL.iter().filter(|it| !part.is_empty() && it.name.contains(part));
+    names.take(4).map(|it| format!("`{}`", it.name)).collect()
+}
+
 fn unknown(name: &str) -> RulesError {
     let help = match rules::nearest(name) {
         Some(near) => format!("did you mean `{}`? `liftlock rules` lists them all", near.name),
-        None => "`liftlock rules` lists them all".to_owned(),
+        None => match containing(name).as_slice() {
+            [] => "`liftlock rules` lists them all".to_owned(),
+            names => format!("there is {}; `liftlock rules` lists them all", names.join(", ")),
+        },
     };
     RulesError::Unknown { name: name.to_owned(), help }
 }

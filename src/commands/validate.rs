@@ -40,11 +40,12 @@ pub enum ValidateError {
     #[error("no migrations are named, and there is no liftlock.yml that says where they are")]
     #[diagnostic(
         code(validate::nothing_named),
-        help(
-            "name files or folders, `liftlock validate path/to/migrations`, or write a configuration: `liftlock init`"
-        )
+        help("name files or folders, `liftlock validate {here}`, or write a configuration: `liftlock init`")
     )]
-    NothingNamed,
+    NothingNamed {
+        /// A folder that may be meant.
+        here: &'static str,
+    },
     #[error("there is no `{path}`")]
     #[diagnostic(code(validate::not_found), help("name a migration or a folder of migrations"))]
     NotFound { path: Utf8PathBuf },
@@ -97,7 +98,7 @@ impl ValidateError {
     /// The number that the process leaves with.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::NothingNamed
+            Self::NothingNamed { .. }
             | Self::NotFound { .. }
             | Self::EnvironmentWithoutConfiguration { .. }
             | Self::StdinAlone
@@ -168,6 +169,14 @@ pub(super) struct Files {
     pub judged: BTreeSet<Utf8PathBuf>,
 }
 
+/// Where tools put migrations, to name the one that is here.
+fn nothing_named() -> ValidateError {
+    const USUAL: &[&str] =
+        &["migrations", "db/migrations", "prisma/migrations", "supabase/migrations", "drizzle", "db/migrate", "sql"];
+    let here = USUAL.iter().find(|it| Utf8Path::new(it).is_dir());
+    ValidateError::NothingNamed { here: here.copied().unwrap_or("path/to/migrations") }
+}
+
 pub(super) async fn judge(shell: &Shell, arguments: &cli::Judged, scope: &Scope<'_>) -> Result<Answer, Error> {
     let stdin = stdin::wanted(arguments, scope.stdin_path)?;
     let config = configuration(shell, arguments, scope.stdin_path)?;
@@ -175,7 +184,7 @@ pub(super) async fn judge(shell: &Shell, arguments: &cli::Judged, scope: &Scope<
     let asked = asked(config.as_ref());
     let mut folders = match (arguments.paths.as_slice(), &configured) {
         _ if stdin => vec![stdin::folder(scope.stdin_path, configured.as_deref(), asked).await?],
-        ([], None) => return Err(ValidateError::NothingNamed.into()),
+        ([], None) => return Err(nothing_named().into()),
         ([], Some(folder)) => vec![Folder::whole(folder, asked)?],
         (paths, _) => folders(paths, configured.as_deref(), asked)?,
     };
@@ -210,7 +219,7 @@ pub(super) async fn judge(shell: &Shell, arguments: &cli::Judged, scope: &Scope<
         said.push(fix::told(&mended));
     }
     let judged = folders.into_iter().map(|folder| folder.judge(&request));
-    let validation = judged.reduce(together).ok_or(ValidateError::NothingNamed)?;
+    let validation = judged.reduce(together).ok_or_else(nothing_named)?;
     said.splice(0..0, known.iter().map(|it| it.section(skipped)));
     Ok(Answer { validation, config, files, said })
 }

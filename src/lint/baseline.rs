@@ -66,6 +66,8 @@ pub struct Seen {
     /// That were looked at, as history or judged.
     pub all: BTreeSet<String>,
     pub judged: BTreeSet<String>,
+    /// Of those that the baseline names: no longer there, so that nothing is found in them, whatever was judged.
+    pub gone: BTreeSet<String>,
 }
 
 /// As the file holds it.
@@ -97,6 +99,11 @@ impl Baseline {
             *known.entry(Known { file, rule, statement }).or_insert(0_usize) += count;
         }
         Ok(Self { known })
+    }
+
+    /// The files that it names.
+    pub fn files(&self) -> BTreeSet<&str> {
+        self.known.keys().map(|it| it.file.as_str()).collect()
     }
 
     /// The file's text: the same for the same findings, whoever writes it.
@@ -141,7 +148,8 @@ impl Baseline {
         }
         let whole = seen.judged.len() == seen.all.len();
         left.retain(|it, count| {
-            *count > 0 && (seen.judged.contains(&it.file) || whole && !seen.all.contains(&it.file))
+            let missing = seen.gone.contains(&it.file) || whole && !seen.all.contains(&it.file);
+            *count > 0 && (seen.judged.contains(&it.file) || missing)
         });
         left
     }
@@ -210,7 +218,7 @@ mod tests {
         let mut validation = lint(&Request { judged: &judged, ..Request::of(ProfileName::Production) });
         validation.findings.retain(|it| it.rule == "drop-table");
         let names: BTreeSet<String> = files.iter().map(|(name, _)| (*name).to_owned()).collect();
-        (validation, Seen { all: names.clone(), judged: names })
+        (validation, Seen { all: names.clone(), judged: names, ..Seen::default() })
     }
 
     fn name(finding: &Finding) -> String {
@@ -251,6 +259,9 @@ mod tests {
         seen.all.insert("1_a.sql".to_owned());
         assert!(baseline.mark(&mut validation, &seen, &name).is_empty());
         assert!(validation.findings[0].stands());
+        // Not when it is there no more.
+        seen.gone.insert("1_a.sql".to_owned());
+        assert_eq!(baseline.mark(&mut validation, &seen, &name).len(), 1);
         // Written anew for that file alone, the baseline keeps the others.
         let renewed = baseline.renewed(&validation.findings, &seen, &name);
         assert_eq!(renewed.known.keys().map(|it| it.file.as_str()).collect::<Vec<_>>(), ["1_a.sql", "2_b.sql"]);

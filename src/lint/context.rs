@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use camino::Utf8Path;
+
 use crate::{
     catalog::Catalog,
     config::{PostgresMajor, ProfileName, PromotionType},
@@ -199,11 +201,15 @@ const BOOKKEEPING: &[&str] = &[
     "schema_migrations",
 ];
 
-/// Whether an id lies in a folder that holds the migrations of another database system, beside one for Postgres.
-pub fn is_of_another_dialect(id: &str) -> bool {
+/// Whether a migration lies in a folder that holds those of another database system, beside one for Postgres. The id
+/// begins below the folder that is judged, which may itself be called so.
+pub fn is_of_another_dialect(migration: &Migration) -> bool {
     const DIALECTS: [&str; 8] = ["sqlite", "sqlite3", "mysql", "mariadb", "mssql", "sqlserver", "oracle", "clickhouse"];
-    let mut words = id.split(|it: char| !it.is_ascii_alphanumeric());
-    words.any(|word| DIALECTS.iter().any(|it| it.eq_ignore_ascii_case(word)))
+    const ABOVE: usize = 3;
+    let is_dialect = |word: &str| DIALECTS.iter().any(|it| it.eq_ignore_ascii_case(word));
+    let folders = migration.path.ancestors().skip(1).filter_map(Utf8Path::file_name);
+    let id = &migration.id.0;
+    id.split(|it: char| !it.is_ascii_alphanumeric()).any(is_dialect) || folders.take(ABOVE).any(is_dialect)
 }
 
 fn is_routine(kind: ObjectKind) -> bool {
@@ -220,4 +226,26 @@ pub fn running(statement: &Statement) -> Vec<&Statement> {
         next += 1;
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_of_another_dialect;
+    use crate::migration::{self, MigrationId, SourceFile};
+
+    #[test]
+    fn another_system_is_known_by_a_folder_near_the_file() {
+        for (path, id, expected) in [
+            ("db/sqlite3/0001_a.sql", "0001_a.sql", true),
+            ("db/MySQL/migrations/0001_a.sql", "0001_a.sql", true),
+            ("db/migrations/sqlite/0001_a.sql", "sqlite/0001_a.sql", true),
+            ("prisma/sqlite/migrations/2026_a/migration.sql", "2026_a/migration.sql", true),
+            ("db/postgres/0001_sqlite_import.sql", "0001_a.sql", false),
+            ("/home/mysql/work/app/db/migrations/0001_a.sql", "0001_a.sql", false),
+        ] {
+            let (path, id) = (path.into(), MigrationId(id.to_owned()));
+            let migration = migration::read(SourceFile { path, id, text: String::new() });
+            assert_eq!(is_of_another_dialect(&migration), expected, "{}", migration.path);
+        }
+    }
 }

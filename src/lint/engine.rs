@@ -196,7 +196,7 @@ impl<'a> Engine<'a> {
     fn judge(&mut self, migration: &Migration, origin: Origin) {
         let mut visit = Visit {
             migration,
-            of_another_dialect: context::is_of_another_dialect(&migration.id.0),
+            of_another_dialect: context::is_of_another_dialect(migration),
             lines: LineIndex::new(&migration.text),
             index: 0,
             transaction: self.opened(migration, 0, None),

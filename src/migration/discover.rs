@@ -28,7 +28,15 @@ use super::{
 use crate::exit::Exit;
 
 /// The largest file that is read, in bytes. The largest hand-written migration that we know of is a tenth.
-pub const LARGEST: u64 = 16 * 1024 * 1024;
+pub const LARGEST: u64 = 16 * MEGABYTE;
+
+const MEGABYTE: u64 = 1024 * 1024;
+
+/// Bytes in megabytes, with one digit behind the point, rounded up: what is over a limit shows as more than it.
+fn tenths(size: u64) -> String {
+    let tenths = size.saturating_mul(10).div_ceil(MEGABYTE);
+    format!("{}.{}", tenths / 10, tenths % 10)
+}
 
 /// Why a folder of migrations could not be read.
 #[derive(Debug, Error, Diagnostic)]
@@ -63,7 +71,7 @@ pub enum DiscoverError {
         #[help]
         help: &'static str,
     },
-    #[error("`{path}` is {} MB large; the limit is {} MB", size / 1_000_000, LARGEST / (1024 * 1024))]
+    #[error("`{path}` is {} MB large; the limit is {} MB", tenths(*size), LARGEST / MEGABYTE)]
     #[diagnostic(
         code(migration::too_large),
         help("a migration changes a schema; bring bulk data in with `\\copy` or a data pipeline, or split the file")

@@ -73,6 +73,23 @@ const CASES: &[(&str, &str, &str)] = &[
         "alter table orders add column code uuid default gen_random_uuid() unique;\n",
     ),
     (
+        "constraint-building-index",
+        "create table orders (code text);\ninsert into orders select g from generate_series(1, 20) g;\n",
+        "ALTER TABLE orders ADD COLUMN id uuid DEFAULT gen_random_uuid() PRIMARY KEY;\n",
+    ),
+    (
+        "constraint-building-index",
+        "create schema app;\ncreate table app.\"Orders\" (code text);\ninsert into app.\"Orders\" select g from generate_series(1, 20000) g;\n",
+        "alter table app.\"Orders\" add column \"Id\" bigserial constraint key_of_orders primary key;\n",
+    ),
+    (
+        "partition-scan",
+        "create table calls (id bigint not null, at date not null, code text, primary key (id, at), unique (at, code)) partition by range (at);\n\
+         create index on calls (code);\n\
+         create table may_calls (id bigint not null, at date not null, code text);\ninsert into may_calls values (1, '2026-05-02', 'a');\n",
+        "alter table calls attach partition may_calls for values from ('2026-05-01') to ('2026-06-01');\n",
+    ),
+    (
         "detach-without-concurrently",
         "create table events (at timestamptz not null) partition by range (at);\n\
          create table events_2025 partition of events for values from ('2025-01-01') to ('2026-01-01');\n",

@@ -155,6 +155,7 @@ fn wrong_calls_are_refused_with_what_to_do() {
         (&["validate", "--to", "prod", "m"], "config::not_found", "liftlock init"),
         (&["validate", "empty"], "migration::none", "liftlock new"),
         (&["rules", "drop-tabel"], "rules::unknown", "did you mean `drop-table`?"),
+        (&["rules", "index-without"], "rules::unknown", "there is `drop-index-without-concurrently`"),
         (&["rules", "xyzzy"], "rules::unknown", "liftlock rules"),
     ];
     for (arguments, code, help) in cases {

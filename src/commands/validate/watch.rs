@@ -50,7 +50,7 @@ pub async fn watch(shell: &Shell, arguments: &cli::Validate) -> Result<Report, E
             let shown = match once(shell, arguments).await {
                 Ok(report) => formats::rendered(shell, &report),
                 // No change of a file could mend the call.
-                Err(error @ (Error::NoConfiguration | Error::Validate(ValidateError::NothingNamed))) => {
+                Err(error @ (Error::NoConfiguration | Error::Validate(ValidateError::NothingNamed { .. }))) => {
                     return Err(error);
                 }
                 Err(error) => text::error(&error, &Look::of_terminal(shell.color)),

@@ -10,7 +10,7 @@ use crate::{
     },
     sql::{
         Change, Statement,
-        change::{ActionKind, PartitionBound, Transaction},
+        change::{ActionKind, ConstraintKind, PartitionBound, Transaction},
         names::ObjectName,
     },
 };
@@ -18,7 +18,7 @@ use crate::{
 use super::{
     Fix, FixStep,
     constraint::LONGEST,
-    draft::{Draft, quoted, step, words},
+    draft::{Draft, alone, beside, quoted, step, words},
     partitioned::qualified,
 };
 
@@ -29,7 +29,7 @@ struct Coming<'s> {
     bound: &'s PartitionBound,
 }
 
-/// `NOT VALID`, `VALIDATE`, then the partition, and the checks go. Where something stands behind the statement that may
+/// What the parent has is built, then `NOT VALID`, `VALIDATE`, then the partition, and the checks go. Where something stands behind the statement that may
 /// need the partition, a person does it.
 pub fn proved_first(context: &Context, statement: &Statement, _: &Problem) -> Option<Fix> {
     let coming = coming(statement)?;
@@ -39,13 +39,21 @@ pub fn proved_first(context: &Context, statement: &Statement, _: &Problem) -> Op
     }
     let scans = scanned_partitions(context, coming.parent, coming.attached, coming.bound);
     let scans = scans.iter().filter(|it| !matches!(it.why, PartitionScanWhy::Spared(_))).collect::<Vec<_>>();
-    if scans.is_empty() || scans.iter().any(|it| it.why != PartitionScanWhy::Place) {
+    if scans.is_empty() {
         return None;
     }
     let draft = Draft::of(context, statement)?;
-    let checks = scans.into_iter().map(|it| check(context, &draft, &coming, it)).collect::<Option<Vec<_>>>()?;
+    let (mut steps, mut checks) = (Vec::new(), Vec::new());
+    for scan in scans {
+        match &scan.why {
+            PartitionScanWhy::Place => checks.push(check(context, &draft, &coming, scan)?),
+            PartitionScanWhy::Index(index) => steps.extend(built(context, &draft, coming.attached?, index)?),
+            // Whether the parent's is deferrable, and so how the same one is written, is not known.
+            PartitionScanWhy::ForeignKey(_) => return None,
+            PartitionScanWhy::Spared(_) => {}
+        }
+    }
     let write = |it: &Check, parts: &[&str]| draft.write(&[&["{alter table}", it.on.as_str()], parts].concat());
-    let mut steps = Vec::new();
     for it in &checks {
         let add = write(it, &["{add constraint}", &it.name, "{check}", &format!("({})", it.condition), "{not valid}"]);
         let undo = write(it, &["{drop constraint}", &it.name]) + ";";
@@ -56,12 +64,49 @@ pub fn proved_first(context: &Context, statement: &Statement, _: &Problem) -> Op
         steps.push(step(words(&["validate", &it.name]), validate, "nothing to undo: the rows were only read"));
     }
     steps.push(last(&draft, &coming, checks.iter().map(|it| write(it, &["{drop constraint}", &it.name]))));
-    Some(Fix {
-        title: "say with a validated check where the rows belong, then let the partition come, and drop the check"
-            .to_owned(),
-        replaces: statement.span,
-        steps,
-    })
+    let title = match checks.is_empty() {
+        true => "build on the partition what the parent has, then let it come",
+        false => "say with a validated check where the rows belong, then let the partition come, and drop the check",
+    };
+    Some(Fix { title: title.to_owned(), replaces: statement.span, steps })
+}
+
+/// An index of the parent, built concurrently on the table that comes under the name that Postgres would give it; and
+/// the key that it carries.
+fn built(context: &Context, draft: &Draft, attached: &ObjectName, of_parent: &ObjectName) -> Option<Vec<FixStep>> {
+    let (index, table) = (context.catalog.index(of_parent)?, context.catalog.table(attached)?);
+    let is_column = |it: &String| table.columns.iter().any(|column| column.name == *it);
+    let special = index.partial || index.nulls_not_distinct || !index.plain || index.method.is_some();
+    if special || !index.include.is_empty() || !index.keys.iter().all(is_column) {
+        return None;
+    }
+    let constraints = &context.catalog.table(&index.table)?.constraints;
+    let key = match &index.constraint {
+        Some(name) => Some(constraints.iter().find(|it| it.name == *name)?),
+        None => None,
+    };
+    let (end, words_of_key) = match key.map(|it| &it.kind) {
+        None => (format!("{}_idx", index.keys.join("_")), ""),
+        Some(ConstraintKind::PrimaryKey { .. }) => ("pkey".to_owned(), "{primary key using index}"),
+        Some(ConstraintKind::Unique { .. }) => (format!("{}_key", index.keys.join("_")), "{unique using index}"),
+        Some(_) => return None,
+    };
+    let name = format!("{}_{end}", table.name.last());
+    if name.len() > LONGEST || context.catalog.indexes_of(attached).any(|it| it.name.last() == name) {
+        return None;
+    }
+    let (on, own) = (draft.name(attached)?, quoted(&name));
+    let columns = index.keys.iter().map(|it| quoted(it)).collect::<Vec<_>>().join(", ");
+    let kind = if index.unique { "{create unique index concurrently}" } else { "{create index concurrently}" };
+    let sql = draft.write(&[kind, &own, "{on}", on, &format!("({columns})")]);
+    let undo = draft.write(&["{drop index concurrently}", &beside(on, &name)]) + ";";
+    let mut steps = vec![alone(words(&["index", &name]), sql, undo)];
+    if key.is_some() {
+        let add = draft.write(&["{alter table}", on, "{add constraint}", &own, words_of_key, &own]);
+        let undo = draft.write(&["{alter table}", on, "{drop constraint}", &own]) + ";";
+        steps.push(step(words(&["add", &name]), add, undo));
+    }
+    Some(steps)
 }
 
 fn coming(statement: &Statement) -> Option<Coming<'_>> {

@@ -55,6 +55,40 @@ pub fn in_batches(context: &Context, statement: &Statement, _: &Problem) -> Opti
     })
 }
 
+/// Walks a table along its blocks, until no row is left that `filter` finds: for one without a primary key. Rows that are
+/// written anew meanwhile may move behind the place where the walk is, so it is taken again.
+/// <https://www.postgresql.org/docs/14/release-14.html>: ranges of `ctid` are read without reading the rest.
+pub fn walk_blocks(context: &Context, table: &ObjectName, on: &str, assigned: &str, filter: &str) -> Option<Walk> {
+    const BLOCKS: usize = 64;
+    let known = context.catalog.table(table)?;
+    let others = known.partitioned || known.partial || known.foreign || !known.partitions.is_empty();
+    // The body is quoted by `$$`, the table's name by `'`.
+    if others || [on, assigned, filter].iter().any(|it| it.contains('$')) || on.contains('\'') {
+        return None;
+    }
+    Some(Walk(format!(
+        "do $$
+declare
+  batch_block bigint;
+  batch_end bigint;
+begin
+  loop
+    batch_block := 0;
+    batch_end := pg_relation_size('{on}') / current_setting('block_size')::bigint;
+    while batch_block <= batch_end loop
+      update {on} set {assigned}
+      where ctid >= format('(%s,0)', batch_block)::tid and ctid < format('(%s,0)', batch_block + {BLOCKS})::tid
+        and {filter};
+      commit;
+      batch_block := batch_block + {BLOCKS};
+    end loop;
+    exit when not exists (select from {on} where {filter});
+  end loop;
+end
+$$;"
+    )))
+}
+
 /// Walks a table along its primary key of one column. A batch that is done stays done: when the loop is killed, it can
 /// be run again.
 pub fn walk(context: &Context, table: &ObjectName, on: &str, assigned: &str, filter: Option<&str>) -> Option<Walk> {

@@ -14,15 +14,19 @@ use super::{
     Fix, FixStep,
     constraint::{LONGEST, build},
     draft::{Draft, quoted, step, words},
+    key_column,
 };
 
-/// `ADD COLUMN` with `CHECK`, `REFERENCES` or `UNIQUE`. A primary key needs values first: a person brings those.
+/// `ADD COLUMN` with `CHECK`, `REFERENCES` or `UNIQUE`. A primary key needs values first: see [`key_column`].
 pub fn apart(context: &Context, statement: &Statement, problem: &Problem) -> Option<Fix> {
     let Change::AlterTable(alter) = &statement.change else { return None };
     let action = alter.actions.iter().find(|it| it.span == problem.span)?;
     let ActionKind::AddColumn { column, if_not_exists: false } = &action.kind else { return None };
     let table = context.catalog.table(&alter.table);
-    if column.primary_key || table.is_some_and(|it| it.partitioned) {
+    if column.primary_key {
+        return key_column::in_steps(context, &Draft::of(context, statement)?, alter, (action, column));
+    }
+    if table.is_some_and(|it| it.partitioned) {
         return None;
     }
     // A check of several columns is named otherwise.

@@ -14,6 +14,7 @@ mod detach;
 mod draft;
 mod follow;
 mod inline;
+mod key_column;
 mod not_null;
 mod partitioned;
 mod validate_later;

@@ -118,7 +118,17 @@ pub struct Column {
 impl Column {
     /// `serial` and its sisters: a volatile default in disguise.
     pub fn is_serial(&self) -> bool {
-        matches!(self.data_type.as_str(), "serial" | "bigserial" | "smallserial" | "serial2" | "serial4" | "serial8")
+        self.serial_type().is_some()
+    }
+
+    /// The type that `serial` and its sisters stand for.
+    pub fn serial_type(&self) -> Option<&'static str> {
+        match self.data_type.as_str() {
+            "smallserial" | "serial2" => Some("smallint"),
+            "serial" | "serial4" => Some("integer"),
+            "bigserial" | "serial8" => Some("bigint"),
+            _ => None,
+        }
     }
 }
 
