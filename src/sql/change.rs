@@ -29,6 +29,7 @@ pub use session::{ReindexTarget, Set, SetScope, Transaction};
 pub use table::{
     ActionKind, AlterTable, BoundKind, Column, Constraint, ConstraintKind, CreateIndex, CreateTable, Generated,
     IndexKey, Options, PartitionBound, PartitionBy, PartitionOf, ReferentialAction, ReplicaIdentity, TableAction,
+    is_serial,
 };
 pub use trigger::{Firing, Timing, TriggerEvent};
 

@@ -8,7 +8,7 @@ use crate::{
     },
     sql::{
         Change,
-        change::{ActionKind, ConstraintKind, Expression},
+        change::{ActionKind, ConstraintKind, Expression, is_serial},
         names::{Ident, ObjectName},
     },
 };
@@ -51,6 +51,9 @@ impl Outcome {
     }
 }
 
+/// The type to which most changes are free while the session's time zone is UTC, and only then.
+pub const UNDER_UTC: &str = "timestamp with time zone";
+
 /// One `ALTER COLUMN … TYPE`, as the statement writes it.
 pub struct NewType<'s> {
     pub column: &'s Ident,
@@ -62,6 +65,8 @@ pub struct NewType<'s> {
 
 pub fn new_type(action: &ActionKind) -> Option<NewType<'_>> {
     match action {
+        // It fails: that is no type.
+        ActionKind::SetType { data_type, .. } if is_serial(data_type) => None,
         ActionKind::SetType { column, data_type, collation, using, .. } => {
             let collation = collation.as_ref().map(|it| it.last()).filter(|it| *it != "default");
             Some(NewType { column, data_type, collation, using: using.as_ref() })
@@ -119,7 +124,7 @@ pub fn outcome(context: &Context, table: &ObjectName, change: &NewType) -> Outco
                 Written::Converted
             }
             // Who sets UTC beforehand does so because no row is written then.
-            () if new.name == "timestamp with time zone" && zone == Some(Zone::Utc) => Written::UnderUtc,
+            () if new.name == UNDER_UTC && zone == Some(Zone::Utc) => Written::UnderUtc,
             () => Written::Plain,
         };
         let chance = untold_type::chance(context, table, change.column, &new, written);

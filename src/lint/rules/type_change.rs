@@ -51,7 +51,8 @@
 use crate::{
     lint::{
         Check, Context, Problem, Rule, Severities, Waivable, actions,
-        effects::type_change::{Outcome, new_type, outcome},
+        effects::type_change::{Outcome, UNDER_UTC, new_type, outcome},
+        types,
     },
     report::{Harm, Severity},
     sql::Statement,
@@ -94,11 +95,12 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
                 "reads and writes of `{table}` and `{other}` wait while `{constraint}` is checked again for every row"
             ),
             Outcome::Unknown(chance) if !chance.is_likely() => {
+                let new = change.data_type;
+                let utc = if types::read(new).name == UNDER_UTC { " in a session whose time zone is UTC" } else { "" };
                 problems.push(Problem::safe(
                     action.span,
                     format!(
-                        "no file says what type `{column}` of `{table}` has now; most changes to `{}` write no row",
-                        change.data_type
+                        "no file says what type `{column}` of `{table}` has now; most changes to `{new}`{utc} write no row"
                     ),
                 ));
                 continue;

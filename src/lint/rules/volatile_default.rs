@@ -47,6 +47,7 @@ use crate::{
         Check, Context, Problem, Rule, Severities, Waivable,
         actions::added_columns,
         effects::{Filling, filling},
+        volatility::is_volatile,
     },
     report::{Harm, Severity},
     sql::{
@@ -70,7 +71,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
         let (why, severity) = match why(&filling(context, column), column) {
             Some(why) => why,
             None => {
-                problems.extend(steady(column).map(|it| Problem::safe(action.span, it)));
+                problems.extend(steady(context, column).map(|it| Problem::safe(action.span, it)));
                 continue;
             }
         };
@@ -109,7 +110,9 @@ fn why(filling: &Filling, column: &Column) -> Option<(String, Severity)> {
 }
 
 /// Why a default that calls something costs nothing.
-fn steady(column: &Column) -> Option<String> {
+fn steady(context: &Context, column: &Column) -> Option<String> {
     let function = column.default.as_ref()?.calls.first()?;
-    Some(format!("`{function}` is not volatile: its value is computed once and kept beside the table"))
+    let known = is_volatile(function.last()).is_some() || !context.catalog.routine(function).is_empty();
+    let said = if known { "" } else { "by its name, which is all that is known of it, " };
+    Some(format!("{said}`{function}` is not volatile: its value is computed once and kept beside the table"))
 }

@@ -118,17 +118,26 @@ pub struct Column {
 impl Column {
     /// `serial` and its sisters: a volatile default in disguise.
     pub fn is_serial(&self) -> bool {
-        self.serial_type().is_some()
+        is_serial(&self.data_type)
     }
 
     /// The type that `serial` and its sisters stand for.
     pub fn serial_type(&self) -> Option<&'static str> {
-        match self.data_type.as_str() {
-            "smallserial" | "serial2" => Some("smallint"),
-            "serial" | "serial4" => Some("integer"),
-            "bigserial" | "serial8" => Some("bigint"),
-            _ => None,
-        }
+        serial_type(&self.data_type)
+    }
+}
+
+/// No type, but a way to write a new column: an integer, a sequence and a default.
+pub fn is_serial(data_type: &str) -> bool {
+    serial_type(data_type).is_some()
+}
+
+fn serial_type(data_type: &str) -> Option<&'static str> {
+    match data_type {
+        "smallserial" | "serial2" => Some("smallint"),
+        "serial" | "serial4" => Some("integer"),
+        "bigserial" | "serial8" => Some("bigint"),
+        _ => None,
     }
 }
 
