@@ -196,7 +196,8 @@ pub enum Unread {
     /// A backslash line: psql runs it, no server does.
     PsqlCommand { command: String },
     /// psql's `:name`, or a template's `{{ … }}` and `${…}`.
-    Placeholder { text: String },
+    /// `table` is the head of a `CREATE TABLE`, when its name is plain.
+    Placeholder { text: String, table: Option<Box<CreateTable>> },
     /// `EXECUTE` of anything but one plain literal.
     DynamicSql,
     /// A body in a language that we do not read.

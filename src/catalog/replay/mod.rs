@@ -84,7 +84,7 @@ pub fn replay(catalog: &mut Catalog, statement: &Statement, origin: Origin) {
         Change::DropOwned { .. } => catalog.lose_sight(origin.migration),
         Change::Unread { reason } if hides(reason) => {
             catalog.lose_sight(origin.migration);
-            if let Unread::MalformedTable { table, .. } = reason {
+            if let Unread::MalformedTable { table, .. } | Unread::Placeholder { table: Some(table), .. } = reason {
                 table::create_unread(catalog, table, origin);
             }
         }

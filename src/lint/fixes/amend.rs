@@ -200,12 +200,11 @@ fn apart(frame: &Frame, statements: &[Statement], position: usize, (step, tool):
     let head_ends = statements[0].span.start;
     let behind = |span: Span| span.end + text[span.end..].find(';').map_or(0, |it| it + 1);
     let (begin, commit) = (text.get(statements[0].span.start..behind(statements[0].span))?, statements.last()?.span);
+    let stays = without_label(text[..own.start].trim_end());
     let before = match (any_before, wrapped) {
         (false, _) => String::new(),
-        (true, false) => format!("{}\n", text[..own.start].trim_end()),
-        (true, true) => {
-            format!("{}\n\n{};\n", text[..own.start].trim_end(), &text[commit.start..commit.end])
-        }
+        (true, false) => format!("{stays}\n"),
+        (true, true) => format!("{stays}\n\n{};\n", &text[commit.start..commit.end]),
     };
     let after = text[behind(own)..].trim_start();
     let after = match (any_after, wrapped) {
@@ -227,6 +226,12 @@ fn apart(frame: &Frame, statements: &[Statement], position: usize, (step, tool):
         _ => step.sql.clone(),
     };
     Some(Apart { before, head, after, alone })
+}
+
+/// Without the line that Prisma writes above each statement, when the statement goes.
+fn without_label(before: &str) -> &str {
+    const LABELS: [&str; 4] = ["-- AddForeignKey", "-- AlterTable", "-- CreateIndex", "-- DropIndex"];
+    LABELS.iter().find_map(|it| before.strip_suffix(it)).map_or(before, str::trim_end)
 }
 
 fn part_of(id: &MigrationId) -> String {

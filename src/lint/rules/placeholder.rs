@@ -31,7 +31,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
-    let Change::Unread { reason: Unread::Placeholder { text } } = &statement.change else { return Vec::new() };
+    let Change::Unread { reason: Unread::Placeholder { text, .. } } = &statement.change else { return Vec::new() };
     // That is a rule of its own.
     if context.migration.layout.tool.fills_in(text) {
         return Vec::new();

@@ -132,7 +132,7 @@ fn what_is_no_plain_file_is_an_error() {
 fn a_file_of_50_mb_is_refused_before_it_is_read() {
     let (_folder, root) = project(&[]);
     fs::File::create(root.join("1_x.sql")).unwrap().set_len(50_000_000).unwrap();
-    let expected = "migration::too_large: `m/1_x.sql` is 50 MB large; the limit is 16 MB";
+    let expected = "migration::too_large: `m/1_x.sql` is 47.7 MB large; the limit is 16 MB";
     assert!(told(&root).starts_with(expected), "{}", told(&root));
     fs::File::create(root.join("1_x.sql")).unwrap().set_len(LARGEST).unwrap();
     assert_eq!(folder(&root).unwrap()[0].text.len() as u64, LARGEST);

@@ -39,7 +39,8 @@ fn tool(seen: &Seen, applier: Applier) -> (Tool, String) {
     let marked = by_marks(seen.marks);
     let of_files = marked.iter().find(|(tool, _)| *tool != Tool::Atlas);
     let found = of_files.map(|(tool, mark)| (*tool, format!("found by {mark}")));
-    let found = found.or_else(|| by_contents(seen.files)).or_else(|| by_shape(seen));
+    let found = found.or_else(|| by_contents(seen.files)).or_else(|| by_breakpoints(seen.files));
+    let found = found.or_else(|| by_shape(seen));
     let atlas =
         || marked.iter().find(|(tool, _)| *tool == Tool::Atlas).map(|(tool, mark)| (*tool, format!("found by {mark}")));
     let found = found.or_else(atlas).or_else(|| by_place(seen));
@@ -95,6 +96,14 @@ fn by_contents(files: &[(&str, &str)]) -> Option<(Tool, String)> {
     let (tool, sign) = TOOLS[most];
     let said = || format!("found by `{sign}` in {} of {}", counts[most], said_files(files.len()));
     (counts[most] > 0 && counts[most] * 2 >= files.len()).then(|| (tool, said()))
+}
+
+/// What Drizzle writes between statements, so that files of one statement have none. Its journal may lie elsewhere.
+fn by_breakpoints(files: &[(&str, &str)]) -> Option<(Tool, String)> {
+    const SIGN: &str = "--> statement-breakpoint";
+    let count = files.iter().filter(|(_, text)| text.contains(SIGN)).count();
+    let said = || format!("found by `{SIGN}` in {count} of {}", said_files(files.len()));
+    (count > 0 && count * 4 >= files.len()).then(|| (Tool::Drizzle, said()))
 }
 
 fn said_files(count: usize) -> String {
@@ -217,4 +226,22 @@ fn is_flyway(id: &str) -> bool {
 
 fn segments(id: &str) -> impl Iterator<Item = &str> {
     id.rsplit('/').next().unwrap_or(id).split('.')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Asked, Seen, Tool, found};
+
+    fn check(files: &[(&str, &str)], expected: Tool) {
+        let seen = Seen { files, marks: &[], root: "", above: &|_| None };
+        assert_eq!(found(&seen, Asked::default()).layout.tool, expected, "{files:?}");
+    }
+
+    #[test]
+    fn drizzle_is_known_without_its_journal() {
+        let several = "create table a (id int);--> statement-breakpoint\ncreate table b (id int);";
+        let one = "create table c (id int);";
+        check(&[("0000_a.sql", several), ("0001_b.sql", one)], Tool::Drizzle);
+        check(&[("0000_a.sql", one), ("0001_b.sql", one)], Tool::Liftlock);
+    }
 }

@@ -23,8 +23,7 @@ pub struct Before {
     unique: bool,
 }
 
-pub fn create(mut cursor: Cursor<'_>) -> Result<Reading> {
-    let span_from = cursor.at - 1;
+fn before_kind(cursor: &mut Cursor<'_>) -> Before {
     let mut before = Before { or_replace: cursor.eat("OR REPLACE"), ..Before::default() };
     while let Some(word) =
         cursor.eat_one_of(&["GLOBAL", "LOCAL", "TEMP", "TEMPORARY", "UNLOGGED", "UNIQUE", "RECURSIVE", "TRUSTED"])
@@ -36,6 +35,35 @@ pub fn create(mut cursor: Cursor<'_>) -> Result<Reading> {
             _ => {}
         }
     }
+    before
+}
+
+/// What a statement says before a table's columns, where it creates one.
+pub fn table_head(mut cursor: Cursor<'_>) -> Option<CreateTable> {
+    if !cursor.eat("CREATE") {
+        return None;
+    }
+    let before = before_kind(&mut cursor);
+    let head = cursor.eat("TABLE").then(|| head(&mut cursor, before, false))?.ok()?;
+    cursor.is_symbol(0, "(").then_some(head)
+}
+
+fn head(cursor: &mut Cursor<'_>, before: Before, foreign: bool) -> Result<CreateTable> {
+    let if_not_exists = cursor.eat("IF NOT EXISTS");
+    Ok(CreateTable {
+        name: cursor.name()?,
+        if_not_exists,
+        temporary: before.temporary,
+        unlogged: before.unlogged,
+        foreign,
+        from_query: cursor.has("AS"),
+        ..CreateTable::default()
+    })
+}
+
+pub fn create(mut cursor: Cursor<'_>) -> Result<Reading> {
+    let span_from = cursor.at - 1;
+    let before = before_kind(&mut cursor);
     let constraint = cursor.eat("CONSTRAINT");
     if cursor.eat("DEFAULT CONVERSION") {
         return other(cursor, ObjectKind::Conversion, before);
@@ -108,16 +136,7 @@ fn other(mut cursor: Cursor<'_>, kind: ObjectKind, before: Before) -> Result<Rea
 }
 
 fn create_table(mut cursor: Cursor<'_>, before: Before, foreign: bool) -> Result<Reading> {
-    let if_not_exists = cursor.eat("IF NOT EXISTS");
-    let head = CreateTable {
-        name: cursor.name()?,
-        if_not_exists,
-        temporary: before.temporary,
-        unlogged: before.unlogged,
-        foreign,
-        from_query: cursor.has("AS"),
-        ..CreateTable::default()
-    };
+    let head = head(&mut cursor, before, foreign)?;
     table_of(cursor, head.clone()).map_err(|reason| match reason {
         Unread::Malformed { detail } => Unread::MalformedTable { table: Box::new(head), detail },
         other => other,

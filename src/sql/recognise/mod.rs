@@ -127,10 +127,10 @@ pub(super) fn unreadable(cursor: Cursor<'_>) -> Option<Unread> {
                     next.filter(|next| matches!(next.kind, TokenKind::Word | TokenKind::Quoted | TokenKind::String));
                 if let Some(name) = name {
                     let text = format!(":{}", cursor.source.of(*name));
-                    return Some(Unread::Placeholder { text: text.chars().take(60).collect() });
+                    return Some(filled_in(text.chars().take(60).collect(), cursor));
                 }
             }
-            "{" | "$" => return Some(Unread::Placeholder { text: placeholder(&cursor, token.span.start) }),
+            "{" | "$" => return Some(filled_in(placeholder(&cursor, token.span.start), cursor)),
             _ => {}
         }
         let bracket = matches!(cursor.text_at(at), "(" | ")" | "[" | "]");
@@ -147,7 +147,11 @@ pub(super) fn template(cursor: Cursor<'_>) -> Option<(Span, Unread)> {
     let opens = |at: &usize| cursor.tokens[*at].kind == TokenKind::Symbol && matches!(cursor.text_at(*at), "{" | "$");
     let at = (cursor.at..cursor.end).find(opens)?;
     let text = placeholder(&cursor, cursor.tokens[at].span.start);
-    Some((cursor.source.span(cursor.tokens[at].span), Unread::Placeholder { text }))
+    Some((cursor.source.span(cursor.tokens[at].span), Unread::Placeholder { text, table: None }))
+}
+
+fn filled_in(text: String, statement: Cursor<'_>) -> Unread {
+    Unread::Placeholder { text, table: create::table_head(statement).map(Box::new) }
 }
 
 /// A template's placeholder up to its closing brace, on one line.
