@@ -4,6 +4,7 @@
 //! Where files leave it open whether something happened (`IF NOT EXISTS`, a `DO` block), it says so in
 //! [`Origin::certain`].
 
+mod bounds;
 mod linked;
 mod measures;
 mod objects;
@@ -13,6 +14,7 @@ mod replay;
 pub mod snapshot;
 mod standing;
 
+pub use bounds::Bounds;
 pub use linked::{Change, Linked, Links, Standing, Stands};
 pub use measures::{Measures, OpenTransaction, Size, Writes};
 pub use objects::{
@@ -29,7 +31,9 @@ use std::{
 };
 
 use crate::sql::{
+    self, Statement,
     change::ObjectKind,
+    data_type::{self, DataType},
     names::{Ident, ObjectName},
 };
 
@@ -99,6 +103,15 @@ impl Catalog {
         self.resolved(name).into_owned()
     }
 
+    /// The same while a table is being made or changed, which then is not among the others.
+    fn resolve_beside(&self, name: &ObjectName, own: &ObjectName) -> ObjectName {
+        let is_own = |schema: &str| in_schema(name, schema) == *own;
+        let mut path = self.search_path.iter();
+        let found = path.find(|it| is_own(it) || self.knows(&in_schema(name, it)));
+        let first = found.map_or(self.search_path.is_empty() && is_own("public"), |it| is_own(it));
+        if name.parts.len() == 1 && first { own.clone() } else { self.resolve(name) }
+    }
+
     /// The same, without a copy where the name is its own.
     pub fn resolved<'n>(&self, name: &'n ObjectName) -> Cow<'n, ObjectName> {
         if name.parts.len() != 1 {
@@ -123,6 +136,20 @@ impl Catalog {
             Some(schema) if name.parts.len() == 1 => in_schema(name, schema),
             _ => name.clone(),
         }
+    }
+
+    /// A type as written here: one of the files' own by the schema that the search path finds it in.
+    pub fn read_type(&self, written: &str) -> DataType {
+        let mut read = data_type::read(written);
+        if !self.search_path.is_empty() && !read.name.contains('.') {
+            let plain = ObjectName::of(Ident { name: read.name.clone(), ..Ident::default() });
+            let resolved = self.resolve(&plain);
+            let known = self.types.contains_key(&resolved) || self.tables.contains_key(&resolved);
+            if known && !matches!(resolved.schema(), "public" | TEMPORARY) {
+                read.name = format!("{}.{}", resolved.schema(), resolved.last());
+            }
+        }
+        read
     }
 
     fn knows(&self, name: &ObjectName) -> bool {
@@ -175,6 +202,26 @@ impl Catalog {
             (None, Some(view)) => is_new(view.origin) && view.materialized,
             (None, None) => false,
         })
+    }
+
+    /// The elements of `CREATE SCHEMA name …` are made in that schema, and find their names there first. Gives the
+    /// search path that holds again behind them.
+    pub fn enter(&mut self, statement: &Statement) -> Option<Vec<String>> {
+        let sql::Change::CreateSchema { name: Some(name), .. } = &statement.change else { return None };
+        if statement.inner.is_empty() {
+            return None;
+        }
+        let outer = self.search_path.clone();
+        let behind = if outer.is_empty() { vec!["public".to_owned()] } else { outer.clone() };
+        self.search_path = std::iter::once(name.name.clone()).chain(behind).collect();
+        Some(outer)
+    }
+
+    /// Behind the elements.
+    pub fn leave(&mut self, outer: Option<Vec<String>>) {
+        if let Some(outer) = outer {
+            self.search_path = outer;
+        }
     }
 
     /// What was the session's alone goes with it: temporary tables and views, and the search path.

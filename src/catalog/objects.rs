@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Links, Origin, Stands};
+use super::{Bounds, Links, Origin, Stands};
 use crate::sql::{
     Statement,
     change::{ConstraintKind, Expression, Generated, ObjectKind, TypeKind, Volatility},
@@ -29,6 +29,8 @@ pub struct Table {
     /// Which rows of its parent it holds; `None` when that is not known, or it is no partition.
     pub bound: Option<Bound>,
     pub partitions: Vec<ObjectName>,
+    /// Which rows those hold.
+    pub bounds: Bounds,
     pub default_partition: Option<ObjectName>,
     pub inherits: Vec<ObjectName>,
     /// `OF type`.
@@ -123,6 +125,8 @@ pub struct Constraint {
     /// `false` after `NOT VALID` until it is validated, and for `NOT ENFORCED`.
     pub validated: bool,
     pub enforced: bool,
+    /// A check that the table keeps from its heirs.
+    pub no_inherit: bool,
     pub origin: Origin,
     /// The migration that validated it; the one that added it when it was never `NOT VALID`.
     /// [`super::Catalog::migration`] has its name.
@@ -306,8 +310,8 @@ impl Links for Table {
             ConstraintKind::ForeignKey { references, .. } => Some(references),
             _ => None,
         });
-        let family = self.inherits.iter().chain(&self.partition_of).chain(&self.partitions);
-        referenced.chain(family).chain(&self.default_partition).chain(&self.of_type)
+        // Its partitions point to it: there may be thousands, and each would be learnt again with every change.
+        referenced.chain(&self.inherits).chain(&self.partition_of).chain(&self.of_type)
     }
 
     fn parts(&self) -> impl Iterator<Item = &str> {

@@ -23,7 +23,7 @@ impl Catalog {
     }
 
     /// The same of a table by its resolved name, which the search path must not lead elsewhere.
-    pub(super) fn indexes_on(&self, table: &ObjectName) -> Vec<&Index> {
+    pub fn indexes_on(&self, table: &ObjectName) -> Vec<&Index> {
         self.indexes.linked_to(table).map(|(_, it)| it).filter(|it| it.table == *table).collect()
     }
 

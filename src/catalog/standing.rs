@@ -49,7 +49,7 @@ impl Catalog {
     }
 
     /// A statement that perhaps ran may have taken this away.
-    pub(super) fn doubt(&mut self, name: &ObjectName) {
+    pub fn doubt(&mut self, name: &ObjectName) {
         let name = self.resolve(name);
         self.doubted.insert(name);
     }

@@ -3,6 +3,7 @@
 mod calls;
 mod directives;
 mod sets;
+mod undo;
 
 use std::{
     borrow::Cow,
@@ -171,6 +172,7 @@ impl<'a> Engine<'a> {
         self.doubt(statement, origin);
         catalog::replay(&mut self.catalog, statement, origin);
         self.watch(statement, origin);
+        let outer = self.catalog.enter(statement);
         for inner in &statement.inner {
             match inner.place {
                 Place::Top | Place::Within => self.replay(inner, origin),
@@ -178,19 +180,7 @@ impl<'a> Engine<'a> {
                 Place::Routine(_) => {}
             }
         }
-    }
-
-    /// The catalog to go back to, when the migration rolls anything back.
-    fn undo_of(&self, migration: &Migration) -> Option<Catalog> {
-        migration.statements.iter().any(rolls_back).then(|| self.catalog.clone())
-    }
-
-    /// What is rolled back never was. Back to a savepoint or to the start of a transaction is taken for back to the
-    /// start of the migration: then less counts as new than is, which errs on the side of the data.
-    fn undo(&mut self, statement: &Statement, start: Option<&Catalog>) {
-        if let Some(start) = start.filter(|_| rolls_back(statement)) {
-            self.catalog.clone_from(start);
-        }
+        self.catalog.leave(outer);
     }
 
     fn judge(&mut self, migration: &Migration, origin: Origin) {
@@ -329,6 +319,7 @@ impl<'a> Engine<'a> {
             self.validation.unread += 1;
             *self.validation.unread_kinds.entry(reason.kind().to_owned()).or_default() += 1;
         }
+        let before = self.validation.findings.len();
         for at in 0..self.of_statement.len() {
             let (rule, check) = self.of_statement[at];
             let context = self.context(visit);
@@ -351,8 +342,12 @@ impl<'a> Engine<'a> {
             Around::Nothing => visit.origin,
             Around::Do | Around::Call { .. } => Origin { certain: false, ..visit.origin },
         };
+        if self.certainly_fails(before, statement) {
+            return;
+        }
         catalog::replay(&mut self.catalog, statement, origin);
         self.watch(statement, origin);
+        let outer = self.catalog.enter(statement);
         for inner in &statement.inner {
             let around = match (&inner.place, path.around) {
                 (Place::Routine(_), Around::Nothing | Around::Do) => continue,
@@ -364,6 +359,7 @@ impl<'a> Engine<'a> {
             let directives = path.directives.iter().copied().chain(own).collect::<Vec<_>>();
             self.visit(visit, inner, Path { directives: &directives, around });
         }
+        self.catalog.leave(outer);
         for routine in self.called(statement) {
             self.call(visit, statement, &routine, path);
         }
@@ -485,10 +481,6 @@ impl<'a> Engine<'a> {
 /// House rules are asked only where there is a house.
 fn is_asked(rule: &Rule, conventions: Conventions) -> bool {
     conventions == Conventions::Ours || !rules::HOUSE.iter().any(|house| std::ptr::eq(*house, rule))
-}
-
-fn rolls_back(statement: &Statement) -> bool {
-    matches!(statement.change, Change::Transaction(Transaction::Rollback | Transaction::RollbackTo))
 }
 
 /// Rows are no statement, and no excerpt shows them.

@@ -26,6 +26,23 @@ pub fn kind_word(kind: ObjectKind) -> &'static str {
     }
 }
 
+/// The relation or type that the statement makes or changes, with its schema.
+pub fn given_to(statement: &Statement) -> Vec<&ObjectName> {
+    match &statement.change {
+        Change::CreateTable(table) => {
+            std::iter::once(&table.name).chain(table.partition_of.iter().map(|it| &it.parent)).collect()
+        }
+        Change::AlterTable(alter) => vec![&alter.table],
+        Change::CreateIndex(index) => vec![&index.table],
+        Change::AlterObject(alter) => alter.on.iter().chain(&alter.name).collect(),
+        Change::CreateView(view) => vec![&view.name],
+        Change::CreateType(new) => vec![&new.name],
+        Change::CreateSequence { name, .. } => vec![name],
+        Change::CreateTrigger { table, .. } | Change::CreatePolicy { table, .. } => vec![table],
+        _ => Vec::new(),
+    }
+}
+
 /// Every name that the statement gives, new ones and those that it renames to, without the schemas before them.
 pub fn given(statement: &Statement) -> Vec<&Ident> {
     match &statement.change {

@@ -160,7 +160,7 @@ pub fn own_default<'c>(catalog: &'c Catalog, data_type: &DataType) -> Option<&'c
     match created(catalog, data_type)? {
         TypeKind::Domain { default: Some(default), .. } => Some(default),
         TypeKind::Domain { data_type, .. } => own_default(catalog, &read(data_type)),
-        TypeKind::Enum { .. } | TypeKind::Composite { .. } | TypeKind::Range | TypeKind::Other => None,
+        TypeKind::Enum { .. } | TypeKind::Composite { .. } | TypeKind::Range { .. } | TypeKind::Other => None,
     }
 }
 

@@ -108,7 +108,10 @@ pub enum Change {
     AlterDefaultPrivileges(DefaultPrivileges),
     Comment {
         kind: ObjectKind,
+        /// Of a constraint, trigger, rule or policy: what it is on.
         name: Option<ObjectName>,
+        /// The constraint, trigger, rule or policy itself.
+        part: Option<Ident>,
     },
     Set(Set),
     Transaction(Transaction),

@@ -125,7 +125,7 @@ fn detail(change: &Change) -> String {
         Change::CreateExtension { name, if_not_exists, .. } => named(*if_not_exists, name),
         Change::CreateOther { name, .. } => name.as_ref().map(ToString::to_string).unwrap_or_default(),
         Change::Grant { kind, names, .. } => line(&[kind.map_or("", |kind| kind.words()), &list(names)]),
-        Change::Comment { kind, name } => {
+        Change::Comment { kind, name, .. } => {
             line(&[kind.words(), &name.as_ref().map(ToString::to_string).unwrap_or_default()])
         }
         Change::Set(set) => line(&[&flags(&[(set.scope == SetScope::Local, "local")]), &set.name]),
@@ -176,7 +176,7 @@ fn type_kind(kind: &TypeKind) -> &'static str {
     match kind {
         TypeKind::Enum { .. } => "enum",
         TypeKind::Composite { .. } => "composite",
-        TypeKind::Range => "range",
+        TypeKind::Range { .. } => "range",
         TypeKind::Domain { .. } => "domain",
         TypeKind::Other => "",
     }

@@ -6,6 +6,7 @@ mod histories;
 mod live;
 mod majors;
 mod proofs;
+mod random;
 
 use liftlock::{
     catalog::{self, Catalog, Origin, Release, snapshot::Snapshot},
@@ -17,6 +18,7 @@ use liftlock::{
 fn replayed(text: &str) -> Catalog {
     fn step(catalog: &mut Catalog, statement: &Statement, origin: Origin) {
         catalog::replay(catalog, statement, origin);
+        let outer = catalog.enter(statement);
         for inner in &statement.inner {
             match inner.place {
                 Place::Top | Place::Within => step(catalog, inner, origin),
@@ -24,12 +26,15 @@ fn replayed(text: &str) -> Catalog {
                 Place::Routine(_) => {}
             }
         }
+        catalog.leave(outer);
     }
     let origin = Origin { release: Release::History, migration: 0, certain: true };
     let mut catalog = Catalog::default();
     for statement in sql::read(text) {
         step(&mut catalog, &statement, origin);
     }
+    // What is the session's own is in no snapshot.
+    catalog.end_session();
     catalog
 }
 

@@ -16,7 +16,7 @@ pub fn add_column(catalog: &mut Catalog, table: &mut Table, new: &NewColumn, ori
     table.columns.push(Column {
         name: new.name.name.clone(),
         data_type: new.data_type.clone(),
-        resolved: data_type::read(&new.data_type),
+        resolved: catalog.read_type(&new.data_type),
         not_null: new.not_null || new.primary_key || new.is_serial() || new.generated == Some(Generated::Identity),
         default: new.default.clone().filter(is_value).or(sequence),
         generated: new.generated,
@@ -89,7 +89,8 @@ pub fn unknown_column(name: &Ident, data_type: &str, origin: Origin) -> Column {
     }
 }
 
-pub fn alter_column(table: &mut Table, action: &ActionKind, origin: Origin) {
+pub fn alter_column(catalog: &Catalog, table: &mut Table, action: &ActionKind, origin: Origin) {
+    let resolved = |written: &str| catalog.read_type(written);
     let mut each = |name: &Ident, change: &dyn Fn(&mut Column)| {
         table.columns.iter_mut().filter(|it| it.name == name.name).for_each(change);
     };
@@ -104,7 +105,7 @@ pub fn alter_column(table: &mut Table, action: &ActionKind, origin: Origin) {
         ActionKind::SetType { column, data_type, collation: written, .. } => each(column, &|it| {
             it.collation = written.as_ref().and_then(collation);
             it.data_type.clone_from(data_type);
-            it.resolved = data_type::read(data_type);
+            it.resolved = resolved(data_type);
         }),
         ActionKind::AddIdentity { column, .. } => each(column, &|it| it.generated = Some(Generated::Identity)),
         ActionKind::DropIdentity { column } | ActionKind::DropExpression { column } => {
@@ -121,7 +122,7 @@ pub fn alter_column(table: &mut Table, action: &ActionKind, origin: Origin) {
 pub fn drop_column(catalog: &mut Catalog, table: &mut Table, column: &Ident) {
     let gone = table.constraints.iter().filter(|it| it.columns.contains(&column.name));
     let keys = gone.filter(|it| is_key(&it.kind)).cloned().collect::<Vec<_>>();
-    keys.iter().for_each(|it| removal::drop_foreign_keys_to(catalog, &table.name, it));
+    keys.iter().for_each(|it| removal::drop_foreign_keys_to(catalog, table, it));
     table.columns.retain(|it| it.name != column.name && !it.computed_from.contains(&column.name));
     table.constraints.retain(|it| !it.columns.contains(&column.name));
     let own = &table.name;
@@ -143,6 +144,8 @@ pub fn rename_column(catalog: &mut Catalog, table: &mut Table, from: &Ident, to:
     }
     let computed = table.columns.iter_mut().flat_map(|it| &mut it.computed_from);
     computed.filter(|it| **it == from.name).for_each(|it| it.clone_from(&to.name));
+    let keys = table.partition_key.iter_mut().flat_map(|it| &mut it.keys);
+    keys.filter(|it| **it == from.name).for_each(|it| it.clone_from(&to.name));
     for constraint in &mut table.constraints {
         constraint.columns.iter_mut().filter(|it| **it == from.name).for_each(|it| it.clone_from(&to.name));
         match &mut constraint.kind {

@@ -24,7 +24,7 @@ pub fn add_constraint(catalog: &mut Catalog, table: &mut Table, new: &NewConstra
     let validated = !new.not_valid && !new.not_enforced;
     let mut kind = new.kind.clone();
     if let ConstraintKind::ForeignKey { references, .. } = &mut kind {
-        *references = catalog.resolve(references);
+        *references = catalog.resolve_beside(references, &table.name);
     }
     match &kind {
         ConstraintKind::PrimaryKey { columns, using_index: None } => {
@@ -71,6 +71,7 @@ pub fn add_constraint(catalog: &mut Catalog, table: &mut Table, new: &NewConstra
         columns,
         validated,
         enforced: !new.not_enforced,
+        no_inherit: new.no_inherit,
         origin,
         validated_by: validated.then_some(origin.migration),
     });
@@ -163,7 +164,7 @@ pub fn automatic_name(catalog: &Catalog, table: &Table, kind: &ConstraintKind) -
 /// It goes with the index that carries it and the foreign keys that need it.
 pub fn drop_constraint(catalog: &mut Catalog, table: &mut Table, name: &str) {
     if let Some(key) = table.constraints.iter().find(|it| it.name == name && is_key(&it.kind)).cloned() {
-        removal::drop_foreign_keys_to(catalog, &table.name, &key);
+        removal::drop_foreign_keys_to(catalog, table, &key);
     }
     table.constraints.retain(|it| it.name != name);
     let own = &table.name;

@@ -1,5 +1,7 @@
 //! What tables take over from others: partitions from their parent, heirs from theirs, and `LIKE`.
 
+use std::collections::HashSet;
+
 use super::{
     super::{Catalog, Column, Constraint, Index, Origin, Table},
     naming, plain_beside,
@@ -35,10 +37,10 @@ fn column(of: &Column, origin: Origin) -> Column {
 }
 
 /// The checks and foreign keys that a heir has because its parent does, unless it has them already.
-pub fn constraints(table: &mut Table, parent: &Table, from: From, origin: Origin) {
-    for of in &parent.constraints {
+pub fn constraints(table: &mut Table, parent: &[Constraint], from: From, origin: Origin) {
+    for of in parent {
         let taken = match of.kind {
-            ConstraintKind::Check { .. } => true,
+            ConstraintKind::Check { .. } => !of.no_inherit,
             ConstraintKind::ForeignKey { .. } => from == From::Parent,
             _ => false,
         };
@@ -106,7 +108,9 @@ pub fn like(catalog: &mut Catalog, source: &ObjectName, copy: &ObjectName, optio
         && let Some(mut table) = catalog.tables.get_mut(copy)
     {
         let checks = of.constraints.iter().filter(|it| matches!(it.kind, ConstraintKind::Check { .. }));
-        table.constraints.extend(checks.map(|it| Constraint { origin, ..it.clone() }));
+        // Nothing is in the copy that could be against them.
+        let copied = |it: &Constraint| Constraint { origin, validated: it.enforced, ..it.clone() };
+        table.constraints.extend(checks.map(copied));
     }
     if includes(options, "INDEXES") {
         let indexes = catalog.indexes_on(source).into_iter().cloned().collect::<Vec<_>>();
@@ -151,11 +155,12 @@ pub fn index_on_partitions(catalog: &mut Catalog, of: &Index, origin: Origin) {
 /// Tables that have what this one has: partitions and heirs, each behind its own parent.
 pub fn below(catalog: &Catalog, name: &ObjectName) -> Vec<ObjectName> {
     let mut all = Vec::new();
+    let mut seen = HashSet::new();
     let mut open = vec![name.clone()];
     while let Some(next) = open.pop() {
         let is_heir = |it: &Table| it.inherits.contains(&next) || it.partition_of.as_ref() == Some(&next);
         let heirs = catalog.tables.linked_to(&next).filter(|(_, it)| is_heir(it));
-        let new = heirs.map(|(name, _)| name.clone()).filter(|it| !all.contains(it)).collect::<Vec<_>>();
+        let new = heirs.map(|(name, _)| name.clone()).filter(|it| seen.insert(it.clone())).collect::<Vec<_>>();
         all.extend(new.iter().cloned());
         open.extend(new);
     }

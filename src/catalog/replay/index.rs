@@ -31,7 +31,9 @@ pub fn create_index(catalog: &mut Catalog, new: &CreateIndex, origin: Origin) {
         columns,
         nulls_not_distinct: new.nulls_not_distinct,
         validity: match (new.only, new.concurrently) {
-            (true, _) if known.is_some_and(|it| it.partitioned) => Validity::Invalid,
+            (true, _) if known.is_some_and(|it| it.partitioned && (it.partial || !it.partitions.is_empty())) => {
+                Validity::Invalid
+            }
             (_, true) => Validity::Unknown,
             _ => Validity::Valid,
         },

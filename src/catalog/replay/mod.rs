@@ -9,7 +9,9 @@ mod object;
 mod partition;
 mod privilege;
 mod removal;
+mod rename;
 mod table;
+mod twins;
 mod view;
 
 use super::{Catalog, Origin, Sequence, Trigger, in_schema};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     super::{Catalog, Constraint, Origin, Release, Routine, Table, Trigger, Type, in_schema},
-    index, plain_beside, table, view,
+    index, plain_beside, rename, table, view,
 };
 use crate::sql::{
     Place, Statement,
@@ -20,7 +20,7 @@ use crate::sql::{
 /// overload, so that a call never runs something unseen.
 pub fn create_routine(catalog: &mut Catalog, new: &CreateRoutine, inner: &[Statement], origin: Origin) {
     let name = catalog.target(&new.name);
-    let made = Catalog::routine_of(new);
+    let made = catalog.routine_of(new);
     let body = inner.iter().filter(|it| matches!(it.place, Place::Routine(_))).cloned().collect::<Vec<_>>();
     let overloads = catalog.routines.entry(name).or_default();
     let replaced = overloads.iter().position(|it| it.arguments == made.arguments && origin.certain);
@@ -31,7 +31,8 @@ pub fn create_routine(catalog: &mut Catalog, new: &CreateRoutine, inner: &[State
 
 impl Catalog {
     /// A routine as a statement makes it, but for its body and its origin.
-    pub fn routine_of(new: &CreateRoutine) -> Routine {
+    pub fn routine_of(&self, new: &CreateRoutine) -> Routine {
+        let bare_type = |written: &str| DataType { modifiers: None, ..self.read_type(written) }.to_string();
         let counting = || new.arguments.iter().filter(|it| it.mode != "OUT");
         Routine {
             kind: new.kind,
@@ -167,9 +168,50 @@ pub fn create_type(catalog: &mut Catalog, new: &CreateType, origin: Origin) {
     catalog
         .types
         .insert(name.clone(), Type { kind: new.kind.clone(), constraints: Vec::new(), not_null: false, origin });
+    if let TypeKind::Range { subtype: Some(subtype), multirange } = &new.kind {
+        range_constructors(catalog, &name, subtype, multirange.as_ref(), origin);
+    }
     if let TypeKind::Domain { constraints, .. } = &new.kind {
         constraints.iter().for_each(|it| constrain(catalog, &name, it, origin));
     }
+}
+
+/// The functions by which values of a range type and of its multirange are made (`makeRangeConstructors`).
+fn range_constructors(
+    catalog: &mut Catalog,
+    name: &ObjectName,
+    subtype: &str,
+    multirange: Option<&ObjectName>,
+    origin: Origin,
+) {
+    let (own, bound) = (shown(name), bare_type(subtype));
+    // `makeMultirangeTypeName`.
+    let automatic = || {
+        let last = match name.last().rfind("range") {
+            Some(_) => name.last().replacen("range", "multirange", 1),
+            None => format!("{}_multirange", name.last()),
+        };
+        plain_beside(name, &Ident { name: last, ..Ident::default() })
+    };
+    let many = multirange.map_or_else(automatic, |it| catalog.target(it));
+    let constructor = |arguments: &[&str], returns: &ObjectName| Routine {
+        kind: ObjectKind::Function,
+        arguments: Some(arguments.iter().map(|it| (*it).to_owned()).collect()),
+        names: Vec::new(),
+        defaults: 0,
+        returns: Some(shown(returns)),
+        words: Arc::default(),
+        volatility: Volatility::Immutable,
+        language: "internal".to_owned(),
+        body: Arc::from([]),
+        inlined: false,
+        origin,
+    };
+    let several = format!("{own}[]");
+    let made = [vec![bound.as_str(), &bound], vec![&bound, &bound, "text"]].map(|it| constructor(&it, name));
+    catalog.routines.entry(name.clone()).or_default().extend(made);
+    let made = [vec![], vec![own.as_str()], vec![several.as_str()]].map(|it| constructor(&it, &many));
+    catalog.routines.entry(many.clone()).or_default().extend(made);
 }
 
 /// A constraint of a domain.
@@ -189,6 +231,7 @@ fn constrain(catalog: &mut Catalog, name: &ObjectName, new: &NewConstraint, orig
         columns: Vec::new(),
         validated: !new.not_valid,
         enforced: true,
+        no_inherit: false,
         origin,
         validated_by: (!new.not_valid).then_some(origin.migration),
     });
@@ -242,15 +285,21 @@ pub fn alter_object(catalog: &mut Catalog, alter: &AlterObject, origin: Origin) 
             catalog.sequences.extend(kept.map(|it| (new, it)));
         }
         ObjectKind::Function | ObjectKind::Procedure | ObjectKind::Routine => {
-            // Which of several overloads is meant is not known: each may be under either name.
             let mut moved = catalog.routines.remove(&name).unwrap_or_default();
-            if moved.len() > 1 {
+            let meant = |it: &Routine| alter.arguments.as_deref().is_some_and(|text| takes(it, text));
+            if moved.len() > 1 && moved.iter().filter(|it| meant(it)).count() == 1 {
+                let stay = moved.extract_if(.., |it| !meant(it)).collect::<Vec<_>>();
+                catalog.routines.insert(name, stay);
+            } else if moved.len() > 1 {
+                // Which of several overloads is meant is not known: each may be under either name.
                 moved.iter_mut().for_each(|it| it.origin.certain = false);
                 catalog.routines.insert(name, moved.clone());
             }
-            catalog.routines.entry(new).or_default().extend(moved);
+            if !moved.is_empty() {
+                catalog.routines.entry(new).or_default().extend(moved);
+            }
         }
-        ObjectKind::View | ObjectKind::MaterializedView => table::rename_relation(catalog, &name, &new),
+        ObjectKind::View | ObjectKind::MaterializedView => rename::rename_relation(catalog, &name, &new),
         _ => {}
     }
 }
@@ -336,6 +385,15 @@ pub fn shown(name: &ObjectName) -> String {
 /// Columns whose type has got another name.
 fn columns_of_type(catalog: &mut Catalog, old: &ObjectName, new: &ObjectName) {
     let (old, new) = (shown(old), shown(new));
+    let arguments = |it: &mut String| {
+        let bare = it.strip_suffix("[]").unwrap_or(it);
+        if bare == old {
+            *it = it.replacen(&old, &new, 1);
+        }
+    };
+    for routine in catalog.routines.values_mut().flatten() {
+        routine.arguments.iter_mut().flatten().chain(&mut routine.returns).for_each(arguments);
+    }
     let has = |it: &&Table| it.columns.iter().any(|it| it.resolved.name == old);
     let tables = catalog.tables.values().filter(has).map(|it| it.name.clone()).collect::<Vec<_>>();
     for name in tables {
@@ -354,7 +412,7 @@ fn rename_schema(catalog: &mut Catalog, old: &str, new: &str) {
     let moved = |name: &ObjectName| in_schema(name, new);
     let relations = catalog.tables.keys().chain(catalog.views.keys()).filter(|it| it.schema() == old);
     for name in relations.cloned().collect::<Vec<_>>() {
-        table::rename_relation(catalog, &name, &moved(&name));
+        rename::rename_relation(catalog, &name, &moved(&name));
     }
     let types = catalog.types.extract_if(.., |name, _| name.schema() == old).collect::<Vec<_>>();
     for (name, it) in types {

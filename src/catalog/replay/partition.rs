@@ -17,7 +17,32 @@ pub fn key_of(new: &PartitionBy) -> Option<PartitionKey> {
         "hash" => Strategy::Hash,
         _ => return None,
     };
-    Some(PartitionKey { strategy, keys: new.keys.iter().map(key).collect() })
+    Some(PartitionKey { strategy, keys: new.keys.iter().map(|it| bare(&key(it)).to_owned()).collect() })
+}
+
+/// An expression without the brackets around it, of which there may be any number.
+fn bare(text: &str) -> &str {
+    let mut bare = text.trim();
+    while let Some(inside) = bare.strip_prefix('(').and_then(|it| it.strip_suffix(')')) {
+        let mut depth = 0_usize;
+        let whole = inside.bytes().all(|it| match it {
+            b'(' => {
+                depth += 1;
+                true
+            }
+            b')' if depth == 0 => false,
+            b')' => {
+                depth -= 1;
+                true
+            }
+            _ => true,
+        });
+        if !whole {
+            break;
+        }
+        bare = inside.trim();
+    }
+    bare
 }
 
 impl Bound {
@@ -47,6 +72,7 @@ pub fn attach(
     let parent = catalog.resolve(parent);
     if let Some(mut table) = catalog.tables.get_mut(&parent) {
         table.partitions.push(partition.clone());
+        table.bounds.insert(&Bound::of(bound), partition);
         if bound.kind == BoundKind::Default {
             table.default_partition = Some(partition.clone());
         }
@@ -55,7 +81,7 @@ pub fn attach(
         table.partition_of = Some(parent.clone());
         table.bound = Some(Bound::of(bound));
     }
-    let Some(of) = catalog.tables.get(&parent).cloned() else { return };
+    let Some(of) = catalog.tables.get(&parent).map(|it| it.constraints.clone()) else { return };
     if let Some(mut table) = catalog.tables.get_mut(partition) {
         heirs::constraints(&mut table, &of, heirs::From::Parent, origin);
     }
@@ -77,6 +103,7 @@ pub fn leave_check(catalog: &mut Catalog, parent: &ObjectName, partition: &Objec
         columns: vec![column.clone()],
         validated: true,
         enforced: true,
+        no_inherit: false,
         origin,
         validated_by: Some(origin.migration),
     });
@@ -87,12 +114,19 @@ pub fn detach(catalog: &mut Catalog, parent: &ObjectName, partition: &ObjectName
     catalog.indexes.change_linked_to(partition, |index| {
         index.parent.take_if(|it| index.table == *partition && own.contains(it));
     });
-    if let Some(mut table) = catalog.tables.get_mut(parent) {
-        table.partitions.retain(|it| it != partition);
-        table.default_partition.take_if(|it| it == partition);
-    }
+    let bound = catalog.tables.get(partition).and_then(|it| it.bound.clone());
+    detach_bound(catalog, parent, partition, bound.as_ref());
     if let Some(mut table) = catalog.tables.get_mut(partition) {
         table.partition_of = None;
         table.bound = None;
+    }
+}
+
+/// The parent without a partition, which may be gone itself.
+pub fn detach_bound(catalog: &mut Catalog, parent: &ObjectName, partition: &ObjectName, bound: Option<&Bound>) {
+    if let Some(mut table) = catalog.tables.get_mut(parent) {
+        bound.iter().for_each(|it| table.bounds.remove(it, partition));
+        table.partitions.retain(|it| it != partition);
+        table.default_partition.take_if(|it| it == partition);
     }
 }

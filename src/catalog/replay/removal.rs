@@ -1,11 +1,11 @@
 //! What goes, and what goes with it.
 
 use super::{
-    super::{Catalog, Constraint, Origin, Trigger},
+    super::{Catalog, Column, Constraint, Origin, Routine, Table, Trigger},
     column, object, partition, view,
 };
 use crate::sql::{
-    change::{ConstraintKind, Drop, ObjectKind, TypeKind},
+    change::{ConstraintKind, Drop, Expression, ObjectKind, TypeKind},
     data_type,
     names::{Ident, ObjectName},
 };
@@ -26,18 +26,26 @@ pub fn drop_objects(catalog: &mut Catalog, drop: &Drop, origin: Origin) {
     if drop.cascade && matches!(drop.kind, ObjectKind::Type | ObjectKind::Domain | ObjectKind::Schema) {
         catalog.lose_sight(origin.migration);
     }
-    for (at, name) in drop.names.iter().enumerate() {
-        let name = catalog.resolve(name);
+    for (at, written) in drop.names.iter().enumerate() {
+        let name = catalog.resolve(written);
         if drop.cascade {
             drop_users_of_rows(catalog, &name);
         }
         match drop.kind {
-            ObjectKind::Table | ObjectKind::ForeignTable => drop_table(catalog, &name),
+            ObjectKind::Table | ObjectKind::ForeignTable => {
+                let owned = catalog.sequences.linked_to(&name).map(|(name, _)| name.clone());
+                let owned = owned.filter(|_| drop.cascade).collect::<Vec<_>>();
+                drop_table(catalog, &name);
+                owned.iter().for_each(|it| drop_defaults_from(catalog, it));
+            }
             ObjectKind::Index => drop_index(catalog, &name, origin),
             ObjectKind::View | ObjectKind::MaterializedView => view::drop_view(catalog, &name),
             ObjectKind::Type | ObjectKind::Domain => drop_type(catalog, &name, drop.cascade),
             ObjectKind::Sequence => {
                 catalog.sequences.remove(&name);
+                if drop.cascade {
+                    drop_defaults_from(catalog, &name);
+                }
             }
             ObjectKind::Function | ObjectKind::Procedure | ObjectKind::Routine => {
                 object::drop_routine(catalog, &name, drop.arguments.get(at).and_then(Option::as_deref));
@@ -53,7 +61,8 @@ pub fn drop_objects(catalog: &mut Catalog, drop: &Drop, origin: Origin) {
                 if let Some(table) = on.as_ref().filter(|_| kind == ObjectKind::Policy) {
                     catalog.policies.retain_on(table, |it| it.name != name.last());
                 }
-                catalog.others.remove(&(kind, name, on.clone()));
+                // Mostly of no schema, so that the search path does not count.
+                catalog.others.remove(&(kind, written.clone(), on.clone()));
                 // What needs an extension, an operator or a collation is not known.
                 if drop.cascade && kind != ObjectKind::Policy {
                     catalog.lose_sight(origin.migration);
@@ -61,6 +70,30 @@ pub fn drop_objects(catalog: &mut Catalog, drop: &Drop, origin: Origin) {
             }
         }
     }
+}
+
+/// Columns whose default takes its numbers have none afterwards.
+fn drop_defaults_from(catalog: &mut Catalog, sequence: &ObjectName) {
+    let takes = |it: &Column| it.default.as_ref().is_some_and(|it| takes_from(catalog, it, sequence));
+    let tables = catalog.tables.values().filter(|it| it.columns.iter().any(takes)).map(|it| it.name.clone());
+    for name in tables.collect::<Vec<_>>() {
+        let Some(mut table) = catalog.tables.remove(&name) else { continue };
+        for column in &mut table.columns {
+            column.default.take_if(|it| takes_from(catalog, it, sequence));
+        }
+        catalog.tables.insert(name, table);
+    }
+}
+
+/// `nextval('name')`, whatever stands around it.
+fn takes_from(catalog: &Catalog, default: &Expression, sequence: &ObjectName) -> bool {
+    default.text.split("nextval(").skip(1).any(|behind| {
+        let written = behind.trim_start().strip_prefix('\'').and_then(|it| it.split('\'').next());
+        let parts = written.into_iter().flat_map(|it| it.split('.'));
+        let parts = parts.map(|it| Ident { name: it.trim_matches('"').to_owned(), ..Ident::default() });
+        let name = ObjectName { parts: parts.collect(), ..ObjectName::default() };
+        catalog.resolve(&name) == *sequence
+    })
 }
 
 /// With it go those that it has on partitions.
@@ -74,7 +107,7 @@ fn drop_index(catalog: &mut Catalog, name: &ObjectName, origin: Origin) {
 
 /// Routines that take or give rows of a relation go with it, and policies that query it.
 fn drop_users_of_rows(catalog: &mut Catalog, name: &ObjectName) {
-    if catalog.relation(name).is_none() {
+    if catalog.relation(name).is_none() && catalog.type_like(name).is_none() {
         return;
     }
     let shown = object::shown(name);
@@ -98,13 +131,33 @@ fn drop_callers(catalog: &mut Catalog, name: &ObjectName, origin: Origin) {
     }
 }
 
+fn drop_constructors(catalog: &mut Catalog, name: &ObjectName) {
+    if let Some(all) = catalog.routines.get_mut(name) {
+        all.retain(|it| it.language != "internal");
+        if all.is_empty() {
+            catalog.routines.remove(name);
+        }
+    }
+}
+
 /// With `CASCADE` every column of the type goes, and every domain made of it.
 fn drop_type(catalog: &mut Catalog, name: &ObjectName, cascade: bool) {
-    catalog.types.remove(name);
+    let shown = object::shown(name);
+    if let Some(TypeKind::Range { .. }) = catalog.types.remove(name).map(|it| it.kind) {
+        let several = format!("{shown}[]");
+        let makes = |it: &Routine| {
+            let of = |word: &String| *word == shown || *word == several;
+            it.language == "internal" && (it.returns.as_ref().is_some_and(of) || it.arguments.iter().flatten().any(of))
+        };
+        // The multirange without an argument is found by its name.
+        let many = catalog.routines.iter().filter(|(_, all)| all.iter().any(makes)).map(|(name, _)| name.clone());
+        for name in many.collect::<Vec<_>>() {
+            drop_constructors(catalog, &name);
+        }
+    }
     if !cascade {
         return;
     }
-    let shown = object::shown(name);
     let tables = catalog.tables.values().filter(|it| it.columns.iter().any(|it| it.resolved.name == shown));
     for of in tables.map(|it| it.name.clone()).collect::<Vec<_>>() {
         let Some(mut table) = catalog.tables.remove(&of) else { continue };
@@ -130,25 +183,28 @@ pub fn drop_table(catalog: &mut Catalog, name: &ObjectName) {
     catalog.policies.take_on(name);
     catalog.grants.retain_on(name, |it| it.kind != ObjectKind::Table);
     if let Some(parent) = table.partition_of {
-        partition::detach(catalog, &parent, name);
+        partition::detach_bound(catalog, &parent, name, table.bound.as_ref());
     }
-    for partition in table.partitions {
-        drop_table(catalog, &partition);
+    let heirs = catalog.tables.linked_to(name).filter(|(_, it)| it.inherits.contains(name));
+    let heirs = heirs.map(|(name, _)| name.clone()).collect::<Vec<_>>();
+    for of in table.partitions.iter().chain(&heirs) {
+        drop_table(catalog, of);
     }
 }
 
 /// Foreign keys that need this key go with it.
-pub fn drop_foreign_keys_to(catalog: &mut Catalog, name: &ObjectName, of: &Constraint) {
+pub fn drop_foreign_keys_to(catalog: &mut Catalog, table: &mut Table, of: &Constraint) {
     let (key, primary) = (&of.columns, matches!(of.kind, ConstraintKind::PrimaryKey { .. }));
-    catalog.tables.change_linked_to(name, |table| {
-        table.constraints.retain(|it| match &it.kind {
-            ConstraintKind::ForeignKey { references, referenced, .. } if references == name => {
-                let same = referenced.len() == key.len() && referenced.iter().all(|it| key.contains(&it.name));
-                !(same || (referenced.is_empty() && primary))
-            }
-            _ => true,
-        });
-    });
+    let name = table.name.clone();
+    let stays = |it: &Constraint| match &it.kind {
+        ConstraintKind::ForeignKey { references, referenced, .. } if *references == name => {
+            let same = referenced.len() == key.len() && referenced.iter().all(|it| key.contains(&it.name));
+            !(same || (referenced.is_empty() && primary))
+        }
+        _ => true,
+    };
+    table.constraints.retain(stays);
+    catalog.tables.change_linked_to(&name, |table| table.constraints.retain(stays));
 }
 
 fn drop_all_foreign_keys_to(catalog: &mut Catalog, name: &ObjectName) {

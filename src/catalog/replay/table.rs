@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use super::{
     super::{
-        Catalog, Constraint, Grant, Index, Origin, Policy, Release, ReplicaIdentity, RowSecurity, Sequence, TEMPORARY,
-        Table, Trigger, in_schema,
+        Bounds, Catalog, Constraint, Index, Origin, Release, ReplicaIdentity, RowSecurity, TEMPORARY, Table, Trigger,
+        ViewColumn, in_schema,
     },
-    column, constraint, heirs, index, partition, plain_beside, privilege, view,
+    column, constraint, heirs, index, partition, plain_beside, privilege, rename, twins, view,
 };
 use crate::sql::{
     Span,
-    change::{self, ActionKind, AlterTable, ConstraintKind, CreateTable, ObjectAction, ObjectKind, TypeKind},
+    change::{self, ActionKind, AlterTable, ConstraintKind, CreateTable, ObjectAction, TypeKind},
     names::{Ident, ObjectName},
 };
 
@@ -27,6 +27,11 @@ pub fn create_table(catalog: &mut Catalog, new: &CreateTable, origin: Origin) {
     // A temporary table is the session's own: whoever made it, it is new here.
     let release = if new.temporary { Release::Judged } else { origin.release };
     let origin = Origin { release, ..origin.unless(new.if_not_exists) };
+    let new = &*twins::without_twins(new);
+    // Where the files contradict each other, the last word counts, and what carried the old keys is gone.
+    if catalog.tables.contains_key(&name) {
+        catalog.indexes.take_linked_to(&name, |it| it.table == name && it.constraint.is_some());
+    }
     let mut table = Table {
         temporary: new.temporary,
         until_commit: new.until_commit,
@@ -38,8 +43,8 @@ pub fn create_table(catalog: &mut Catalog, new: &CreateTable, origin: Origin) {
         partition_of: new.partition_of.as_ref().map(|it| catalog.resolve(&it.parent)),
         inherits: new.inherits.iter().map(|it| catalog.resolve(it)).collect(),
         options: new.options.iter().map(option).collect(),
-        partial: new.from_query,
         outside: false,
+        partial: false,
         ..unknown_table(&name, origin)
     };
     for source in &new.like {
@@ -57,13 +62,15 @@ pub fn create_table(catalog: &mut Catalog, new: &CreateTable, origin: Origin) {
         };
         table.partial |= parent.partial;
         heirs::columns(&mut table, parent, origin);
-        heirs::constraints(&mut table, parent, from, origin);
+        heirs::constraints(&mut table, &parent.constraints, from, origin);
     }
     if let Some(of) = table.of_type.clone() {
         of_type(catalog, &mut table, &of, origin);
     }
-    for column in new.columns.iter().filter(|it| !(new.from_query && it.data_type.is_empty())) {
-        column::define(catalog, &mut table, column, origin);
+    if new.from_query {
+        of_query(catalog, &mut table, new, origin);
+    } else {
+        new.columns.iter().for_each(|it| column::define(catalog, &mut table, it, origin));
     }
     for constraint in &new.constraints {
         constraint::add_constraint(catalog, &mut table, constraint, origin);
@@ -71,13 +78,28 @@ pub fn create_table(catalog: &mut Catalog, new: &CreateTable, origin: Origin) {
     if origin.certain {
         catalog.doubted.remove(&name);
     }
+    let sources = new.like.iter().map(|it| catalog.resolve(it)).collect::<Vec<_>>();
     catalog.tables.insert(name.clone(), table);
-    for source in &new.like {
-        let source = catalog.resolve(source);
+    for source in sources {
         heirs::like(catalog, &source, &name, &new.like_options, origin);
     }
     if let Some(of) = &new.partition_of {
         partition::attach(catalog, &of.parent, &name, &of.bound, origin);
+    }
+}
+
+/// The columns that `AS SELECT` and `INTO` give it, when all of them can be told.
+fn of_query(catalog: &Catalog, table: &mut Table, new: &CreateTable, origin: Origin) {
+    let names = new.columns.iter().map(|it| &it.name).collect::<Vec<_>>();
+    let outputs = new.outputs.as_ref().filter(|it| it.flat && origin.certain);
+    let columns = outputs.and_then(|it| catalog.outputs(it, &new.reads, &names));
+    let told = |it: ViewColumn| {
+        let (name, data_type) = (Ident { name: it.name?, ..Ident::default() }, it.data_type?.to_string());
+        Some(column::unknown_column(&name, &data_type, origin))
+    };
+    match columns.and_then(|it| it.into_iter().map(told).collect::<Option<Vec<_>>>()) {
+        Some(columns) => table.columns = columns,
+        None => table.partial = true,
     }
 }
 
@@ -141,6 +163,7 @@ pub fn unknown_table(name: &ObjectName, origin: Origin) -> Table {
         partition_of: None,
         bound: None,
         partitions: Vec::new(),
+        bounds: Bounds::default(),
         default_partition: None,
         inherits: Vec::new(),
         row_security: RowSecurity::default(),
@@ -180,16 +203,18 @@ pub fn alter_table(catalog: &mut Catalog, alter: &AlterTable, origin: Origin) {
         let found = Origin { release: Release::History, ..origin };
         catalog.tables.insert(name.clone(), unknown_table(&name, found));
     }
-    for action in &alter.actions {
+    let mut actions = alter.actions.iter().collect::<Vec<_>>();
+    actions.sort_by_key(|it| pass(&it.kind));
+    for action in actions {
         match &action.kind {
             ActionKind::RenameTable { to } => {
                 let new = plain_beside(&name, to);
-                rename_relation(catalog, &name, &new);
+                rename::rename_relation(catalog, &name, &new);
                 name = new;
             }
             ActionKind::SetSchema { to } => {
                 let new = in_schema(&name, &to.name);
-                rename_relation(catalog, &name, &new);
+                rename::rename_relation(catalog, &name, &new);
                 name = new;
             }
             ActionKind::AttachPartition { partition, bound, .. } => {
@@ -206,9 +231,29 @@ pub fn alter_table(catalog: &mut Catalog, alter: &AlterTable, origin: Origin) {
             kind => {
                 let below = if alter.only { Vec::new() } else { heirs::below(catalog, &name) };
                 act(catalog, &name, kind, origin);
-                below.iter().for_each(|it| act_below(catalog, &name, it, kind, origin));
+                if let Some(parent) = catalog.tables.get(&name).filter(|_| !below.is_empty()).cloned() {
+                    below.iter().for_each(|it| act_below(catalog, &parent, it, kind, origin));
+                }
             }
         }
+    }
+}
+
+/// Postgres takes actions in this order, wherever they stand (`AlterTablePass` in tablecmds.c).
+fn pass(action: &ActionKind) -> u8 {
+    match action {
+        ActionKind::DropColumn { .. }
+        | ActionKind::DropConstraint { .. }
+        | ActionKind::DropNotNull { .. }
+        | ActionKind::DropDefault { .. }
+        | ActionKind::DropIdentity { .. }
+        | ActionKind::DropExpression { .. } => 0,
+        ActionKind::SetType { .. } => 1,
+        ActionKind::AddColumn { .. } => 2,
+        ActionKind::SetNotNull { .. } | ActionKind::SetIdentity { .. } => 3,
+        ActionKind::AddConstraint(new) if column::is_key(&new.kind) => 4,
+        ActionKind::AddConstraint(_) | ActionKind::SetDefault { .. } | ActionKind::AddIdentity { .. } => 5,
+        _ => 6,
     }
 }
 
@@ -268,24 +313,27 @@ fn act(catalog: &mut Catalog, name: &ObjectName, action: &ActionKind, origin: Or
     if let ActionKind::Inherit { parent } = action {
         let parent = catalog.table(parent).cloned();
         if let (Some(parent), Some(mut table)) = (parent, catalog.tables.get_mut(name)) {
-            heirs::constraints(&mut table, &parent, heirs::From::Ancestor, origin);
+            heirs::constraints(&mut table, &parent.constraints, heirs::From::Ancestor, origin);
         }
     }
 }
 
 /// What it does to a partition or heir of that table.
-fn act_below(catalog: &mut Catalog, top: &ObjectName, name: &ObjectName, action: &ActionKind, origin: Origin) {
-    let Some(parent) = catalog.tables.get(top).cloned() else { return };
+fn act_below(catalog: &mut Catalog, parent: &Table, name: &ObjectName, action: &ActionKind, origin: Origin) {
     let Some(mut table) = catalog.tables.get_mut(name) else { return };
     let from = if table.partition_of.is_some() { heirs::From::Parent } else { heirs::From::Ancestor };
     match action {
         ActionKind::AddColumn { .. } => {
-            heirs::columns(&mut table, &parent, origin);
-            heirs::constraints(&mut table, &parent, from, origin);
+            heirs::columns(&mut table, parent, origin);
+            heirs::constraints(&mut table, &parent.constraints, from, origin);
         }
         ActionKind::AddConstraint(new) if !new.no_inherit => {
-            heirs::columns(&mut table, &parent, origin);
-            heirs::constraints(&mut table, &parent, from, origin);
+            heirs::columns(&mut table, parent, origin);
+            heirs::constraints(&mut table, &parent.constraints, from, origin);
+            // What the heir has by that name already is one with the parent's.
+            let name = parent.constraints.last().filter(|_| new.not_valid).map(|it| it.name.clone());
+            let own = table.constraints.iter_mut().filter(|it| name.as_ref() == Some(&it.name));
+            own.for_each(|it| it.validated = false);
         }
         ActionKind::DropColumn { .. }
         | ActionKind::RenameColumn { .. }
@@ -385,59 +433,6 @@ fn alter_columns(catalog: &mut Catalog, table: &mut Table, action: &ActionKind, 
         ActionKind::StorageOptions { options, reset: true } => {
             table.options.retain(|name, _| !options.iter().any(|it| it.0 == *name));
         }
-        action => column::alter_column(table, action, origin),
+        action => column::alter_column(catalog, table, action, origin),
     }
-}
-
-pub fn rename_relation(catalog: &mut Catalog, old: &ObjectName, new: &ObjectName) {
-    let view = catalog.views.remove(old);
-    catalog.views.extend(view.map(|it| (new.clone(), it)));
-    for grant in catalog.grants.take_on(old) {
-        let name = if grant.kind == ObjectKind::Table { new } else { old };
-        catalog.grants.push(Grant { name: name.clone(), ..grant });
-    }
-    let renamed = |name: &mut ObjectName| {
-        if name == old {
-            name.clone_from(new);
-        }
-    };
-    catalog.views.change_linked_to(old, |it| it.reads.iter_mut().for_each(renamed));
-    catalog.indexes.change_linked_to(old, |it| renamed(&mut it.table));
-    let Some(mut table) = catalog.tables.remove(old) else { return };
-    table.name = new.clone();
-    catalog.tables.insert(new.clone(), table);
-    move_schema(catalog, old, new);
-    catalog.sequences.change_linked_to(old, |it| it.owned_by.iter_mut().for_each(|(table, _)| renamed(table)));
-    for trigger in catalog.triggers.take_on(old) {
-        catalog.triggers.push(Trigger { table: new.clone(), ..trigger });
-    }
-    for policy in catalog.policies.take_on(old) {
-        catalog.policies.push(Policy { table: new.clone(), ..policy });
-    }
-    catalog.tables.change_linked_to(old, |table| {
-        let family = table.partitions.iter_mut().chain(&mut table.partition_of).chain(&mut table.inherits);
-        family.chain(&mut table.default_partition).for_each(renamed);
-        for constraint in &mut table.constraints {
-            if let ConstraintKind::ForeignKey { references, .. } = &mut constraint.kind {
-                renamed(references);
-            }
-        }
-    });
-}
-
-/// Indexes and owned sequences are in the schema of their table.
-fn move_schema(catalog: &mut Catalog, old: &ObjectName, new: &ObjectName) {
-    if old.schema() == new.schema() {
-        return;
-    }
-    let moved = |name: &ObjectName| in_schema(name, new.schema());
-    for (name, index) in catalog.indexes.take_linked_to(new, |it| it.table == *new) {
-        catalog.indexes.insert(moved(&name), Index { name: moved(&name), ..index });
-        catalog.indexes.change_linked_to(&name, |it| {
-            it.parent.iter_mut().filter(|it| **it == name).for_each(|it| *it = moved(it));
-        });
-    }
-    let owned = |it: &Sequence| it.owned_by.as_ref().is_some_and(|(table, _)| table == old);
-    let sequences = catalog.sequences.take_linked_to(old, owned);
-    catalog.sequences.extend(sequences.into_iter().map(|(name, it)| (moved(&name), it)));
 }

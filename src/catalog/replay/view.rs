@@ -2,13 +2,15 @@
 
 use super::super::{Catalog, Column, Origin, TEMPORARY, Table, View, ViewColumn, in_schema};
 use crate::sql::{
-    change::{CreateView, ObjectKind, Output},
-    data_type,
-    names::ObjectName,
+    change::{CreateView, ObjectKind, Output, Outputs},
+    names::{Ident, ObjectName},
 };
 
 pub fn create_view(catalog: &mut Catalog, new: &CreateView, origin: Origin) {
-    let name = if new.temporary { in_schema(&new.name, TEMPORARY) } else { catalog.target(&new.name) };
+    // One that reads a temporary table is temporary itself.
+    let of_session = |it: &ObjectName| catalog.resolved(it).schema() == TEMPORARY;
+    let temporary = new.temporary || (!new.materialized && new.reads.iter().any(of_session));
+    let name = if temporary { in_schema(&new.name, TEMPORARY) } else { catalog.target(&new.name) };
     let known = catalog.views.get(&name);
     if known.is_some() && (new.if_not_exists || !origin.certain) {
         return;
@@ -53,8 +55,13 @@ fn mentions(catalog: &Catalog, new: &CreateView, reads: &[ObjectName]) -> Option
 impl Catalog {
     /// The columns that a view's query gives now, in order; `None` where that is not known.
     pub fn outputs_of(&self, new: &CreateView) -> Option<Vec<ViewColumn>> {
-        let outputs = new.outputs.as_ref()?;
-        let read = new.reads.iter().map(|it| self.table(it)).collect::<Vec<_>>();
+        let names = new.columns.iter().collect::<Vec<_>>();
+        self.outputs(new.outputs.as_ref()?, &new.reads, &names)
+    }
+
+    /// The same of any query that reads these relations; `names` are given to its first columns.
+    pub fn outputs(&self, outputs: &Outputs, reads: &[ObjectName], names: &[&Ident]) -> Option<Vec<ViewColumn>> {
+        let read = reads.iter().map(|it| self.table(it)).collect::<Vec<_>>();
         // The column of that name, where just one of the relations has it.
         let found = |name: &str| -> Option<&Column> {
             let known = read.iter().map(|it| it.filter(|it| !it.partial)).collect::<Option<Vec<_>>>()?;
@@ -64,7 +71,7 @@ impl Catalog {
         let mut columns = Vec::new();
         for output in &outputs.columns {
             match (output, read.as_slice()) {
-                (Output::All, [Some(table)]) if outputs.flat && !table.partial => {
+                (Output::All, [Some(table)]) if outputs.alone && outputs.flat && !table.partial => {
                     columns.extend(
                         table
                             .columns
@@ -74,13 +81,13 @@ impl Catalog {
                 }
                 (Output::All, _) => return None,
                 (Output::Column { name, of, cast }, _) => {
-                    let cast = cast.as_ref().map(|it| data_type::read(it));
+                    let cast = cast.as_ref().map(|it| self.read_type(it));
                     let of_column = || found(of.as_ref()?).map(|it| it.resolved.clone());
                     columns.push(ViewColumn { name: name.clone(), data_type: cast.or_else(of_column) });
                 }
             }
         }
-        for (column, written) in columns.iter_mut().zip(&new.columns) {
+        for (column, written) in columns.iter_mut().zip(names) {
             column.name = Some(written.name.clone());
         }
         Some(columns)
@@ -93,6 +100,7 @@ pub fn drop_view(catalog: &mut Catalog, name: &ObjectName) {
         return;
     }
     catalog.indexes.take_linked_to(name, |it| it.table == *name);
+    catalog.triggers.take_on(name);
     catalog.grants.retain_on(name, |it| it.kind != ObjectKind::Table);
     drop_readers(catalog, name);
 }

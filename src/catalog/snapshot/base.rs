@@ -51,6 +51,8 @@ fn rest(snapshot: &Snapshot, catalog: &mut Catalog, origin: Origin) {
         let data_type = Some(it.data_type.clone());
         catalog.sequences.insert(name(&it.name), Sequence { owned_by, data_type, origin });
     }
+    // Those of range types are among those that were read.
+    catalog.routines.clear();
     for it in &snapshot.routines {
         let kind = match it.kind.as_str() {
             "procedure" => ObjectKind::Procedure,
@@ -197,7 +199,8 @@ fn table(table: &Table) -> String {
     let name = written(&table.name);
     let columns = table.columns.iter().map(|it| {
         let not_null = if it.not_null { " not null" } else { "" };
-        let default = it.default.as_deref();
+        // `DEFAULT NULL` of a type with a length is written down; it is none all the same.
+        let default = it.default.as_deref().filter(|it| !it.starts_with("NULL::"));
         let default = match (it.generated.as_str(), default) {
             ("stored", it) => format!(" generated always as ({}) stored", it.unwrap_or("null")),
             ("virtual", it) => format!(" generated always as ({}) virtual", it.unwrap_or("null")),

@@ -166,12 +166,12 @@ pub fn other(draft: &mut Draft, change: &Change) {
             draft.lock(table, LockMode::AccessExclusive);
         }
         Change::CreateView(view) if view.or_replace => draft.lock(&view.name, LockMode::AccessExclusive),
-        Change::Comment { kind: ObjectKind::Table | ObjectKind::View | ObjectKind::MaterializedView, name } => {
+        Change::Comment { kind: ObjectKind::Table | ObjectKind::View | ObjectKind::MaterializedView, name, .. } => {
             if let Some(name) = name {
                 draft.lock(name, LockMode::ShareUpdateExclusive);
             }
         }
-        Change::Comment { kind: ObjectKind::Column, name: Some(column) } => {
+        Change::Comment { kind: ObjectKind::Column, name: Some(column), .. } => {
             let (_, table) = column.parts.split_last().unwrap_or((&Ident::default(), &[]));
             draft.lock(&ObjectName { parts: table.into(), ..column.clone() }, LockMode::ShareUpdateExclusive);
         }

@@ -4,7 +4,10 @@
 use super::Engine;
 use crate::{
     catalog::Origin,
-    lint::rules::existing_name,
+    lint::{
+        Rule, named,
+        rules::{existing_name, missing_name},
+    },
     report::{Finding, Severity},
     sql::Statement,
 };
@@ -18,6 +21,20 @@ impl Engine<'_> {
         if existing_name::contradicts(&self.catalog, statement) {
             self.catalog.lose_sight(origin.migration);
         }
+    }
+
+    /// A statement whose name is taken builds nothing, and what is there under that name is not what it says: nothing
+    /// more is said for sure about either. What fails otherwise is taken for what it will be when it is mended. Its
+    /// findings start at `before`.
+    pub(super) fn certainly_fails(&mut self, before: usize, statement: &Statement) -> bool {
+        let says = |rule: &Rule| {
+            self.validation.findings[before..].iter().any(|it| it.rule == rule.name && it.waived.is_none())
+        };
+        let (taken, missing) = (says(&existing_name::RULE), says(&missing_name::RULE));
+        if taken || missing {
+            named::given_to(statement).iter().for_each(|it| self.catalog.doubt(it));
+        }
+        taken
     }
 
     /// The same of the file that was just judged, whose findings start at `before`. One that makes again what is there

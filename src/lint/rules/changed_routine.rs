@@ -38,7 +38,7 @@
 //! ```
 
 use crate::{
-    catalog::{Catalog, Routine},
+    catalog::Routine,
     lint::{Check, Context, Problem, Rule, Severities, Waivable},
     report::{Harm, Severity},
     sql::{
@@ -59,7 +59,7 @@ pub static RULE: Rule = Rule {
 fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     let Change::CreateRoutine(new) = &statement.change else { return Vec::new() };
     let name = &new.name;
-    let made = Catalog::routine_of(new);
+    let made = context.catalog.routine_of(new);
     let overloads = context.catalog.routine(name);
     let is_it = |it: &&Routine| it.arguments == made.arguments && it.origin.certain;
     let Some(old) = overloads.iter().find(is_it).filter(|_| new.or_replace) else {

@@ -19,6 +19,7 @@
 //! create trigger orders_stamp before update on orders for each row execute function stamp();
 //! alter table carts enable row level security;
 //! create policy own on carts using (true);
+//! create extension citext;
 //! ```
 //!
 //! ```sql bad fails=42P07
@@ -47,6 +48,10 @@
 //!
 //! ```sql bad fails=42P06
 //! create schema archive;
+//! ```
+//!
+//! ```sql bad fails=42710
+//! create extension citext;
 //! ```
 //!
 //! ```sql bad fails=42723
@@ -163,8 +168,13 @@ fn taken(catalog: &Catalog, statement: &Statement) -> Option<(Span, String)> {
         Change::CreateExtension { name, if_not_exists: false, .. } if name.name == "plpgsql" => {
             Some((name.span, "every database is made with `plpgsql`".to_owned()))
         }
+        Change::CreateExtension { name, if_not_exists: false, .. } => {
+            let known = ObjectName::of(name.clone());
+            let origin = catalog.others.get(&(ObjectKind::Extension, known.clone(), None))?;
+            catalog.is_there(&known, *origin).then(|| (name.span, format!("there is an extension `{name}`")))
+        }
         Change::CreateRoutine(new) if !new.or_replace => {
-            let (target, made) = (catalog.target(&new.name), Catalog::routine_of(new));
+            let (target, made) = (catalog.target(&new.name), catalog.routine_of(new));
             let mut overloads = catalog.routines.get(&target)?.iter();
             let old = overloads.find(|it| it.arguments == made.arguments && catalog.is_there(&target, it.origin))?;
             let arguments = old.arguments.as_deref().unwrap_or_default().join(", ");

@@ -66,6 +66,42 @@
 //! insert into orders (id, note) values (1, 'x') on conflict do nothing;
 //! ```
 //!
+//! ```sql bad fails=42703
+//! create table parcels (id bigint primary key, weight int check (wieght > 0));
+//! ```
+//!
+//! ```sql bad fails=42703 also=check-without-not-valid
+//! alter table orders add constraint orders_note_check check (note <> '');
+//! ```
+//!
+//! ```sql bad fails=42703 also=index-without-concurrently
+//! create index orders_open_idx on orders (total) where note is null;
+//! ```
+//!
+//! ```sql bad fails=42703
+//! create view late_orders as select id, note from orders;
+//! ```
+//!
+//! ```sql bad fails=42703 also=policy-without-row-security
+//! create policy own on orders using (note = current_user);
+//! ```
+//!
+//! ```sql bad fails=42703 also=wide-grant
+//! grant select (id, note) on orders to public;
+//! ```
+//!
+//! ```sql bad fails=42809
+//! alter table orders alter constraint orders_total_check deferrable;
+//! ```
+//!
+//! ```sql bad fails=42704
+//! comment on constraint orders_check on orders is 'x';
+//! ```
+//!
+//! ```sql bad fails=42809
+//! comment on table open_orders is 'what is not paid';
+//! ```
+//!
 //! ```sql good locks=orders:AccessExclusiveLock
 //! alter table orders alter column state set default 'new', validate constraint orders_total_check;
 //! alter type place add attribute z int;
@@ -73,13 +109,13 @@
 
 use crate::{
     catalog::{Catalog, Table},
-    lint::{Check, Context, Problem, Rule, Severities, Waivable, named::kind_word},
+    lint::{Check, Context, Problem, Rule, Severities, Waivable, columns, named::kind_word},
     report::Harm,
     sql::{
         Change, Span, Statement,
         change::{
-            ActionKind, AlterObject, AlterTable, ConstraintKind, CreateIndex, CreateTable, Drop, ObjectAction,
-            ObjectKind, ReplicaIdentity, TriggerEvent, TypeKind,
+            ActionKind, AlterObject, AlterTable, Constraint, ConstraintKind, CreateIndex, CreateTable, Drop,
+            Expression, ObjectAction, ObjectKind, Outputs, ReplicaIdentity, TriggerEvent, TypeKind,
         },
         names::{Ident, ObjectName},
     },
@@ -94,8 +130,15 @@ pub static RULE: Rule = Rule {
     check: Check::Statement(check),
 };
 
-/// Columns that every table has.
-const SYSTEM: &[&str] = &["ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"];
+/// What shares its names with the others of these.
+const SHARED: &[ObjectKind] = &[
+    ObjectKind::Table,
+    ObjectKind::ForeignTable,
+    ObjectKind::View,
+    ObjectKind::MaterializedView,
+    ObjectKind::Index,
+    ObjectKind::Sequence,
+];
 
 /// Where, and what.
 type Missing = (Span, String);
@@ -119,13 +162,30 @@ fn missing(context: &Context, statement: &Statement) -> Option<Missing> {
             let table = catalog.told(&alter.table)?;
             alter.actions.iter().find_map(|it| altered(context, alter, table, &it.kind))
         }
-        Change::CreateTable(table) => created(table),
+        Change::CreateTable(table) => {
+            created(table).or_else(|| selected(catalog, &table.reads, table.outputs.as_deref()))
+        }
+        Change::CreateView(view) => selected(catalog, &view.reads, view.outputs.as_ref()),
+        Change::CreatePolicy { table, terms, .. } => {
+            let table = catalog.told(table)?;
+            terms.using.iter().chain(&terms.check).find_map(|it| named(table, it, |_| false))
+        }
+        Change::Grant { kind: Some(ObjectKind::Table), names, terms, .. } => {
+            let [table] = names.as_slice() else { return None };
+            let table = catalog.told(table)?;
+            terms.columns.iter().find_map(|it| column_of(table, it))
+        }
+        Change::Comment { kind, name: Some(on), part: Some(part) } => {
+            let table = catalog.told(on)?;
+            part_of(context, table, *kind, part)
+        }
+        Change::Comment { kind, name: Some(name), .. } if SHARED.contains(kind) => other_kind(catalog, *kind, name),
         Change::Drop(drop) => dropped(context, drop),
         Change::AlterObject(alter) => {
             let if_exists = || context.written(statement.span).to_lowercase().contains("if exists");
             part(catalog, alter, statement.span).filter(|_| !if_exists())
         }
-        Change::Comment { kind: ObjectKind::Column, name: Some(name) } => {
+        Change::Comment { kind: ObjectKind::Column, name: Some(name), .. } => {
             let (column, of) = name.parts.split_last()?;
             let of = ObjectName { parts: of.into(), span: name.span };
             catalog.told(&of).and_then(|it| column_of(it, column))
@@ -135,6 +195,14 @@ fn missing(context: &Context, statement: &Statement) -> Option<Missing> {
         Change::Update(it) => catalog.told(&it.table).and_then(|of| it.columns.iter().find_map(|it| column_of(of, it))),
         Change::CreateTrigger { table, firing, .. } => {
             let table = catalog.told(table)?;
+            let row = |it: &ObjectName| match &*it.parts {
+                [row, column] if matches!(row.name.as_str(), "new" | "old") => column_of(table, column),
+                _ => None,
+            };
+            let condition = firing.condition.iter().filter(|it| !it.subquery && !it.text.contains(")."));
+            if let Some(missing) = condition.flat_map(|it| &it.names).find_map(row) {
+                return Some(missing);
+            }
             let columns = firing.events.iter().flat_map(|it| match it {
                 TriggerEvent::Update { columns } => columns.as_slice(),
                 TriggerEvent::Insert | TriggerEvent::Delete | TriggerEvent::Truncate => &[],
@@ -146,13 +214,52 @@ fn missing(context: &Context, statement: &Statement) -> Option<Missing> {
 }
 
 fn column_of(table: &Table, column: &Ident) -> Option<Missing> {
-    let known = table.column(column).is_some() || SYSTEM.contains(&column.name.as_str());
-    (!known).then(|| (column.span, format!("`{}` has no column `{column}`", table.name)))
+    (!columns::has(table, &column.name)).then(|| (column.span, format!("`{}` has no column `{column}`", table.name)))
 }
 
 fn indexed(table: &Table, index: &CreateIndex) -> Option<Missing> {
     let keys = index.parts.iter().filter_map(|it| it.column.as_ref());
-    keys.chain(&index.include).find_map(|it| column_of(table, it))
+    let expressions = index.parts.iter().filter(|it| it.column.is_none()).map(|it| &it.expression);
+    let plain = keys.chain(&index.include).find_map(|it| column_of(table, it));
+    plain.or_else(|| expressions.chain(&index.predicate).find_map(|it| named(table, it, |_| false)))
+}
+
+/// A column that an expression names; `made` are those that the statement adds itself.
+fn named(table: &Table, expression: &Expression, made: impl Fn(&str) -> bool) -> Option<Missing> {
+    let known = |it: &str| columns::has(table, it) || made(it);
+    let column = columns::unknown(expression, &table.name, known)?;
+    Some((column.span, format!("`{}` has no column `{column}`", table.name)))
+}
+
+/// Columns that a query takes from the one table that it reads.
+fn selected(catalog: &Catalog, reads: &[ObjectName], outputs: Option<&Outputs>) -> Option<Missing> {
+    let [table] = reads else { return None };
+    let table = catalog.told(table)?;
+    let (column, span) = columns::unknown_output(outputs?, table)?;
+    Some((*span, format!("`{}` has no column `{column}`", table.name)))
+}
+
+/// A constraint, trigger or policy that is commented.
+fn part_of(context: &Context, table: &Table, kind: ObjectKind, part: &Ident) -> Option<Missing> {
+    let catalog = context.catalog;
+    let (known, word) = match kind {
+        ObjectKind::Constraint => {
+            let of_null = context.postgres.number() >= 18 && part.name.contains("not_null");
+            (table.constraint(part).is_some() || of_null, "constraint")
+        }
+        ObjectKind::Trigger => (catalog.triggers.on(&table.name).iter().any(|it| it.name == part.name), "trigger"),
+        ObjectKind::Policy => (catalog.policies.on(&table.name).iter().any(|it| it.name == part.name), "policy"),
+        _ => return None,
+    };
+    (!known).then(|| (part.span, format!("`{}` has no {word} `{part}`", table.name)))
+}
+
+/// Something of that name is there, and of another kind.
+fn other_kind(catalog: &Catalog, wanted: ObjectKind, name: &ObjectName) -> Option<Missing> {
+    let resolved = catalog.resolve(name);
+    let (kind, origin) = catalog.relation(&resolved).filter(|it| it.0 != wanted)?;
+    let there = catalog.is_there(&resolved, origin);
+    there.then(|| (name.span, format!("`{name}` is a {}, no {}", kind_word(kind), kind_word(wanted))))
 }
 
 /// The columns that an action changes, not those that it makes.
@@ -181,10 +288,23 @@ fn altered(context: &Context, alter: &AlterTable, table: &Table, action: &Action
         let of = |it: &ActionKind| matches!(it, ActionKind::AddColumn { column, .. } if column.name == *name);
         alter.actions.iter().any(|it| of(&it.kind))
     };
-    if let Some(column) = changed(action) {
-        return column_of(table, column).filter(|_| !adds(column));
+    if let Some(column) = changed(action)
+        && let Some(missing) = column_of(table, column).filter(|_| !adds(column))
+    {
+        return Some(missing);
     }
+    let made = |name: &str| adds(&Ident { name: name.to_owned(), ..Ident::default() });
     match action {
+        ActionKind::AddConstraint(Constraint { kind: ConstraintKind::Check { expression: Some(it) }, .. })
+        | ActionKind::SetType { using: Some(it), .. } => named(table, it, made),
+        ActionKind::AddColumn { column, .. } => {
+            column.check.iter().chain(&column.generated_as).find_map(|it| named(table, it, made))
+        }
+        ActionKind::AlterConstraint { name, inherit: None, .. }
+            if table.constraint(name).is_some_and(|it| !matches!(it.kind, ConstraintKind::ForeignKey { .. })) =>
+        {
+            Some((name.span, format!("`{name}` is no foreign key, and only those can be altered")))
+        }
         ActionKind::AddConstraint(new) => {
             let columns = match &new.kind {
                 ConstraintKind::PrimaryKey { columns, using_index: None }
@@ -251,8 +371,16 @@ fn created(table: &CreateTable) -> Option<Missing> {
     });
     let by = table.partition_by.iter().flat_map(|it| &it.keys).filter_map(|it| it.column.as_ref());
     let has = |name: &Ident| table.columns.iter().any(|it| it.name == *name);
-    let missing = named.chain(by).find(|it| !has(it) && !SYSTEM.contains(&it.name.as_str()))?;
-    Some((missing.span, format!("`{}` gets no column `{missing}`", table.name)))
+    let says = |it: &Ident| (it.span, format!("`{}` gets no column `{it}`", table.name));
+    let plain = named.chain(by).find(|it| !has(it) && !columns::is_of_system(&it.name)).map(says);
+    let checks = table.constraints.iter().filter_map(|it| match &it.kind {
+        ConstraintKind::Check { expression } => expression.as_ref(),
+        _ => None,
+    });
+    let of_columns = table.columns.iter().flat_map(|it| it.check.iter().chain(&it.generated_as));
+    let known = |name: &str| table.columns.iter().any(|it| it.name.name == name);
+    let within = || checks.chain(of_columns).find_map(|it| columns::unknown(it, &table.name, known));
+    plain.or_else(|| within().map(|it| says(&it)))
 }
 
 fn dropped(context: &Context, drop: &Drop) -> Option<Missing> {
@@ -267,23 +395,10 @@ fn dropped(context: &Context, drop: &Drop) -> Option<Missing> {
         };
         return (told && !known).then(|| (name.span, format!("`{on}` has no {} `{name}`", kind_word(drop.kind))));
     }
-    let shared = [
-        ObjectKind::Table,
-        ObjectKind::ForeignTable,
-        ObjectKind::View,
-        ObjectKind::MaterializedView,
-        ObjectKind::Index,
-        ObjectKind::Sequence,
-    ];
-    if !shared.contains(&drop.kind) {
+    if !SHARED.contains(&drop.kind) {
         return None;
     }
-    drop.names.iter().find_map(|name| {
-        let resolved = catalog.resolve(name);
-        let (kind, origin) = catalog.relation(&resolved).filter(|it| it.0 != drop.kind)?;
-        let there = catalog.is_there(&resolved, origin);
-        there.then(|| (name.span, format!("`{name}` is a {}, no {}", kind_word(kind), kind_word(drop.kind))))
-    })
+    drop.names.iter().find_map(|it| other_kind(catalog, drop.kind, it))
 }
 
 /// A label of an enum, an attribute of a composite type, a constraint of a domain.

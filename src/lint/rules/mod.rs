@@ -120,6 +120,7 @@ pub mod truncate_table;
 pub mod type_change;
 pub mod unbounded_write;
 pub mod unfit_column_change;
+pub mod unfit_conflict_target;
 pub mod unfit_expression;
 pub mod unfit_foreign_key;
 pub mod unfit_identity;
@@ -277,6 +278,7 @@ pub static ALL: &[&Rule] = &[
     &type_change::RULE,
     &unbounded_write::RULE,
     &unfit_column_change::RULE,
+    &unfit_conflict_target::RULE,
     &unfit_expression::RULE,
     &unfit_foreign_key::RULE,
     &unfit_identity::RULE,

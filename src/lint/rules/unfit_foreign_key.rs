@@ -24,6 +24,10 @@
 //! alter table orders add constraint orders_region_fkey foreign key (region) references customers (country) not valid;
 //! ```
 //!
+//! ```sql bad fails=42P16
+//! create temp table cart (customer_id uuid references customers);
+//! ```
+//!
 //! ```sql good locks=orders:ShareRowExclusiveLock,customers:ShareRowExclusiveLock
 //! alter table orders add constraint orders_email_fkey foreign key (email, region) references customers (email, region) not valid;
 //! ```
@@ -36,7 +40,8 @@ use crate::{
     },
     report::Harm,
     sql::{
-        Statement,
+        Change, Statement,
+        change::ActionKind,
         data_type::{self, DataType},
         names::Ident,
     },
@@ -62,8 +67,11 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
 /// Why not, and what to do. Silent about tables that the files do not tell in full.
 fn unfit(context: &Context, statement: &Statement, key: &ForeignKey) -> Option<(String, String)> {
     let there = context.catalog.table(key.references).filter(|it| !it.partial && it.origin.certain && !it.foreign)?;
-    if there.name == context.catalog.resolve(key.table) {
+    if there.name == context.catalog.resolve(key.table) || is_there_already(context, statement, key) {
         return None;
+    }
+    if let Some(why) = lives_elsewhere(context, statement, key, there) {
+        return Some((why, "check it in a trigger, or let both tables live as long".to_owned()));
     }
     let referenced: Vec<String> = match key.referenced {
         [] => match there.primary_key() {
@@ -90,6 +98,44 @@ fn unfit(context: &Context, statement: &Statement, key: &ForeignKey) -> Option<(
         return Some((why, format!("add a unique constraint on `{} ({columns})` first", key.references)));
     }
     unlike(context, statement, key, there, &referenced)
+}
+
+/// `ADD COLUMN IF NOT EXISTS … REFERENCES` of a column that is there does nothing.
+fn is_there_already(context: &Context, statement: &Statement, key: &ForeignKey) -> bool {
+    let Change::AlterTable(alter) = &statement.change else { return false };
+    let known = context.catalog.table(key.table);
+    alter.actions.iter().any(|it| {
+        matches!(&it.kind, ActionKind::AddColumn { column, if_not_exists: true }
+            if key.columns.contains(&column.name) && known.is_some_and(|it| it.column(&column.name).is_some()))
+    })
+}
+
+/// How long rows live (`ATAddForeignKeyConstraint` in tablecmds.c).
+#[derive(PartialEq, Eq)]
+enum Life {
+    Session,
+    Crash,
+    Ever,
+}
+
+fn lives_elsewhere(context: &Context, statement: &Statement, key: &ForeignKey, there: &Table) -> Option<String> {
+    let life = |temporary: bool, unlogged: bool| match (temporary, unlogged) {
+        (true, _) => Life::Session,
+        (_, true) => Life::Crash,
+        _ => Life::Ever,
+    };
+    let own = match &statement.change {
+        Change::CreateTable(new) => life(new.temporary, new.unlogged),
+        _ => context.catalog.told(key.table).map(|it| life(it.temporary, it.unlogged))?,
+    };
+    let other = life(there.temporary, there.unlogged);
+    let (table, references) = (key.table, key.references);
+    match (own, other) {
+        (Life::Session, Life::Crash | Life::Ever) => Some(format!("`{table}` is temporary and `{references}` is not")),
+        (Life::Crash | Life::Ever, Life::Session) => Some(format!("`{references}` is temporary and `{table}` is not")),
+        (Life::Ever, Life::Crash) => Some(format!("`{references}` is unlogged and `{table}` is not")),
+        _ => None,
+    }
 }
 
 fn unlike(

@@ -172,61 +172,9 @@ fn taken(catalog: &Catalog, parent: &ObjectName, bound: &Bound) -> Option<String
         let rest = parent.default_partition.as_ref().filter(|it| catalog.told(it).is_some())?;
         return Some(format!("`{}` has the default partition `{rest}`", parent.name));
     }
-    if let Bound::Range { from, to } = bound
-        && let ([from], [to]) = (from.as_slice(), to.as_slice())
-        && let (Some(from), Some(to)) = (value(from), value(to))
-        && alike(&from, &to)
-        && from >= to
-    {
+    if bound.holds_nothing() {
         return Some("its bounds hold nothing".to_owned());
     }
-    // Compared first: that is little work, and few have the same rows.
-    let mut others = parent.partitions.iter().filter_map(|it| catalog.tables.get(it));
-    let has_them =
-        |it: &Table| it.bound.as_ref().is_some_and(|it| overlap(it, bound)) && catalog.told(&it.name).is_some();
-    let other = others.find(|it| has_them(it))?;
-    Some(format!("these rows are those of partition `{}`", other.name))
-}
-
-/// Both hold the same row for sure.
-fn overlap(one: &Bound, other: &Bound) -> bool {
-    match (one, other) {
-        (Bound::In(one), Bound::In(other)) => one.iter().any(|it| other.contains(it)),
-        (Bound::Range { from: a, to: b }, Bound::Range { from: c, to: d }) => {
-            let single = [a, b, c, d].map(|it| match it.as_slice() {
-                [only] => value(only),
-                _ => None,
-            });
-            let [Some(a), Some(b), Some(c), Some(d)] = single else { return false };
-            let finite = [&a, &b, &c, &d].into_iter().filter(|it| matches!(it, Value::Number(_) | Value::Moment(_)));
-            let finite = finite.collect::<Vec<_>>();
-            finite.windows(2).all(|it| alike(it[0], it[1])) && a < d && c < b
-        }
-        (Bound::Hash { .. }, Bound::Hash { .. }) => one == other,
-        _ => false,
-    }
-}
-
-/// A bound that compares by itself.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Value<'t> {
-    Least,
-    Number(i64),
-    /// `2025-01-31`, with its quotes: sorts as its text does.
-    Moment(&'t str),
-    Greatest,
-}
-
-fn value(text: &str) -> Option<Value<'_>> {
-    let day = |it: &str| it.len() == 12 && it.bytes().all(|it| it.is_ascii_digit() || matches!(it, b'-' | b'\''));
-    match text {
-        it if it.eq_ignore_ascii_case("minvalue") => Some(Value::Least),
-        it if it.eq_ignore_ascii_case("maxvalue") => Some(Value::Greatest),
-        it if day(it) => Some(Value::Moment(it)),
-        it => it.parse().ok().map(Value::Number),
-    }
-}
-
-fn alike(one: &Value, other: &Value) -> bool {
-    std::mem::discriminant(one) == std::mem::discriminant(other)
+    let other = parent.bounds.meeting(bound).filter(|it| catalog.told(it).is_some())?;
+    Some(format!("these rows are those of partition `{other}`"))
 }

@@ -16,6 +16,8 @@ pub struct AlterObject {
     /// The table of a trigger, rule or policy.
     pub on: Option<ObjectName>,
     pub if_exists: bool,
+    /// Of a routine the text between its brackets; `None` without brackets.
+    pub arguments: Option<String>,
     pub action: ObjectAction,
 }
 
@@ -130,6 +132,12 @@ pub struct Outputs {
     pub columns: Vec<Output>,
     /// It reads relations by their names only, no query inside it, so that a column's name tells whose it is.
     pub flat: bool,
+    /// It reads one relation, and that once.
+    pub alone: bool,
+    /// What that one is called in it.
+    pub called: Option<String>,
+    /// Columns that stand for themselves, without a table before them, and where.
+    pub plain: Vec<(String, Span)>,
 }
 
 /// One of them.
@@ -161,7 +169,12 @@ pub enum TypeKind {
     Composite {
         attributes: Vec<Column>,
     },
-    Range,
+    /// `multirange` is what the type of several of them is called; `None`: as Postgres calls it.
+    Range {
+        /// As [`Column::data_type`].
+        subtype: Option<String>,
+        multirange: Option<ObjectName>,
+    },
     /// `data_type` is what it is made of, as [`Column::data_type`]; `constrained` when it has a `CHECK` or `NOT NULL`.
     Domain {
         data_type: String,

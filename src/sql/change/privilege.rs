@@ -1,12 +1,14 @@
 //! Who may do what: `GRANT`, `REVOKE`, `ALTER DEFAULT PRIVILEGES`, `CREATE POLICY`.
 
-use super::{Expression, ObjectKind};
+use super::{super::names::Ident, Expression, ObjectKind};
 
 /// Privileges, and the roles that get or lose them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Terms {
     /// Upper case: `SELECT`, `ALL`, `UPDATE (…)` for some columns; names of roles where membership is given.
     pub privileges: Vec<String>,
+    /// Those columns.
+    pub columns: Vec<Ident>,
     /// `public` for everybody.
     pub roles: Vec<String>,
     /// `WITH GRANT OPTION`, `GRANT OPTION FOR`, `WITH ADMIN OPTION`.

@@ -5,7 +5,7 @@ use super::{
         Span,
         names::{Ident, ObjectName},
     },
-    Expression, SequenceOptions,
+    Expression, Outputs, SequenceOptions,
 };
 
 /// `CREATE TABLE`, also `CREATE TABLE … AS`, `SELECT … INTO`, `PARTITION OF` and `CREATE FOREIGN TABLE`.
@@ -40,6 +40,8 @@ pub struct CreateTable {
     pub tablespace: Option<Ident>,
     /// What the query of `AS` and `INTO` reads.
     pub reads: Vec<ObjectName>,
+    /// What that query gives, in order; `None` where tokens do not tell.
+    pub outputs: Option<Box<Outputs>>,
     /// `WITH NO DATA`: the query is not run.
     pub without_data: bool,
 }

@@ -25,6 +25,8 @@ pub fn alter_object(mut cursor: Cursor<'_>, kind: ObjectKind) -> Result<Reading>
         ObjectKind::Role if cursor.eat("ALL") => None,
         _ => kinds::object(&mut cursor, kind)?,
     };
+    let of_routine = matches!(kind, ObjectKind::Function | ObjectKind::Procedure | ObjectKind::Routine);
+    let arguments = if of_routine { kinds::written_arguments(&cursor) } else { None };
     let mut on = None;
     if matches!(kind, ObjectKind::Trigger | ObjectKind::Rule | ObjectKind::Policy) {
         cursor.expect("ON")?;
@@ -40,8 +42,8 @@ pub fn alter_object(mut cursor: Cursor<'_>, kind: ObjectKind) -> Result<Reading>
     let parts = if is_list { cursor.split() } else { vec![cursor] };
     let mut changes = Vec::new();
     for part in parts {
-        let (name, on, action) = (name.clone(), on.clone(), action(part, kind)?);
-        let change = Change::AlterObject(AlterObject { kind, name, on, if_exists, action });
+        let (name, on, arguments, action) = (name.clone(), on.clone(), arguments.clone(), action(part, kind)?);
+        let change = Change::AlterObject(AlterObject { kind, name, on, if_exists, arguments, action });
         changes.push((change, part.span()));
     }
     let (change, _) = changes.remove(0);

@@ -232,6 +232,7 @@ fn source_query(mut cursor: Cursor<'_>, created: &mut CreateTable) -> Result<Vec
         return Err(cursor.expected("a query"));
     }
     created.reads = relations::read(cursor);
+    created.outputs = outputs::read(cursor).map(Box::new);
     let mut inner = query::writes_within(cursor)?;
     inner.extend(query::called_within(cursor));
     Ok(inner)
@@ -377,8 +378,15 @@ fn create_type(mut cursor: Cursor<'_>) -> Result<Reading> {
         }
         TypeKind::Enum { values }
     } else if cursor.eat("AS RANGE") {
-        cursor.expect_parentheses()?;
-        TypeKind::Range
+        let (mut subtype, mut multirange) = (None, None);
+        for mut part in cursor.expect_parentheses()?.split() {
+            if part.eat("SUBTYPE") && part.eat_symbol("=") {
+                subtype = Some(types::data_type(&mut part)).filter(|it| !it.is_empty());
+            } else if part.eat("MULTIRANGE_TYPE_NAME") && part.eat_symbol("=") {
+                multirange = part.name().ok();
+            }
+        }
+        TypeKind::Range { subtype, multirange }
     } else if cursor.eat("AS") {
         let inside = cursor.expect_parentheses()?;
         let parts = if inside.done() { Vec::new() } else { inside.split() };

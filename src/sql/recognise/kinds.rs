@@ -200,7 +200,7 @@ pub fn drop(mut cursor: Cursor<'_>) -> Result<Reading> {
 }
 
 /// The text between the brackets that the cursor has just passed.
-fn written_arguments(behind: &Cursor<'_>) -> Option<String> {
+pub fn written_arguments(behind: &Cursor<'_>) -> Option<String> {
     let close = behind.at.checked_sub(1)?;
     let open = behind.tokens[close].partner;
     (open < close).then(|| behind.range(open + 1, close).text())
@@ -210,10 +210,11 @@ fn written_arguments(behind: &Cursor<'_>) -> Option<String> {
 pub fn comment(mut cursor: Cursor<'_>) -> Result<Reading> {
     cursor.expect("ON")?;
     let kind = kind(&mut cursor)?;
-    let mut name = object(&mut cursor, kind)?;
+    let (mut name, mut part) = (object(&mut cursor, kind)?, None);
     if matches!(kind, ObjectKind::Constraint | ObjectKind::Trigger | ObjectKind::Rule | ObjectKind::Policy) {
         cursor.expect("ON")?;
-        cursor.eat("DOMAIN");
+        let of_domain = cursor.eat("DOMAIN");
+        part = name.and_then(|it| it.parts.last().cloned()).filter(|_| !of_domain);
         name = Some(cursor.name()?);
     }
     cursor.expect("IS")?;
@@ -228,7 +229,7 @@ pub fn comment(mut cursor: Cursor<'_>) -> Result<Reading> {
         })?;
     }
     cursor.finish()?;
-    Ok(Change::Comment { kind, name }.into())
+    Ok(Change::Comment { kind, name, part }.into())
 }
 
 /// What stands behind `ON` in a grant.

@@ -2,6 +2,7 @@
 
 use super::{
     super::{
+        Span,
         change::{Operand, OperandKind, Output, Outputs},
         scan::TokenKind,
     },
@@ -16,6 +17,23 @@ const NO_COLUMNS: &[&str] = &["ALL", "CASE", "DISTINCT", "NOT", "NULL"];
 const NO_BARE_LABELS: &[&str] =
     &["DAY", "HOUR", "ISNULL", "MINUTE", "MONTH", "NOTNULL", "PRECISION", "SECOND", "VARYING", "YEAR"];
 
+/// Words that end the list of a `FROM`.
+const BEHIND_FROM: &[&str] = &[
+    "EXCEPT",
+    "FETCH",
+    "FOR",
+    "GROUP",
+    "HAVING",
+    "INTERSECT",
+    "LIMIT",
+    "OFFSET",
+    "ORDER",
+    "UNION",
+    "WHERE",
+    "WINDOW",
+    "WITH",
+];
+
 /// The columns of a plain `SELECT`; `None` for `VALUES`, `WITH` and whatever stands in brackets.
 pub fn read(mut cursor: Cursor<'_>) -> Option<Outputs> {
     let whole = cursor;
@@ -28,9 +46,52 @@ pub fn read(mut cursor: Cursor<'_>) -> Option<Outputs> {
     cursor.eat("ALL");
     let mut end = cursor;
     end.skip_to(query::CLAUSES);
-    let columns = cursor.range(cursor.at, end.at).split().into_iter().map(output).collect();
+    let parts = cursor.range(cursor.at, end.at).split();
+    let plain = parts.iter().filter_map(|it| plain(*it)).collect();
+    let columns = parts.into_iter().map(output).collect();
     let selects = (whole.at..whole.end).filter(|at| whole.range(*at, whole.end).is_one_of(0, &["SELECT", "VALUES"]));
-    Some(Outputs { columns, flat: selects.count() == 1 })
+    let (named, alone, called) = sources(end);
+    Some(Outputs { columns, flat: named && selects.count() == 1, alone, called, plain })
+}
+
+/// A column by its name alone, whatever it is called then.
+fn plain(part: Cursor<'_>) -> Option<(String, Span)> {
+    let (value, _) = labelled(part);
+    let mut behind = value;
+    let name = behind.ident().ok()?;
+    let expression = value.expression();
+    let of = &expression.whole;
+    let is_it = matches!(&of.kind, OperandKind::Column(it) if it.parts.len() == 1) && of.cast.is_none();
+    (is_it && behind.done() && !value.is_one_of(0, NO_COLUMNS)).then_some((name.name, name.span))
+}
+
+/// Whether the `FROM` lists nothing but names, no function and no query; whether it is one of them alone; and what that
+/// is called.
+fn sources(mut cursor: Cursor<'_>) -> (bool, bool, Option<String>) {
+    if !cursor.is_word(0, "FROM") && !cursor.skip_to(&["FROM"]) {
+        return (true, false, None);
+    }
+    cursor.eat("FROM");
+    let mut end = cursor;
+    if !end.skip_to(BEHIND_FROM) {
+        end.at = end.end;
+    }
+    let list = cursor.range(cursor.at, end.at);
+    let mut condition = false;
+    let (mut named, mut alone) = (true, true);
+    let mut at = list.at;
+    while at < list.end {
+        let here = list.range(at, list.end);
+        let joins = here.is_symbol(0, ",") || here.is_one_of(0, &["JOIN"]);
+        alone &= !joins;
+        condition = (condition || here.is_one_of(0, &["ON", "USING"])) && !joins;
+        let mut behind = here;
+        named &= condition || !here.is_symbol(0, "(");
+        at = if behind.parentheses().is_some() { behind.at } else { at + 1 };
+    }
+    let last = list.end.checked_sub(1).filter(|last| *last >= list.at);
+    let called = last.and_then(|last| list.range(last, list.end).ident().ok()).map(|it| it.name);
+    (named, alone && named, called)
 }
 
 fn output(part: Cursor<'_>) -> Output {

@@ -1,7 +1,10 @@
 //! `GRANT`, `REVOKE`, `ALTER DEFAULT PRIVILEGES`, `CREATE POLICY`.
 
 use super::{
-    super::change::{Change, DefaultPrivileges, ObjectKind, PolicyTerms, Terms},
+    super::{
+        change::{Change, DefaultPrivileges, ObjectKind, PolicyTerms, Terms},
+        names::Ident,
+    },
     Reading,
     cursor::{Cursor, Result},
     kinds,
@@ -81,7 +84,20 @@ fn terms(mut cursor: Cursor<'_>, revoke: bool) -> Result<(Cursor<'_>, Terms)> {
         named.end = named.at;
     }
     named.at = objects.at;
-    Ok((objects, Terms { privileges: privileges(named), roles, option, in_schemas: false }))
+    Ok((objects, Terms { privileges: privileges(named), columns: columns(named), roles, option, in_schemas: false }))
+}
+
+/// Columns in brackets behind the privileges.
+fn columns(cursor: Cursor<'_>) -> Vec<Ident> {
+    let mut columns = Vec::new();
+    for mut part in cursor.split() {
+        while part.word(0).is_some() {
+            part.at += 1;
+        }
+        let listed = part.parentheses().into_iter().flat_map(|it| it.split());
+        columns.extend(listed.filter_map(|mut it| it.ident().ok()));
+    }
+    columns
 }
 
 fn privileges(cursor: Cursor<'_>) -> Vec<String> {

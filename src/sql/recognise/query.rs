@@ -12,7 +12,7 @@ use super::{
     },
     Reading, create,
     cursor::{Cursor, Result},
-    expression, operand, relations,
+    expression, operand, outputs, relations,
 };
 
 const WRITES: &[&str] = &["INSERT", "UPDATE", "DELETE", "MERGE"];
@@ -163,6 +163,7 @@ fn into(mut cursor: Cursor<'_>) -> Result<Option<CreateTable>> {
     if cursor.is_word(0, "WITH") {
         cursor = behind_with(cursor)?;
     }
+    let query = cursor;
     if !cursor.eat("SELECT") || !cursor.skip_to(&["INTO", "FROM", "WHERE", "UNION", "EXCEPT", "INTERSECT"]) {
         return Ok(None);
     }
@@ -173,7 +174,9 @@ fn into(mut cursor: Cursor<'_>) -> Result<Option<CreateTable>> {
         cursor.eat("LOCAL TEMPORARY") || cursor.eat("LOCAL TEMP") || cursor.eat("TEMPORARY") || cursor.eat("TEMP");
     let unlogged = cursor.eat("UNLOGGED");
     cursor.eat("TABLE");
-    Ok(Some(CreateTable { name: cursor.name()?, temporary, unlogged, from_query: true, ..CreateTable::default() }))
+    let (name, reads, outputs) = (cursor.name()?, relations::read(query), outputs::read(query).map(Box::new));
+    let table = CreateTable { name, temporary, unlogged, from_query: true, reads, outputs, ..CreateTable::default() };
+    Ok(Some(table))
 }
 
 /// What a statement calls, as a query inside it, when it calls anything.

@@ -71,7 +71,7 @@ pub fn lines(catalog: &Catalog) -> Vec<String> {
                 default.is_some()
             ),
             TypeKind::Composite { .. } => "composite".to_owned(),
-            TypeKind::Range => "range".to_owned(),
+            TypeKind::Range { .. } => "range".to_owned(),
             TypeKind::Other => "other".to_owned(),
         };
         lines.push(format!("type {} {what}", name(of)));
@@ -79,7 +79,7 @@ pub fn lines(catalog: &Catalog) -> Vec<String> {
             lines.push(format!("type {} has {} validated {}", name(of), constraint.name, constraint.validated));
         }
     }
-    for (of, it) in &catalog.views {
+    for (of, it) in catalog.views.iter().filter(|(of, _)| of.schema() != "pg_temp") {
         let mut reads = it.reads.iter().map(name).collect::<Vec<_>>();
         reads.sort();
         reads.dedup();
@@ -92,16 +92,16 @@ pub fn lines(catalog: &Catalog) -> Vec<String> {
             lines.push(format!("{:?} {}({arguments}) {:?} {}", it.kind, name(of), it.volatility, it.language));
         }
     }
-    for (of, it) in &catalog.sequences {
+    for (of, it) in catalog.sequences.iter().filter(|(of, _)| of.schema() != "pg_temp") {
         let owner = it.owned_by.as_ref().map(|(table, column)| format!("{}.{column}", name(table)));
         let data_type = data_type::read(it.data_type.as_deref().unwrap_or("bigint"));
         lines.push(format!("sequence {} {data_type} owned by {owner:?}", name(of)));
     }
-    for it in catalog.triggers.iter() {
+    for it in catalog.triggers.iter().filter(|it| it.table.schema() != "pg_temp") {
         let routine = it.routine.as_ref().map(name);
         lines.push(format!("trigger {} on {} runs {routine:?} enabled {}", it.name, name(&it.table), it.enabled));
     }
-    for it in catalog.policies.iter() {
+    for it in catalog.policies.iter().filter(|it| it.table.schema() != "pg_temp") {
         lines.push(format!(
             "policy {} on {} {} to {:?} permissive {}",
             it.name,
@@ -114,7 +114,11 @@ pub fn lines(catalog: &Catalog) -> Vec<String> {
     let mut grants = BTreeMap::<_, BTreeSet<String>>::new();
     for it in catalog.grants.iter().filter(|it| it.name.last() != "public") {
         let key = format!("grant {:?} {} to {}", it.kind, name(&it.name), it.role);
-        grants.entry(key).or_default().extend(it.privileges.clone());
+        // Those on single columns are not read from a database.
+        let whole = it.privileges.iter().filter(|it| !it.contains('(')).cloned().collect::<Vec<_>>();
+        if !whole.is_empty() && it.name.schema() != "pg_temp" {
+            grants.entry(key).or_default().extend(whole);
+        }
     }
     lines.extend(grants.into_iter().map(|(of, privileges)| format!("{of} {privileges:?}")));
     lines.extend(catalog.schemas.keys().filter(|it| *it != "public").map(|it| format!("schema {it}")));

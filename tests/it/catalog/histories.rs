@@ -54,7 +54,7 @@ const HISTORIES: &[(&str, &str)] = &[
         alter index s.i rename to ii; alter table s.aa rename constraint a_pkey to pk;
         alter schema s rename to ss; alter view v rename to vv; alter table d rename column e to ee;"),
     ("schemas_with_all_that_is_in_them", "
-        create schema s; create table s.t (a int primary key); create view s.v as select a from s.t;
+        create schema s create table t (a int primary key) create view v as select a from t;
         create table s.u (b int references s.t); create table keep (c int references s.t);
         create type s.mood as enum ('a'); create function s.f() returns int language sql as 'select 1';
         create sequence s.q; drop schema s cascade;"),
@@ -74,7 +74,10 @@ const HISTORIES: &[(&str, &str)] = &[
         alter table m detach partition m2; create table l (k text) partition by list (k);
         create table l1 partition of l for values in ('a', 'b') partition by hash (k);
         create table l11 partition of l1 for values with (modulus 2, remainder 0);
-        create table h (a int, b int) partition by hash (a, b);"),
+        create table h (a int, b int) partition by hash (a, (b + 1));"),
+    ("as_select", "
+        create table a (b int, c text); create table d as select * from a; create table e (x, y) as select b, c from a with no data;
+        select b into f from a; create table if not exists d as select 1 as one;"),
     ("partitions_of_foreign_keys", "
         create table p (id int primary key); create table m (id int, p_id int references p, n int unique) partition by list (n);
         create table m1 partition of m for values in (1); create table m2 (id int, p_id int, n int);
@@ -99,8 +102,8 @@ const HISTORIES: &[(&str, &str)] = &[
         create type mood as enum ('a', 'b'); alter type mood add value 'c'; alter type mood add value 'aa' before 'b';
         alter type mood add value if not exists 'c'; alter type mood rename value 'b' to 'bb'; create type empty as enum ();
         create table t (m mood, n mood[]); alter type mood rename to feeling; alter type mood rename to x;"),
-    ("composites", "
-        create type pair as (a int, b text); alter type pair add attribute c int;
+    ("composites_and_ranges", "
+        create type pair as (a int, b text); alter type pair add attribute c int; create type r as range (subtype = int4);
         create table t (p pair); drop type pair cascade;"),
     ("views", "
         create table a (b int, c int); create view v as select b from a; create or replace view v as select b, c from a;
@@ -113,7 +116,7 @@ const HISTORIES: &[(&str, &str)] = &[
         create or replace function f(a int) returns int volatile language plpgsql as 'begin return 2; end';
         create procedure p(inout a int) language sql as 'select 1'; create function out_only(out x int, out y text) language sql as 'select 1, $$a$$';
         create function many(variadic a text[]) returns void language sql as ''; create function t() returns table (x int) language sql as 'select 1';
-        drop function f(int); drop procedure p; create function one.h() returns int language sql as 'select 1';"),
+        alter function f(int, text) rename to g; drop function f(int); drop procedure p; create function one.h() returns int language sql as 'select 1';"),
     ("triggers", "
         create table a (b int); create function f() returns trigger language plpgsql as 'begin return new; end';
         create trigger t before insert on a for each row execute function f(); create trigger u after update on a execute function f();
