@@ -2,8 +2,9 @@
 //!
 //! `INSERT … ON CONFLICT (column)` needs the unique constraint or primary key that it names. Duplicates, orphans and bad
 //! values that come in meanwhile stand in the way when the constraint is to come back. Dropping a foreign key locks
-//! both tables for an instant. A constraint that the same migration adds again is replaced, not lost, and a check
-//! that only proved what `NOT NULL` now says is not missed.
+//! both tables for an instant. Without a check or a foreign key nothing fails at once, so that is a notice. A
+//! constraint that the same migration adds again is replaced, not lost, and a check that only proved what `NOT NULL`
+//! now says is not missed.
 //!
 //! ```sql setup
 //! create table orders (id bigint primary key, number text, total numeric, state text not null);
@@ -28,7 +29,7 @@
 use crate::{
     catalog::{Constraint, Table},
     lint::{Check, Context, Problem, Rule, Severities, Waivable, actions},
-    report::Harm,
+    report::{Harm, Severity},
     sql::{
         Change, Statement,
         change::{ActionKind, ConstraintKind},
@@ -59,8 +60,10 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
         if came_with_the_release || redundant || proved || rest.any(|it| adds(it, &alter.table, name)) {
             continue;
         }
+        let severity = if only_loosens(name, known) { Severity::Notice } else { Severity::Warning };
         problems.push(
             Problem::at(action.span)
+                .at_most(severity)
                 .says(consequence(&alter.table, name, known))
                 .help("be sure that nothing relies on it; to change it, add the new one under the same name in the same migration"),
         );
@@ -83,8 +86,29 @@ fn consequence(table: &ObjectName, name: &Ident, constraint: Option<&Constraint>
         Some(ConstraintKind::Check { .. } | ConstraintKind::Exclude { .. } | ConstraintKind::NotNull { .. }) => {
             format!("rows that `{name}` keeps out of `{table}` come in")
         }
+        None if only_loosens(name, None) => format!("rows that `{name}` keeps out of `{table}` come in"),
         None => {
             format!("rows that `{name}` keeps out of `{table}` come in, and `on conflict` fails where it relies on it")
+        }
+    }
+}
+
+/// A check or foreign key: no statement that ran with it fails without it. Of one that no file adds, its name tells.
+fn only_loosens(name: &Ident, constraint: Option<&Constraint>) -> bool {
+    match constraint.map(|it| &it.kind) {
+        Some(kind) => {
+            matches!(
+                kind,
+                ConstraintKind::Check { .. } | ConstraintKind::ForeignKey { .. } | ConstraintKind::NotNull { .. }
+            )
+        }
+        None => {
+            let name = name.name.to_lowercase();
+            let begins = ["fk_", "fkey_", "chk_", "ck_", "check_"].iter().any(|it| name.starts_with(it));
+            let ends = ["_fk", "_fkey", "_foreign", "_chk", "_ck", "_check"];
+            // `_fkey1` is what Postgres calls a second one.
+            let numbered = name.trim_end_matches(|it: char| it.is_ascii_digit());
+            begins || ends.iter().any(|it| numbered.ends_with(it))
         }
     }
 }
