@@ -6,6 +6,7 @@ mod tests;
 use std::{
     collections::{BTreeMap, HashMap},
     ops::{Deref, DerefMut},
+    sync::Arc,
 };
 
 use super::{TEMPORARY, in_schema};
@@ -24,9 +25,11 @@ pub trait Links {
 
 /// A map that is read like a [`BTreeMap`]. What it remembers of links may be more than there are, never less:
 /// whoever asks by a link looks at the object again.
+///
+/// A copy shares all objects until one of both changes them: what a transaction rolls back is gone back to.
 #[derive(Debug, Clone)]
 pub struct Linked<V> {
-    entries: BTreeMap<ObjectName, V>,
+    entries: BTreeMap<ObjectName, Arc<V>>,
     /// Sorted lists: nearly all are short.
     by_target: HashMap<ObjectName, Vec<ObjectName>>,
     by_part: HashMap<String, Vec<ObjectName>>,
@@ -40,38 +43,62 @@ impl<V> Default for Linked<V> {
     }
 }
 
-impl<V> Deref for Linked<V> {
-    type Target = BTreeMap<ObjectName, V>;
+impl<V> Linked<V> {
+    pub fn get(&self, name: &ObjectName) -> Option<&V> {
+        self.entries.get(name).map(|it| &**it)
+    }
 
-    fn deref(&self) -> &Self::Target {
-        &self.entries
+    pub fn contains_key(&self, name: &ObjectName) -> bool {
+        self.entries.contains_key(name)
+    }
+
+    /// All of them, in order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = (&ObjectName, &V)> {
+        self.entries.iter().map(|(name, it)| (name, &**it))
+    }
+
+    pub fn keys(&self) -> impl Iterator<Item = &ObjectName> {
+        self.entries.keys()
+    }
+
+    pub fn values(&self) -> impl Iterator<Item = &V> {
+        self.entries.values().map(|it| &**it)
+    }
+
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
     }
 }
 
-impl<V: Links> Linked<V> {
+impl<V: Links + Clone> Linked<V> {
     /// Those that may point to an object, in order of their names.
     pub fn linked_to(&self, target: &ObjectName) -> impl Iterator<Item = (&ObjectName, &V)> {
         let names = self.by_target.get(target).into_iter().flatten();
-        names.filter_map(|name| self.entries.get_key_value(name))
+        names.filter_map(|name| self.entries.get_key_value(name)).map(|(name, it)| (name, &**it))
     }
 
     /// Those that may have a part of this name.
     pub fn with_part(&self, part: &str) -> impl Iterator<Item = &V> {
-        self.by_part.get(part).into_iter().flatten().filter_map(|name| self.entries.get(name))
+        self.by_part.get(part).into_iter().flatten().filter_map(|name| self.get(name))
     }
 
     /// Those of one schema.
     pub fn in_schema(&self, schema: &str) -> impl Iterator<Item = (&ObjectName, &V)> {
         let first = in_schema(&ObjectName::default(), schema);
-        self.entries.range(first..).take_while(move |(name, _)| name.schema() == schema)
+        let all = self.entries.range(first..).take_while(move |(name, _)| name.schema() == schema);
+        all.map(|(name, it)| (name, &**it))
     }
 
     pub fn insert(&mut self, name: ObjectName, value: V) -> Option<V> {
         self.learn(&name, &value);
         let temporary = name.schema() == TEMPORARY;
-        let replaced = self.entries.insert(name, value);
+        let replaced = self.entries.insert(name, Arc::new(value));
         self.temporary += usize::from(temporary && replaced.is_none());
-        replaced
+        replaced.map(Arc::unwrap_or_clone)
     }
 
     pub fn remove(&mut self, name: &ObjectName) -> Option<V> {
@@ -83,7 +110,7 @@ impl<V: Links> Linked<V> {
         for part in value.parts() {
             forget(&mut self.by_part, part, name);
         }
-        Some(value)
+        Some(Arc::unwrap_or_clone(value))
     }
 
     /// Whether any is of the session's own schema.
@@ -135,18 +162,9 @@ impl<V: Links> Linked<V> {
     }
 }
 
-impl<V: Links> Extend<(ObjectName, V)> for Linked<V> {
+impl<V: Links + Clone> Extend<(ObjectName, V)> for Linked<V> {
     fn extend<T: IntoIterator<Item = (ObjectName, V)>>(&mut self, entries: T) {
         entries.into_iter().for_each(|(name, value)| drop(self.insert(name, value)));
-    }
-}
-
-impl<'a, V> IntoIterator for &'a Linked<V> {
-    type Item = (&'a ObjectName, &'a V);
-    type IntoIter = std::collections::btree_map::Iter<'a, ObjectName, V>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.entries.iter()
     }
 }
 
@@ -172,12 +190,12 @@ fn forget<K: std::hash::Hash + Eq + std::borrow::Borrow<Q>, Q: std::hash::Hash +
 }
 
 /// An object while it is changed; where it points then is learnt when this goes.
-pub struct Change<'a, V: Links> {
+pub struct Change<'a, V: Links + Clone> {
     of: &'a mut Linked<V>,
     name: ObjectName,
 }
 
-impl<V: Links> Deref for Change<'_, V> {
+impl<V: Links + Clone> Deref for Change<'_, V> {
     type Target = V;
 
     fn deref(&self) -> &V {
@@ -185,20 +203,27 @@ impl<V: Links> Deref for Change<'_, V> {
     }
 }
 
-impl<V: Links> DerefMut for Change<'_, V> {
+impl<V: Links + Clone> DerefMut for Change<'_, V> {
     fn deref_mut(&mut self) -> &mut V {
-        self.of.entries.get_mut(&self.name).expect("it was there when the change began, and only the change holds it")
+        let entry = self.of.entries.get_mut(&self.name);
+        Arc::make_mut(entry.expect("it was there when the change began, and only the change holds it"))
     }
 }
 
-impl<V: Links> Drop for Change<'_, V> {
+impl<V: Links + Clone> Drop for Change<'_, V> {
     fn drop(&mut self) {
-        // Out and in again, because what it points to is borrowed from it.
-        if let Some((name, value)) = self.of.entries.remove_entry(&self.name) {
-            self.of.learn(&name, &value);
-            self.of.entries.insert(name, value);
+        if let Some(value) = self.of.entries.get(&self.name).map(Arc::clone) {
+            self.of.learn(&self.name, &value);
         }
     }
+}
+
+/// Puts one more into a list that mostly stays that of one: by itself a list's first room is for four.
+pub(super) fn push<T>(all: &mut Vec<T>, it: T) {
+    if all.is_empty() {
+        all.reserve_exact(1);
+    }
+    all.push(it);
 }
 
 /// What stands on one object: a trigger, a policy, a grant.
@@ -239,7 +264,7 @@ impl<T: Stands> Standing<T> {
     }
 
     pub fn push(&mut self, it: T) {
-        self.by_object.entry(it.stands_on().clone()).or_default().push(it);
+        push(self.by_object.entry(it.stands_on().clone()).or_default(), it);
     }
 
     pub fn retain_on(&mut self, object: &ObjectName, stays: impl Fn(&T) -> bool) {

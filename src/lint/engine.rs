@@ -124,10 +124,10 @@ impl<'a> Engine<'a> {
         }
         match release {
             Release::History | Release::Pending => {
-                let start = self.undo_of(&migration);
-                for statement in &migration.statements {
+                let mut undo = self.undo_of(&migration);
+                for (index, statement) in migration.statements.iter().enumerate() {
                     self.replay(statement, origin);
-                    self.undo(statement, start.as_ref());
+                    self.undo(index, statement, &mut undo);
                 }
             }
             Release::Judged => {
@@ -208,7 +208,7 @@ impl<'a> Engine<'a> {
                 self.record(&mut visit, rule, problems, path);
             }
         }
-        let start = self.undo_of(migration);
+        let mut undo = self.undo_of(migration);
         for (index, statement) in migration.statements.iter().enumerate() {
             visit.index = index;
             let open = self.opened(migration, index, visit.transaction);
@@ -218,7 +218,7 @@ impl<'a> Engine<'a> {
             visit.transaction = open;
             let directives = statement.directives.iter().collect::<Vec<_>>();
             self.visit(&mut visit, statement, Path { directives: &directives, around: Around::Nothing });
-            self.undo(statement, start.as_ref());
+            self.undo(index, statement, &mut undo);
             visit.transaction = match statement.change {
                 Change::Transaction(Transaction::Begin) => {
                     visit.transaction.or(Some(self.open_at(index, OpenedBy::Begin)))

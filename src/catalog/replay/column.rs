@@ -1,7 +1,7 @@
 //! Columns of tables.
 
 use super::{
-    super::{Catalog, Column, Origin, Sequence, Table},
+    super::{Catalog, Column, Origin, Sequence, Table, linked},
     constraint, naming, plain_beside, removal,
 };
 use crate::sql::{
@@ -13,7 +13,7 @@ use crate::sql::{
 /// Adds a column and what stands behind it: `PRIMARY KEY`, `UNIQUE`, `CHECK`, `REFERENCES`.
 pub fn add_column(catalog: &mut Catalog, table: &mut Table, new: &NewColumn, origin: Origin) {
     let sequence = new.is_serial().then(|| serial(catalog, table, new, origin));
-    table.columns.push(Column {
+    let column = Column {
         name: new.name.name.clone(),
         data_type: new.data_type.clone(),
         resolved: catalog.read_type(&new.data_type),
@@ -23,7 +23,8 @@ pub fn add_column(catalog: &mut Catalog, table: &mut Table, new: &NewColumn, ori
         computed_from: new.generated_as.iter().flat_map(|it| &it.names).map(|it| it.last().to_owned()).collect(),
         collation: new.collation.as_ref().and_then(collation),
         origin,
-    });
+    };
+    linked::push(&mut table.columns, column);
     for own in new.constraints.iter().filter(|it| !matches!(it.kind, ConstraintKind::NotNull { .. })) {
         let mut new_constraint = own.clone();
         let name = constraint::automatic_name(catalog, table, &own.kind);

@@ -1,7 +1,7 @@
 //! Constraints of tables, and the indexes that carry them.
 
 use super::{
-    super::{Catalog, Constraint, Index, Origin, Table, Validity, proof::words},
+    super::{Catalog, Constraint, Index, Origin, Table, Validity, linked, proof::words},
     column::{is_key, set_not_null},
     naming, plain_beside, removal,
 };
@@ -65,7 +65,7 @@ pub fn add_constraint(catalog: &mut Catalog, table: &mut Table, new: &NewConstra
         let constraint = Some(name.clone());
         catalog.indexes.extend(taken.map(|it| (new.clone(), Index { name: new, constraint, ..it })));
     }
-    table.constraints.push(Constraint {
+    let constraint = Constraint {
         name,
         kind,
         columns,
@@ -74,7 +74,8 @@ pub fn add_constraint(catalog: &mut Catalog, table: &mut Table, new: &NewConstra
         no_inherit: new.no_inherit,
         origin,
         validated_by: validated.then_some(origin.migration),
-    });
+    };
+    linked::push(&mut table.constraints, constraint);
 }
 
 /// The columns that a constraint stands on.

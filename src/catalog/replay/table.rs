@@ -70,6 +70,7 @@ pub fn create_table(catalog: &mut Catalog, new: &CreateTable, origin: Origin) {
     if new.from_query {
         of_query(catalog, &mut table, new, origin);
     } else {
+        table.columns.reserve_exact(new.columns.len());
         new.columns.iter().for_each(|it| column::define(catalog, &mut table, it, origin));
     }
     for constraint in &new.constraints {

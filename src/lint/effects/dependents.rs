@@ -7,7 +7,6 @@ use crate::{
     sql::{
         Change, Span, Statement,
         change::{ActionKind, AlterObject, AlterTable, ConstraintKind, Drop, ObjectAction, ObjectKind, Truncate},
-        data_type,
         names::ObjectName,
     },
 };
@@ -99,12 +98,11 @@ fn of_table(catalog: &Catalog, name: &ObjectName, names: &[ObjectName]) -> Optio
 
 /// A column of the type, also of its arrays.
 fn column_of(catalog: &Catalog, name: &ObjectName) -> Option<String> {
-    let is_of = |written: &str| {
-        let data_type = data_type::read(written).name;
-        let (schema, own) = data_type.rsplit_once('.').unwrap_or(("public", &data_type));
+    let is_of = |data_type: &str| {
+        let (schema, own) = data_type.rsplit_once('.').unwrap_or(("public", data_type));
         own == name.last() && schema == name.schema()
     };
-    column_that(catalog, |column| is_of(&column.data_type))
+    column_that(catalog, |column| is_of(&column.resolved.name))
 }
 
 fn column_that(catalog: &Catalog, does: impl Fn(&Column) -> bool) -> Option<String> {
