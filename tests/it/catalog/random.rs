@@ -1,8 +1,7 @@
 //! Random histories: statements made of a few names, run on Postgres, and replayed as far as Postgres took them. The
 //! catalogs must end equal, and no rule may say of a statement that Postgres took that it fails.
 //!
-//! `LIFTLOCK_SEED` and `LIFTLOCK_HISTORIES` say which and how many; `LIFTLOCK_SILENT=1` shows what Postgres refused and
-//! no rule did.
+//! `LIFTLOCK_SEED` and `LIFTLOCK_HISTORIES` say which and how many.
 
 use liftlock::{
     config::ProfileName,
