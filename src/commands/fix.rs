@@ -70,11 +70,14 @@ pub fn mend(files: Files, judge: impl Fn(&Files) -> Validation) -> Mended {
             }
             Ok(amended) => {
                 let judged = judge(&amended);
-                if standing(&judged) < standing(&validation) {
+                if failing(&judged) > failing(&validation) {
+                    "what it would be replaced by fails when it runs".to_owned()
+                } else if standing(&judged) < standing(&validation) {
                     (files, validation) = (amended, judged);
                     continue;
+                } else {
+                    "what it would be replaced by is judged no better".to_owned()
                 }
-                "what it would be replaced by is judged no better".to_owned()
             }
             Err(why) => why,
         };
@@ -111,6 +114,12 @@ fn standing(validation: &Validation) -> [usize; 3] {
             .filter(|it| it.stands() && it.kind != Harm::Convention && it.rule != DECLARED && it.severity == severity)
             .count()
     })
+}
+
+/// Errors that say of a statement that it fails.
+fn failing(validation: &Validation) -> usize {
+    let fails = |it: &&Finding| it.stands() && it.kind == Harm::Fails && it.severity == Severity::Error;
+    validation.findings.iter().filter(fails).count()
 }
 
 /// Files that this run has made.

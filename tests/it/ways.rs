@@ -400,6 +400,21 @@ fn a_fix_keeps_read_only_files_and_writes_the_mark_that_sqlx_wants() {
     assert_eq!(fs::read_dir(project.path("m")).unwrap().count(), 1);
 }
 
+/// It was once written, and every finding it mended weighed more than the one it made.
+#[test]
+fn a_fix_that_fails_when_it_runs_is_not_written() {
+    let taken = "create table app (a int);\ncreate index app_pkey on app (a);\n";
+    let keyed = "create table app (a int primary key);\n";
+    let added = "alter table app add column id uuid default gen_random_uuid() primary key;\n";
+    for before in [taken, keyed] {
+        let project = Project::new(&[("m/0001_a.sql", before), ("m/0002_b.sql", added)]);
+        let run = project.run(&["validate", "--no-config", "--fix", "m/0002_b.sql"]);
+        assert!(run.exit == 1 && run.stdout.contains("Nothing to write"), "{}", run.stdout);
+        assert_eq!(fs::read_dir(project.path("m")).unwrap().count(), 2);
+        assert!(fs::read_to_string(project.path("m/0002_b.sql")).unwrap().ends_with(added));
+    }
+}
+
 fn git(project: &Project, arguments: &[&str]) {
     let identity = ["-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false"];
     let output = Command::new("git").arg("-C").arg(project.root()).args(identity).args(arguments).output().unwrap();

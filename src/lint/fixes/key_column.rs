@@ -30,7 +30,7 @@ pub fn in_steps(
     let key = column.constraints.iter().find(|it| matches!(it.kind, ConstraintKind::PrimaryKey { .. }))?;
     let plain = !key.deferrable && key.include.is_empty() && key.tablespace.is_none() && column.collation.is_none();
     let differs = matches!(filling(context, column), Filling::Numbered | Filling::Volatile(_));
-    if !only || !plain || !differs || known.partial || known.partitioned {
+    if !only || !plain || !differs || known.partial || known.partitioned || known.primary_key().is_some() {
         return None;
     }
     let (on, table) = (draft.name(&alter.table)?, alter.table.last());
