@@ -238,17 +238,12 @@ fn altered(catalog: &Catalog, alter: &AlterTable, action: &ActionKind) -> Option
         }
         ActionKind::SetSchema { to } => moved(catalog, &table, to),
         ActionKind::AddConstraint(new) => {
-            let name = new.name.as_ref().filter(|_| !alter.actions.iter().any(|it| drops(&it.kind)))?;
+            let name = new.name.as_ref().filter(|_| !alter.actions.iter().any(|it| it.kind.drops_before_adding()))?;
             constraint(catalog, &table, name).or_else(|| index_of(catalog, &table, new))
         }
         ActionKind::RenameConstraint { from, to } if from != to => constraint(catalog, &table, to),
         _ => None,
     }
-}
-
-/// Postgres drops before it adds, wherever the two stand.
-fn drops(action: &ActionKind) -> bool {
-    matches!(action, ActionKind::DropConstraint { .. } | ActionKind::DropColumn { .. })
 }
 
 fn object(catalog: &Catalog, alter: &AlterObject, span: Span) -> Option<(Span, String)> {

@@ -104,6 +104,7 @@ pub mod row_security_without_policy;
 pub mod rule_or_event_trigger;
 pub mod scan_under_lock;
 pub mod schema_change_in_data_migration;
+pub mod second_primary_key;
 pub mod security_definer_without_search_path;
 pub mod sequence_values;
 pub mod server_change;
@@ -262,6 +263,7 @@ pub static ALL: &[&Rule] = &[
     &rule_or_event_trigger::RULE,
     &scan_under_lock::RULE,
     &schema_change_in_data_migration::RULE,
+    &second_primary_key::RULE,
     &security_definer_without_search_path::RULE,
     &sequence_values::RULE,
     &server_change::RULE,

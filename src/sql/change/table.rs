@@ -405,6 +405,13 @@ pub enum ActionKind {
     ForeignOptions,
 }
 
+impl ActionKind {
+    /// What `ALTER TABLE` does before it adds anything, wherever the two stand (`AlterTablePass` in tablecmds.c).
+    pub fn drops_before_adding(&self) -> bool {
+        matches!(self, Self::DropConstraint { .. } | Self::DropColumn { .. })
+    }
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct CreateIndex {
     pub name: Option<Ident>,
