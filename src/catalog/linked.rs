@@ -31,8 +31,8 @@ pub trait Links {
 pub struct Linked<V> {
     entries: BTreeMap<ObjectName, Arc<V>>,
     /// Sorted lists: nearly all are short.
-    by_target: HashMap<ObjectName, Vec<ObjectName>>,
-    by_part: HashMap<String, Vec<ObjectName>>,
+    by_target: HashMap<ObjectName, Arc<Vec<ObjectName>>>,
+    by_part: HashMap<String, Arc<Vec<ObjectName>>>,
     /// How many are the session's own.
     temporary: usize,
 }
@@ -77,13 +77,13 @@ impl<V> Linked<V> {
 impl<V: Links + Clone> Linked<V> {
     /// Those that may point to an object, in order of their names.
     pub fn linked_to(&self, target: &ObjectName) -> impl Iterator<Item = (&ObjectName, &V)> {
-        let names = self.by_target.get(target).into_iter().flatten();
+        let names = self.by_target.get(target).into_iter().flat_map(|it| it.iter());
         names.filter_map(|name| self.entries.get_key_value(name)).map(|(name, it)| (name, &**it))
     }
 
     /// Those that may have a part of this name.
     pub fn with_part(&self, part: &str) -> impl Iterator<Item = &V> {
-        self.by_part.get(part).into_iter().flatten().filter_map(|name| self.get(name))
+        self.by_part.get(part).into_iter().flat_map(|it| it.iter()).filter_map(|name| self.get(name))
     }
 
     /// Those of one schema.
@@ -147,7 +147,7 @@ impl<V: Links + Clone> Linked<V> {
             match self.by_target.get_mut(target) {
                 Some(names) => remember(names, name),
                 None => {
-                    self.by_target.insert(target.clone(), vec![name.clone()]);
+                    self.by_target.insert(target.clone(), Arc::new(vec![name.clone()]));
                 }
             }
         }
@@ -155,7 +155,7 @@ impl<V: Links + Clone> Linked<V> {
             match self.by_part.get_mut(part) {
                 Some(names) => remember(names, name),
                 None => {
-                    self.by_part.insert(part.to_owned(), vec![name.clone()]);
+                    self.by_part.insert(part.to_owned(), Arc::new(vec![name.clone()]));
                 }
             }
         }
@@ -168,20 +168,20 @@ impl<V: Links + Clone> Extend<(ObjectName, V)> for Linked<V> {
     }
 }
 
-fn remember(names: &mut Vec<ObjectName>, name: &ObjectName) {
+fn remember(names: &mut Arc<Vec<ObjectName>>, name: &ObjectName) {
     if let Err(at) = names.binary_search(name) {
-        names.insert(at, name.clone());
+        Arc::make_mut(names).insert(at, name.clone());
     }
 }
 
 fn forget<K: std::hash::Hash + Eq + std::borrow::Borrow<Q>, Q: std::hash::Hash + Eq + ?Sized>(
-    links: &mut HashMap<K, Vec<ObjectName>>,
+    links: &mut HashMap<K, Arc<Vec<ObjectName>>>,
     of: &Q,
     name: &ObjectName,
 ) {
     if let Some(names) = links.get_mut(of) {
         if let Ok(at) = names.binary_search(name) {
-            names.remove(at);
+            Arc::make_mut(names).remove(at);
         }
         if names.is_empty() {
             links.remove(of);
@@ -234,7 +234,7 @@ pub trait Stands {
 /// Things that stand on objects, by those.
 #[derive(Debug, Clone)]
 pub struct Standing<T> {
-    by_object: BTreeMap<ObjectName, Vec<T>>,
+    by_object: BTreeMap<ObjectName, Arc<Vec<T>>>,
 }
 
 impl<T> Default for Standing<T> {
@@ -243,33 +243,33 @@ impl<T> Default for Standing<T> {
     }
 }
 
-impl<T: Stands> Standing<T> {
+impl<T: Stands + Clone> Standing<T> {
     pub fn iter(&self) -> impl Iterator<Item = &T> {
-        self.by_object.values().flatten()
+        self.by_object.values().flat_map(|it| it.iter())
     }
 
     /// Those on one object, in the order in which they came.
     pub fn on(&self, object: &ObjectName) -> &[T] {
-        self.by_object.get(object).map_or(&[], Vec::as_slice)
+        self.by_object.get(object).map_or(&[], |it| it.as_slice())
     }
 
     /// The same, to change; not what they stand on.
     pub fn on_mut(&mut self, object: &ObjectName) -> &mut [T] {
-        self.by_object.get_mut(object).map_or(&mut [], Vec::as_mut_slice)
+        self.by_object.get_mut(object).map_or(&mut [], |it| Arc::make_mut(it).as_mut_slice())
     }
 
     /// All of them, to change; not what they stand on.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
-        self.by_object.values_mut().flatten()
+        self.by_object.values_mut().flat_map(|it| Arc::make_mut(it).iter_mut())
     }
 
     pub fn push(&mut self, it: T) {
-        push(self.by_object.entry(it.stands_on().clone()).or_default(), it);
+        push(Arc::make_mut(self.by_object.entry(it.stands_on().clone()).or_default()), it);
     }
 
     pub fn retain_on(&mut self, object: &ObjectName, stays: impl Fn(&T) -> bool) {
         if let Some(all) = self.by_object.get_mut(object) {
-            all.retain(stays);
+            Arc::make_mut(all).retain(stays);
             if all.is_empty() {
                 self.by_object.remove(object);
             }
@@ -278,7 +278,7 @@ impl<T: Stands> Standing<T> {
 
     /// Takes out all that stand on one object.
     pub fn take_on(&mut self, object: &ObjectName) -> Vec<T> {
-        self.by_object.remove(object).unwrap_or_default()
+        self.by_object.remove(object).map(Arc::unwrap_or_clone).unwrap_or_default()
     }
 
     pub fn remove_in_schema(&mut self, schema: &str) {
@@ -288,7 +288,7 @@ impl<T: Stands> Standing<T> {
     }
 }
 
-impl<T: Stands> Extend<T> for Standing<T> {
+impl<T: Stands + Clone> Extend<T> for Standing<T> {
     fn extend<I: IntoIterator<Item = T>>(&mut self, all: I) {
         all.into_iter().for_each(|it| self.push(it));
     }

@@ -162,11 +162,11 @@ impl Catalog {
     }
 
     pub fn table(&self, name: &ObjectName) -> Option<&Table> {
-        self.tables.get(&*self.resolved(name))
+        self.tables.get(&self.resolved(name))
     }
 
     pub fn index(&self, name: &ObjectName) -> Option<&Index> {
-        self.indexes.get(&*self.resolved(name))
+        self.indexes.get(&self.resolved(name))
     }
 
     pub fn routine(&self, name: &ObjectName) -> &[Routine] {
@@ -259,8 +259,8 @@ impl Catalog {
 
     fn relation_origin(&self, name: &ObjectName) -> Option<Origin> {
         let name = self.resolved(name);
-        let table = self.tables.get(&*name).map(|table| table.origin);
-        table.or_else(|| self.views.get(&*name).map(|view| view.origin))
+        let table = self.tables.get(&name).map(|table| table.origin);
+        table.or_else(|| self.views.get(&name).map(|view| view.origin))
     }
 }
 

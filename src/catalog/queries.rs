@@ -49,7 +49,7 @@ impl Catalog {
 
     /// Foreign keys of a table to others.
     pub fn foreign_keys_of(&self, table: &ObjectName) -> impl Iterator<Item = ForeignKey<'_>> {
-        self.tables.get(&*self.resolved(table)).into_iter().flat_map(foreign_keys)
+        self.tables.get(&self.resolved(table)).into_iter().flat_map(foreign_keys)
     }
 
     /// Foreign keys that point to a table.

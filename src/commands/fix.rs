@@ -98,7 +98,7 @@ fn next<'v>(
     refused: &BTreeSet<(Utf8PathBuf, String, String)>,
 ) -> Option<(&'v Finding, &'v Fix)> {
     let mendable = validation.findings.iter().filter(|it| it.stands() && !refused.contains(&key(it)));
-    mendable.filter_map(|it| Some((it, it.fix.as_ref()?))).next()
+    mendable.filter_map(|it| Some((it, it.fix.as_deref()?))).next()
 }
 
 /// What asks for a word of its author's, not for other SQL: a write in batches still writes.

@@ -26,7 +26,7 @@ pub mod validate;
 
 use std::{
     collections::BTreeMap,
-    io::{BufRead, IsTerminal, Write},
+    io::{BufRead, BufWriter, IsTerminal, StdoutLock, Write},
     process::ExitCode,
     sync::{Arc, Mutex},
 };
@@ -39,7 +39,7 @@ use crate::{
     config::{self as config_file, Config, Environment},
     error::Error,
     lint,
-    report::{Report, Section, progress::Observe, text},
+    report::{Report, Section, json, progress::Observe, text},
 };
 
 /// What every command works with.
@@ -146,15 +146,13 @@ pub fn main(cli: Cli) -> ExitCode {
             shown: Mutex::default(),
         };
         let report = save::saved(&shell, &cli.command, dispatch(&shell, &cli.command)).await?;
-        Ok((formats::rendered(&shell, &report), report.exit()))
+        show(&shell, &report)?;
+        Ok(report.exit())
     });
     // A blocked read of the terminal must not keep the process alive after Ctrl-C.
     runtime.shutdown_background();
     match result {
-        Ok((text, exit)) => match print(&text) {
-            Ok(()) => ExitCode::from(exit as u8),
-            Err(error) => complain(&error, color),
-        },
+        Ok(exit) => ExitCode::from(exit as u8),
         Err(error) => complain(&error, color),
     }
 }
@@ -227,9 +225,22 @@ fn cancelled_by_ctrl_c(patience: Patience) -> CancellationToken {
     token
 }
 
+/// JSON as it is made, because it may be large; all else at once.
+fn show(shell: &Shell, report: &Report) -> Result<(), Error> {
+    match shell.global.format {
+        // The stdout of `lsp` was the editor's.
+        Format::Json if report.command != "lsp" => written(|to| json::write(report, to)),
+        _ => print(&formats::rendered(shell, report)),
+    }
+}
+
 fn print(text: &str) -> Result<(), Error> {
-    let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    written(|to| to.write_all(text.as_bytes()))
+}
+
+fn written(write: impl FnOnce(&mut BufWriter<StdoutLock>) -> std::io::Result<()>) -> Result<(), Error> {
+    let mut stdout = BufWriter::with_capacity(64 * 1024, std::io::stdout().lock());
+    match write(&mut stdout).and_then(|()| stdout.flush()) {
         // A reader that went away (`liftlock rules | head`) is no failure of ours.
         Err(source) if source.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         Err(source) => Err(Error::File { action: "write to", path: "stdout".to_owned(), source }),

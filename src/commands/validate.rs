@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     catalog::Release,
-    cli::{self, FailOn},
+    cli::{self, FailOn, Format},
     config::{Config, ProfileName, PromotionType},
     error::Error,
     exit::Exit,
@@ -209,7 +209,8 @@ pub(super) async fn judge(shell: &Shell, arguments: &cli::Judged, scope: &Scope<
     let skipped = folders.iter_mut().map(|folder| folder.leave_out(known.as_ref())).sum();
     let files = seen(&folders);
     let files = Files { all: before.map_or(files.all, |it| it.all), ..files };
-    let request = Request { postgres, found, ..request(config.as_ref(), arguments)? };
+    let excerpts = matches!(shell.global.format, Format::Text | Format::Markdown);
+    let request = Request { postgres, found, excerpts, ..request(config.as_ref(), arguments)? };
     if scope.fix {
         let path = baseline::path(arguments, config.as_ref());
         let marks = (!scope.no_baseline).then(|| baseline::marks(&files, &path)).transpose()?;

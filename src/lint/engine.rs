@@ -46,6 +46,7 @@ pub struct Engine<'a> {
     emergency: Option<&'a str>,
     config_tables: &'a [ObjectName],
     conventions: Conventions,
+    excerpts: bool,
     levels: &'a [RuleLevels],
     /// Those that are asked of each statement.
     of_statement: Vec<(&'static Rule, OfStatement)>,
@@ -86,7 +87,7 @@ struct Visit<'m> {
 
 impl<'a> Engine<'a> {
     pub fn new(request: &Request<'a>, config_tables: &'a [ObjectName]) -> Self {
-        let Request { profile, postgres, promotion, emergency, levels, conventions, found, .. } = *request;
+        let Request { profile, postgres, promotion, emergency, levels, conventions, excerpts, found, .. } = *request;
         let validation = Validation { profile: profile.name().to_owned(), ..Validation::default() };
         let catalog = found.cloned().unwrap_or_default();
         let of_statement = rules::ALL.iter().filter(|it| is_asked(it, conventions)).filter_map(|it| match it.check {
@@ -101,6 +102,7 @@ impl<'a> Engine<'a> {
             emergency,
             config_tables,
             conventions,
+            excerpts,
             levels,
             count: catalog.migrations.len(),
             catalog,
@@ -244,8 +246,10 @@ impl<'a> Engine<'a> {
         visit.concealed.extend(rows.iter().map(|it| it.span));
         if self.validation.findings.len() > before {
             fingerprint::mark(&migration.text, &migration.statements, &mut self.validation.findings[before..]);
-            let text = concealed(&migration.text, &visit.concealed);
-            self.validation.sources.push((migration.path.clone(), text));
+            if self.excerpts {
+                let text = concealed(&migration.text, &visit.concealed);
+                self.validation.sources.push((migration.path.clone(), text));
+            }
         }
     }
 
@@ -454,7 +458,7 @@ impl<'a> Engine<'a> {
                 baselined: false,
                 utf16: Columns::default(),
                 fingerprint: String::new(),
-                fix: problem.fix,
+                fix: problem.fix.map(Box::new),
                 evidence: problem.form.as_ref().and_then(|it| evidence::of(rule.name, it, self.postgres)),
                 form: problem.form,
                 span,

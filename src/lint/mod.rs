@@ -64,6 +64,8 @@ pub struct Request<'a> {
     pub emergency: Option<&'a str>,
     /// What `config_only` promotions may change, as the configuration says it: `site_settings`, `app.flags`.
     pub config_tables: &'a [String],
+    /// Whether [`Validation::sources`] are kept, for excerpts.
+    pub excerpts: bool,
     /// What is there before the first migration, as it was read from a database; `None`: nothing.
     pub found: Option<&'a Catalog>,
     /// Rules whose severity is configured.
@@ -91,6 +93,7 @@ impl Request<'_> {
             conventions: Conventions::Ours,
             emergency: None,
             config_tables: &[],
+            excerpts: true,
             found: None,
             levels: &[],
         }
@@ -112,13 +115,15 @@ pub fn lint_in_order<'a>(
 ) -> Validation {
     let config_tables = request.config_tables.iter().map(|it| configured_name(it)).collect::<Vec<_>>();
     let mut engine = engine::Engine::new(request, &config_tables);
-    let mut done = Vec::new();
+    let (mut done, mut bytes) = (Vec::new(), 0);
     for (release, migration) in migrations {
         if let Some(Cow::Owned(migration)) = engine.run(release, migration) {
+            bytes += migration.text.len();
             done.push(migration);
         }
-        if done.len() == FORGOTTEN_TOGETHER {
+        if done.len() == FORGOTTEN_TOGETHER || bytes > BYTES_FORGOTTEN_TOGETHER {
             forget(std::mem::take(&mut done));
+            bytes = 0;
         }
     }
     let (validation, catalog) = engine.finish();
@@ -128,8 +133,9 @@ pub fn lint_in_order<'a>(
     validation
 }
 
-/// How many migrations are freed at once.
+/// How many migrations are freed at once, and bytes of text from which on there are enough of them.
 const FORGOTTEN_TOGETHER: usize = 64;
+const BYTES_FORGOTTEN_TOGETHER: usize = 16 * 1024;
 
 /// Frees on another core what takes long to free.
 fn forget(of: impl Send + 'static) {

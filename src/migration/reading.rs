@@ -12,10 +12,12 @@ use super::{
     read_in,
 };
 
-/// Files that are read together. Enough to keep all cores busy, and few enough to be small.
+/// Files that are read together, and bytes of text from which on there are enough of them: enough to keep all cores
+/// busy, and little enough to be small, because what is read of a text takes some thirty times its room.
 const TOGETHER: usize = 128;
+const BYTES_TOGETHER: usize = 48 * 1024;
 
-/// Those that are read ahead, in lots of [`TOGETHER`].
+/// Lots that are read ahead.
 const AHEAD: usize = 2;
 
 impl Folder {
@@ -49,8 +51,7 @@ impl Folder {
             thread::spawn(move || {
                 let mut files = files.into_iter();
                 while files.len() > 0 {
-                    let lot = files.by_ref().take(TOGETHER).collect::<Vec<_>>();
-                    let lot = lot.into_par_iter().map(|it| self.held(it, custom)).collect::<Vec<_>>();
+                    let lot = lot(&mut files).into_par_iter().map(|it| self.held(it, custom)).collect::<Vec<_>>();
                     // Whoever asked wants no more.
                     if sender.send(lot).is_err() {
                         return;
@@ -70,4 +71,15 @@ impl Folder {
         let beside = self.beside.get(&file.id).copied().unwrap_or_default();
         read_in(file, self.found.layout, beside)
     }
+}
+
+/// The next that are read together: at least one, where there is one.
+fn lot(files: &mut impl Iterator<Item = SourceFile>) -> Vec<SourceFile> {
+    let (mut lot, mut bytes) = (Vec::new(), 0);
+    while lot.len() < TOGETHER && bytes < BYTES_TOGETHER {
+        let Some(file) = files.next() else { break };
+        bytes += file.text.len();
+        lot.push(file);
+    }
+    lot
 }

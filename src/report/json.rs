@@ -1,6 +1,6 @@
 //! Reports as JSON, version 1: for programs. Fields are added, never renamed or removed, within a version.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{borrow::Cow, collections::BTreeMap, io};
 
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json};
@@ -75,8 +75,18 @@ impl LayoutV1 {
 
 /// The report as one JSON object and a line feed; raw data (a schema) is passed through.
 pub fn render(report: &Report) -> String {
+    let mut text = Vec::new();
+    write(report, &mut text).expect("a JSON value always has a text, and memory takes it");
+    String::from_utf8(text).expect("JSON is written as UTF-8")
+}
+
+/// The same, as it is made: findings may be very many.
+///
+/// # Errors
+/// Only those of the writer.
+pub fn write(report: &Report, to: &mut impl io::Write) -> io::Result<()> {
     if let [Section::Raw(raw)] = report.sections.as_slice() {
-        return raw.clone();
+        return to.write_all(raw.as_bytes());
     }
     let mut object = Object::new();
     object.insert("version".to_owned(), json!(VERSION).into());
@@ -88,9 +98,8 @@ pub fn render(report: &Report) -> String {
     if !report.next.is_empty() {
         object.insert("next".to_owned(), value(&report.next.iter().collect::<Vec<&NextStep>>()).into());
     }
-    let mut text = serde_json::to_string_pretty(&object).expect("a JSON value always has a text");
-    text.push('\n');
-    text
+    serde_json::to_writer_pretty(&mut *to, &object)?;
+    to.write_all(b"\n")
 }
 
 /// By name, in alphabetical order.
@@ -184,7 +193,7 @@ fn of_finding(finding: &Finding) -> FindingV1<'_> {
         column_utf16: finding.utf16.start,
         end_column_utf16: finding.utf16.end,
         fingerprint: Cow::from(&finding.fingerprint),
-        fix: finding.fix.as_ref().map(Cow::Borrowed),
+        fix: finding.fix.as_deref().map(Cow::Borrowed),
         evidence: finding.evidence.as_deref().map(Cow::from),
     }
 }
@@ -222,7 +231,7 @@ impl FindingV1<'_> {
                 end: utf16(self.end_column_utf16, self.end_column),
             },
             fingerprint: self.fingerprint.into_owned(),
-            fix: self.fix.map(Cow::into_owned),
+            fix: self.fix.map(|it| Box::new(it.into_owned())),
             evidence: self.evidence.map(Cow::into_owned),
             form: None,
             span: Span::default(),

@@ -213,7 +213,7 @@ pub struct Finding {
     pub fingerprint: String,
     /// The safe way to the same end, where there is one that can be written down.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub fix: Option<Fix>,
+    pub fix: Option<Box<Fix>>,
     /// What servers were measured to do with such a statement: `measured on 17: ACCESS EXCLUSIVE, full scan`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub evidence: Option<String>,

@@ -20,7 +20,10 @@
 //! ```
 
 use crate::{
-    lint::{Check, Context, OpenedBy, Problem, Rule, Severities, Waivable, types},
+    lint::{
+        Check, Context, OpenedBy, Problem, Rule, Severities, Waivable,
+        types::{self, DataType},
+    },
     report::{Harm, Severity},
     sql::{
         Change, Statement,
@@ -54,16 +57,21 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     if context.transaction.is_none() || made_here {
         return Vec::new();
     }
-    let literal = format!("'{}'", value.replace('\'', "''"));
+    let literal = literal_of(value);
+    let text = |it: &Statement| context.written(it.span);
+    // Mostly nobody does, and there may be many tables.
+    if !context.later().iter().any(|it| text(it).contains(&literal)) {
+        return Vec::new();
+    }
     let known = context.catalog.tables.values();
-    let known = known.filter(|it| it.columns.iter().any(|column| is_of(&column.data_type, name)));
+    let known = known.filter(|it| it.columns.iter().any(|column| is_of(&column.resolved, name)));
     // By last name: what the text says is what there is to compare with.
     let mut about = known.map(|it| it.name.last()).chain([name.last()]).collect::<Vec<_>>();
     let mut problems = Vec::new();
     for later in context.later().iter().take_while(|it| !ends_transaction(&it.change)) {
-        let text = context.migration.text.get(later.span.start..later.span.end).unwrap_or_default();
+        let text = text(later);
         if let Change::CreateTable(table) = &later.change
-            && table.columns.iter().any(|column| is_of(&column.data_type, name))
+            && table.columns.iter().any(|column| is_of(&types::read(&column.data_type), name))
         {
             about.push(table.name.last());
         }
@@ -115,8 +123,12 @@ fn is_evaluated(change: &Change) -> bool {
     }
 }
 
-fn is_of(data_type: &str, name: &ObjectName) -> bool {
-    types::read(data_type).name.rsplit('.').next() == Some(name.last())
+fn literal_of(value: &str) -> String {
+    format!("'{}'", value.replace('\'', "''"))
+}
+
+fn is_of(data_type: &DataType, name: &ObjectName) -> bool {
+    data_type.name.rsplit('.').next() == Some(name.last())
 }
 
 /// The text names the enum, or a table with a column of it.
@@ -143,11 +155,11 @@ fn added_before(context: &Context, statement: &Statement) -> Option<Problem> {
         }
         _ => None,
     });
-    let used = added.into_iter().find(|(name, value)| {
+    let used = added.filter(|(_, value)| text.contains(&literal_of(value))).find(|(name, _)| {
         let known = context.catalog.tables.values();
-        let known = known.filter(|it| it.columns.iter().any(|column| is_of(&column.data_type, name)));
+        let known = known.filter(|it| it.columns.iter().any(|column| is_of(&column.resolved, name)));
         let about = known.map(|it| it.name.last()).chain([name.last()]).collect::<Vec<_>>();
-        text.contains(&format!("'{}'", value.replace('\'', "''"))) && is_about(text, &about)
+        is_about(text, &about)
     });
     let (name, _) = used?;
     let problem = Problem::at(statement.span).says(format!(
