@@ -129,7 +129,7 @@ impl<'a> Engine<'a> {
                 let mut undo = self.undo_of(&migration);
                 for (index, statement) in migration.statements.iter().enumerate() {
                     self.replay(statement, origin);
-                    self.undo(index, statement, &mut undo);
+                    self.undo(index, &mut undo);
                 }
             }
             Release::Judged => {
@@ -220,7 +220,7 @@ impl<'a> Engine<'a> {
             visit.transaction = open;
             let directives = statement.directives.iter().collect::<Vec<_>>();
             self.visit(&mut visit, statement, Path { directives: &directives, around: Around::Nothing });
-            self.undo(index, statement, &mut undo);
+            self.undo(index, &mut undo);
             visit.transaction = match statement.change {
                 Change::Transaction(Transaction::Begin) => {
                     visit.transaction.or(Some(self.open_at(index, OpenedBy::Begin)))
