@@ -293,9 +293,17 @@ fn included(part: Cursor<'_>) -> Result<Option<Ident>> {
     table::index_key(part).map(|key| key.column)
 }
 
-/// A plain column by its name, anything else as written.
+/// A plain column by its name, anything else as written. Parentheses around one change nothing.
 pub fn key(part: Cursor<'_>) -> String {
     let mut plain = part;
+    if let Some(mut inside) = plain.parentheses()
+        && let Ok(column) = inside.ident()
+        && inside.done()
+        && (plain.done() || plain.word(0).is_some())
+    {
+        return column.name;
+    }
+    plain = part;
     match plain.ident() {
         Ok(column) if plain.done() || plain.word(0).is_some() => column.name,
         _ => part.text(),
