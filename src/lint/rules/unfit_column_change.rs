@@ -64,7 +64,7 @@
 //! ```
 
 use crate::{
-    catalog::{Column, Table},
+    catalog::{Catalog, Column, Table},
     lint::{Check, Context, Problem, Rule, Severities, Waivable},
     report::Harm,
     sql::{
@@ -112,7 +112,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     let problem = |(span, (why, help)): (_, (String, &'static str))| {
         Problem::at(span).says(format!("{why}: this fails when it runs")).help(help)
     };
-    let unfit = |it: &ActionKind| no_type(it).or_else(|| unfit(alter, table?, it));
+    let unfit = |it: &ActionKind| no_type(it).or_else(|| unfit(context.catalog, alter, table?, it));
     let unfit = alter.actions.iter().filter_map(|it| Some((it.span, unfit(&it.kind)?)));
     unfit.map(problem).collect()
 }
@@ -127,8 +127,8 @@ fn no_type(action: &ActionKind) -> Option<(String, &'static str)> {
 }
 
 /// Why it fails, and what to do instead.
-fn unfit(alter: &AlterTable, table: &Table, action: &ActionKind) -> Option<(String, &'static str)> {
-    let known = |it: &Ident| table.column(it).filter(|it| it.origin.certain);
+fn unfit(catalog: &Catalog, alter: &AlterTable, table: &Table, action: &ActionKind) -> Option<(String, &'static str)> {
+    let known = |it: &Ident| table.column(it).filter(|it| catalog.is_there(&table.name, it.origin));
     match action {
         ActionKind::AddColumn { if_not_exists: true, .. } => None,
         ActionKind::AddColumn { .. } if table.partition_of.is_some() => Some((
