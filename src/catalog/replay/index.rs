@@ -75,3 +75,16 @@ pub fn rename(catalog: &mut Catalog, old: &ObjectName, new: &ObjectName) {
     });
     catalog.indexes.insert(new.clone(), index);
 }
+
+/// An index of a partition becomes part of one of its table, which is valid once each partition has one.
+pub fn attach(catalog: &mut Catalog, name: &ObjectName, part: &ObjectName) {
+    if let Some(mut part) = catalog.indexes.get_mut(part) {
+        part.parent = Some(name.clone());
+    }
+    let attached = catalog.indexes.linked_to(name).filter(|(_, it)| it.parent.as_ref() == Some(name)).count();
+    let of = catalog.indexes.get(name).and_then(|it| catalog.tables.get(&it.table));
+    let complete = of.is_some_and(|it| attached >= it.partitions.len());
+    if let Some(mut index) = catalog.indexes.get_mut(name).filter(|it| complete && it.validity == Validity::Invalid) {
+        index.validity = Validity::Valid;
+    }
+}

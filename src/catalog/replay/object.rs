@@ -263,6 +263,9 @@ pub fn alter_object(catalog: &mut Catalog, alter: &AlterObject, origin: Origin) 
     if let ObjectAction::RenamePart { from, to } = &alter.action {
         view::rename_output(catalog, &name, &from.name, &to.name);
     }
+    if let ObjectAction::AttachPartition { index } = &alter.action {
+        index::attach(catalog, &name, &catalog.resolve(index));
+    }
     let new = match &alter.action {
         ObjectAction::Rename { to } => plain_beside(&name, to),
         ObjectAction::SetSchema { to } => in_schema(&name, &to.name),
