@@ -28,7 +28,7 @@ pub fn drop_objects(catalog: &mut Catalog, drop: &Drop, origin: Origin) {
     }
     for (at, written) in drop.names.iter().enumerate() {
         let name = catalog.resolve(written);
-        if drop.cascade {
+        if drop.cascade && !matches!(drop.kind, ObjectKind::Type | ObjectKind::Domain) {
             drop_users_of_rows(catalog, &name);
         }
         match drop.kind {
@@ -140,10 +140,10 @@ fn drop_constructors(catalog: &mut Catalog, name: &ObjectName) {
     }
 }
 
-/// With `CASCADE` every column of the type goes, and every domain made of it.
+/// With `CASCADE` every column of the type goes, and every domain made of it, and what else uses it.
 fn drop_type(catalog: &mut Catalog, name: &ObjectName, cascade: bool) {
     let shown = object::shown(name);
-    if let Some(TypeKind::Range { .. }) = catalog.types.remove(name).map(|it| it.kind) {
+    if matches!(catalog.types.get(name).map(|it| &it.kind), Some(TypeKind::Range { .. })) {
         let several = format!("{shown}[]");
         let makes = |it: &Routine| {
             let of = |word: &String| *word == shown || *word == several;
@@ -155,6 +155,11 @@ fn drop_type(catalog: &mut Catalog, name: &ObjectName, cascade: bool) {
             drop_constructors(catalog, &name);
         }
     }
+    // Behind the constructors: those of the multirange are known by one that takes the range.
+    if cascade {
+        drop_users_of_rows(catalog, name);
+    }
+    catalog.types.remove(name);
     if !cascade {
         return;
     }

@@ -104,7 +104,9 @@ const HISTORIES: &[(&str, &str)] = &[
         create table t (m mood, n mood[]); alter type mood rename to feeling; alter type mood rename to x;"),
     ("composites_and_ranges", "
         create type pair as (a int, b text); alter type pair add attribute c int; create type r as range (subtype = int4);
-        create table t (p pair); drop type pair cascade;"),
+        create table t (p pair); drop type pair cascade;
+        create type gone as range (subtype = int4);
+        create function taking(gone) returns int language sql as 'select 1'; drop type gone cascade;"),
     ("views", "
         create table a (b int, c int); create view v as select b from a; create or replace view v as select b, c from a;
         create materialized view m as select v.b from v join a on a.c = v.c; create index on m (b);
