@@ -7,6 +7,7 @@
 mod actions;
 mod added;
 pub mod baseline;
+mod casts;
 mod columns;
 mod context;
 mod directives;

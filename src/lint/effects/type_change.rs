@@ -1,14 +1,14 @@
 //! `ALTER COLUMN … TYPE`: whether the heap is written again, indexes built again, checks checked again.
 
 use crate::{
-    catalog::{Constraint, Index, Table},
+    catalog::{Catalog, Column, Constraint, Index, Table},
     lint::{
-        Context,
+        Context, casts,
         types::{self, Cost, DataType},
     },
     sql::{
         Change,
-        change::{ActionKind, ConstraintKind, Expression, is_serial},
+        change::{ActionKind, AlterTable, ConstraintKind, Expression, is_serial},
         names::{Ident, ObjectName},
     },
 };
@@ -73,6 +73,18 @@ pub fn new_type(action: &ActionKind) -> Option<NewType<'_>> {
         }
         _ => None,
     }
+}
+
+/// Why Postgres refuses to change a column's type: it knows no way from the values, or from the default, to the new one.
+pub fn is_refused(catalog: &Catalog, alter: &AlterTable, column: &Column, action: &ActionKind) -> Option<String> {
+    let change = new_type(action)?;
+    let new = catalog.read_type(change.data_type);
+    if change.using.is_none() && casts::is_refused(catalog, &column.resolved, &new) {
+        return Some(format!("no `{}` becomes `{}` by itself", column.data_type, change.data_type));
+    }
+    let drops = |it: &ActionKind| matches!(it, ActionKind::DropDefault { column: of } if of.name == column.name);
+    let refused = !alter.actions.iter().any(|it| drops(&it.kind)) && casts::is_default_refused(catalog, column, &new);
+    refused.then(|| format!("the default of `{}` does not become `{}` by itself", column.name, change.data_type))
 }
 
 pub fn effects(draft: &mut Draft, table: &ObjectName, action: &ActionKind) {

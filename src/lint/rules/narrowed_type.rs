@@ -30,8 +30,10 @@
 //! ```
 
 use crate::{
+    catalog::Column,
     lint::{
         Check, Context, Problem, Rule, Severities, Waivable, actions,
+        effects::type_change::is_refused,
         types::{self, DataType},
     },
     report::Harm,
@@ -56,7 +58,8 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     let Some(table) = context.catalog.table(&alter.table) else { return Vec::new() };
     let narrowed = actions.iter().filter_map(|action| {
         let ActionKind::SetType { column, data_type, .. } = &action.kind else { return None };
-        let old = table.column(column).filter(|it| !it.origin.is_new())?;
+        let runs = |it: &Column| is_refused(context.catalog, alter, it, &action.kind).is_none();
+        let old = table.column(column).filter(|it| !it.origin.is_new() && runs(it))?;
         narrows(context, &types::read(&old.data_type), &types::read(data_type)).then_some((action, column, data_type))
     });
     let problem = narrowed.map(|(action, column, data_type)| {

@@ -51,7 +51,7 @@
 use crate::{
     lint::{
         Check, Context, Problem, Rule, Severities, Waivable, actions,
-        effects::type_change::{Outcome, UNDER_UTC, new_type, outcome},
+        effects::type_change::{Outcome, UNDER_UTC, is_refused, new_type, outcome},
         types,
     },
     report::{Harm, Severity},
@@ -74,6 +74,10 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     for action in actions {
         let Some(change) = new_type(&action.kind) else { continue };
         let column = change.column;
+        let known = context.catalog.table(table).and_then(|it| it.column(column));
+        if known.is_some_and(|it| is_refused(context.catalog, alter, it, &action.kind).is_some()) {
+            continue;
+        }
         let outcome = outcome(context, table, &change);
         let severity = if matches!(outcome, Outcome::Unknown(_)) { Severity::Warning } else { Severity::Error };
         let says = match outcome {

@@ -3,10 +3,12 @@
 //! Adding or renaming to a name that the table has fails, and so does adding or dropping a column of one partition, or of a
 //! partitioned table `only`. What a table is partitioned by cannot be dropped. A column of a primary key, or an identity,
 //! cannot be null; one of a type of fixed length is always stored `plain`; one that is generated has no default. `serial`
-//! is no type, but how a new column is written.
+//! is no type, but how a new column is written. A string, once stored, becomes a number, a date or an enum's value only
+//! by a `USING` that says so, and a column's default never does.
 //!
 //! ```sql setup
-//! create table orders (id bigint primary key, code text, number bigint generated always as identity);
+//! create table orders (id bigint primary key, code text, number bigint generated always as identity, paid integer default 0);
+//! create type state as enum ('open', 'closed');
 //! create table events (id bigint not null, at date not null) partition by range (at);
 //! create table events_2025 partition of events for values from ('2025-01-01') to ('2026-01-01');
 //! ```
@@ -35,6 +37,18 @@
 //! alter table orders alter column id type bigserial;
 //! ```
 //!
+//! ```sql bad fails=42804
+//! alter table orders alter column code type state;
+//! ```
+//!
+//! ```sql bad fails=42804
+//! alter table orders alter column code type jsonb;
+//! ```
+//!
+//! ```sql bad fails=42804
+//! alter table orders alter column paid type boolean using paid <> 0;
+//! ```
+//!
 //! ```sql bad fails=42809
 //! alter table events_2025 add column note text;
 //! ```
@@ -59,13 +73,18 @@
 //! alter table orders add column if not exists code text;
 //! ```
 //!
+//! ```sql good locks=orders:AccessExclusiveLock also=narrowed-type,type-change
+//! alter table orders alter column code type state using code::state;
+//! alter table orders alter column paid drop default, alter column paid type boolean using paid <> 0;
+//! ```
+//!
 //! ```sql good locks=orders:AccessExclusiveLock also=drop-column
 //! alter table orders drop column code, add column code text;
 //! ```
 
 use crate::{
     catalog::{Catalog, Column, Table},
-    lint::{Check, Context, Problem, Rule, Severities, Waivable},
+    lint::{Check, Context, Problem, Rule, Severities, Waivable, effects::type_change::is_refused},
     report::Harm,
     sql::{
         Change, Place, Statement,
@@ -178,6 +197,13 @@ fn unfit(catalog: &Catalog, alter: &AlterTable, table: &Table, action: &ActionKi
                 Generated::Virtual => ("generated", "add a column beside it"),
             };
             Some((format!("`{column}` is {is} and has no default"), help))
+        }
+        ActionKind::SetType { column, .. } => {
+            let refused = is_refused(catalog, alter, known(column)?, action)?;
+            Some((
+                refused,
+                "say what each value becomes: `using …`; drop its default in the same statement, before, and set one after",
+            ))
         }
         ActionKind::DropNotNull { column } => {
             let why = never_null(alter, table, known(column)?)?;
