@@ -6,7 +6,7 @@
 use crate::{
     catalog::{Catalog, Column},
     sql::{
-        change::{Expression, OperandKind, TypeKind},
+        change::{Expression, ObjectKind, OperandKind, TypeKind},
         data_type::DataType,
     },
 };
@@ -88,7 +88,7 @@ pub fn is_default_refused(catalog: &Catalog, column: &Column, new: &DataType) ->
 }
 
 fn makes_casts(catalog: &Catalog) -> bool {
-    catalog.others.keys().any(|(kind, _, _)| *kind == crate::sql::change::ObjectKind::Cast)
+    catalog.others.keys().any(|(kind, _, _)| *kind == ObjectKind::Cast)
 }
 
 #[cfg(test)]
