@@ -2,9 +2,12 @@
 
 use super::{Catalog, Constraint, DefaultPrivilege, ForeignKey, Grant, Index, Policy, Table, Trigger, View};
 use crate::sql::{
-    change::{ConstraintKind, ObjectKind},
+    change::{ConstraintKind, Expression, ObjectKind},
     names::ObjectName,
 };
+
+/// The function that takes the next number of a sequence.
+const NEXTVAL: &str = "nextval";
 
 impl Catalog {
     /// The name of a migration, by [`super::Origin::migration`] or [`Constraint::validated_by`].
@@ -45,6 +48,18 @@ impl Catalog {
     /// Indexes that make these columns unique, exactly these and in any order: what `ON CONFLICT (…)` finds.
     pub fn unique_on<'c>(&'c self, table: &ObjectName, columns: &'c [String]) -> impl Iterator<Item = &'c Index> {
         self.indexes_leading_with(table, columns).filter(move |it| it.unique && it.keys.len() == columns.len())
+    }
+
+    /// Whether a default takes a sequence's numbers: `nextval('name')`, whatever stands around it.
+    pub fn takes_numbers(&self, default: &Expression, sequence: &ObjectName) -> bool {
+        let text = default.text.to_ascii_lowercase();
+        default.calls.iter().any(|it| it.last() == NEXTVAL)
+            && text.match_indices(NEXTVAL).any(|(at, _)| {
+                let behind =
+                    default.text[at + NEXTVAL.len()..].trim_start_matches(|it: char| it == '(' || it.is_whitespace());
+                let written = behind.strip_prefix('\'').and_then(|it| it.split('\'').next());
+                written.is_some_and(|it| *self.resolved(&ObjectName::dotted(it)) == *sequence)
+            })
     }
 
     /// Foreign keys of a table to others.

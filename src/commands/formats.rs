@@ -1,6 +1,6 @@
 //! `--format`: a report for people, for programs, or as a forge shows it beside the code.
 
-use std::fmt::Write;
+use std::{fmt::Write, io};
 
 use super::{
     Shell,
@@ -37,12 +37,18 @@ pub fn refuse(command: &Command, format: Format) -> Result<(), Error> {
     }
 }
 
-/// The report as the user wants it.
-pub fn rendered(shell: &Shell, report: &Report) -> String {
-    // Its stdout was the editor's.
-    if report.command == "lsp" {
-        return String::new();
+/// The report as the user wants it, to where it goes: as JSON while it is made, because that may be large.
+pub fn write(shell: &Shell, report: &Report, to: &mut impl io::Write) -> io::Result<()> {
+    match shell.global.format {
+        // Its stdout was the editor's.
+        _ if report.command == "lsp" => Ok(()),
+        Format::Json => json::write(report, to),
+        _ => to.write_all(rendered(shell, report).as_bytes()),
     }
+}
+
+/// The same, as a text.
+pub fn rendered(shell: &Shell, report: &Report) -> String {
     let places = || Surroundings::look(shell).around.places;
     match shell.global.format {
         Format::Text => text::render(report, &Look::of_terminal(shell.color)),

@@ -39,7 +39,7 @@ use crate::{
     config::{self as config_file, Config, Environment},
     error::Error,
     lint,
-    report::{Report, Section, json, progress::Observe, text},
+    report::{Report, Section, progress::Observe, text},
 };
 
 /// What every command works with.
@@ -146,7 +146,7 @@ pub fn main(cli: Cli) -> ExitCode {
             shown: Mutex::default(),
         };
         let report = save::saved(&shell, &cli.command, dispatch(&shell, &cli.command)).await?;
-        show(&shell, &report)?;
+        written(|to| formats::write(&shell, &report, to))?;
         Ok(report.exit())
     });
     // A blocked read of the terminal must not keep the process alive after Ctrl-C.
@@ -223,15 +223,6 @@ fn cancelled_by_ctrl_c(patience: Patience) -> CancellationToken {
         }
     });
     token
-}
-
-/// JSON as it is made, because it may be large; all else at once.
-fn show(shell: &Shell, report: &Report) -> Result<(), Error> {
-    match shell.global.format {
-        // The stdout of `lsp` was the editor's.
-        Format::Json if report.command != "lsp" => written(|to| json::write(report, to)),
-        _ => print(&formats::rendered(shell, report)),
-    }
 }
 
 fn print(text: &str) -> Result<(), Error> {

@@ -169,12 +169,9 @@ pub(super) struct Files {
     pub judged: BTreeSet<Utf8PathBuf>,
 }
 
-/// Where tools put migrations, to name the one that is here.
 fn nothing_named() -> ValidateError {
-    const USUAL: &[&str] =
-        &["migrations", "db/migrations", "prisma/migrations", "supabase/migrations", "drizzle", "db/migrate", "sql"];
-    let here = USUAL.iter().find(|it| Utf8Path::new(it).is_dir());
-    ValidateError::NothingNamed { here: here.copied().unwrap_or("path/to/migrations") }
+    let here = discover::usual_folder(Utf8Path::new("")).unwrap_or("path/to/migrations");
+    ValidateError::NothingNamed { here }
 }
 
 pub(super) async fn judge(shell: &Shell, arguments: &cli::Judged, scope: &Scope<'_>) -> Result<Answer, Error> {

@@ -45,12 +45,16 @@ const SPOKEN: &[&str] =
 
 /// Whether a table has a column, also one that every table has.
 pub fn has(table: &Table, column: &str) -> bool {
-    table.column_named(column).is_some() || SYSTEM.contains(&column)
+    table.column_named(column).is_some() || is_of_system(column)
 }
 
 /// A column that every table has.
 pub fn is_of_system(column: &str) -> bool {
     SYSTEM.contains(&column)
+}
+
+fn is_word(name: &str) -> bool {
+    WORDS.contains(&name) || is_of_system(name)
 }
 
 /// The first column that an expression about the rows of one table names and `known` does not know. Silent about what
@@ -67,8 +71,7 @@ pub fn unknown(expression: &Expression, table: &ObjectName, known: impl Fn(&str)
         [of, column] if of.name == table.last() => Some(column.clone()),
         _ => None,
     };
-    let is_word = |it: &Ident| WORDS.contains(&it.name.as_str()) || SYSTEM.contains(&it.name.as_str());
-    expression.names.iter().filter_map(column).find(|it| !is_word(it) && !known(&it.name))
+    expression.names.iter().filter_map(column).find(|it| !is_word(&it.name) && !known(&it.name))
 }
 
 /// The same of what a query gives that reads one relation and no other.
@@ -76,7 +79,6 @@ pub fn unknown_output<'o>(outputs: &'o Outputs, table: &Table) -> Option<&'o (St
     if !outputs.alone || !outputs.flat {
         return None;
     }
-    let is_word = |it: &str| WORDS.contains(&it) || SYSTEM.contains(&it);
     let named = |name: &str| outputs.called.as_deref() == Some(name) || name == table.name.last();
     outputs.plain.iter().find(|(name, _)| !named(name) && !is_word(name) && table.column_named(name).is_none())
 }

@@ -241,7 +241,7 @@ mod tests {
             ("db/migrations/sqlite/0001_a.sql", "sqlite/0001_a.sql", true),
             ("prisma/sqlite/migrations/2026_a/migration.sql", "2026_a/migration.sql", true),
             ("db/postgres/0001_sqlite_import.sql", "0001_a.sql", false),
-            ("/home/mysql/work/app/db/migrations/0001_a.sql", "0001_a.sql", false),
+            ("mysql/work/app/db/migrations/0001_a.sql", "0001_a.sql", false),
         ] {
             let (path, id) = (path.into(), MigrationId(id.to_owned()));
             let migration = migration::read(SourceFile { path, id, text: String::new() });

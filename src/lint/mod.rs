@@ -45,7 +45,7 @@ use crate::{
     config::{PostgresMajor, ProfileName, PromotionType, RuleLevels},
     migration::Migration,
     report::Validation,
-    sql::names::{Ident, ObjectName},
+    sql::names::ObjectName,
 };
 
 /// What is to be judged, and how.
@@ -114,7 +114,7 @@ pub fn lint_in_order<'a>(
     migrations: impl IntoIterator<Item = (Release, Cow<'a, Migration>)>,
     request: &Request,
 ) -> Validation {
-    let config_tables = request.config_tables.iter().map(|it| configured_name(it)).collect::<Vec<_>>();
+    let config_tables = request.config_tables.iter().map(|it| ObjectName::dotted(it)).collect::<Vec<_>>();
     let mut engine = engine::Engine::new(request, &config_tables);
     let (mut done, mut bytes) = (Vec::new(), 0);
     for (release, migration) in migrations {
@@ -150,10 +150,4 @@ pub fn replayed<'a>(history: impl IntoIterator<Item = &'a Migration>) -> Catalog
         engine.run(Release::History, Cow::Borrowed(migration));
     }
     engine.into_catalog()
-}
-
-/// A table's name as a configuration writes it: taken as it is, parts between dots.
-fn configured_name(text: &str) -> ObjectName {
-    let parts = text.split('.').map(|part| Ident { name: part.trim_matches('"').to_owned(), ..Ident::default() });
-    ObjectName { parts: parts.collect(), ..ObjectName::default() }
 }

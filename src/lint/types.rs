@@ -9,7 +9,7 @@ use crate::{
     catalog::{Catalog, Type},
     sql::{
         change::{Expression, TypeKind},
-        names::{Ident, ObjectName},
+        names::ObjectName,
     },
 };
 
@@ -138,9 +138,7 @@ pub fn created<'c>(catalog: &'c Catalog, data_type: &DataType) -> Option<&'c Typ
 
 /// The same with what it is bound by.
 pub fn of<'c>(catalog: &'c Catalog, data_type: &DataType) -> Option<&'c Type> {
-    let parts = data_type.name.split('.').map(|part| Ident { name: part.to_owned(), ..Ident::default() });
-    let name = ObjectName { parts: parts.collect(), ..ObjectName::default() };
-    catalog.data_type(&name)
+    catalog.data_type(&ObjectName::dotted(&data_type.name))
 }
 
 /// A type that no file creates and that Postgres does not bring along: an extension's, or a domain or enum of which

@@ -131,6 +131,11 @@ pub fn ids(root: &Utf8Path) -> Result<Vec<MigrationId>, DiscoverError> {
     Ok(up_scripts(walk(root, usize::MAX)?.sql).into_iter().map(MigrationId).collect())
 }
 
+/// The first of the usual places below a project's folder that is there.
+pub fn usual_folder(project: &Utf8Path) -> Option<&'static str> {
+    USUAL.into_iter().find(|it| project.join(it).is_dir())
+}
+
 /// Folders below a project's that look like its migrations, the likeliest first, with how many they hold: the
 /// usual places, then those with most files. What cannot be read is passed over.
 pub fn likely_folders(project: &Utf8Path) -> Vec<(Utf8PathBuf, usize)> {

@@ -106,6 +106,12 @@ impl ObjectName {
         Self { parts: Arc::new([ident]), span }
     }
 
+    /// A name as catalogs and configurations write it: parts between dots, quotes around them left out.
+    pub fn dotted(text: &str) -> Self {
+        let parts = text.split('.').map(|part| Ident { name: part.trim_matches('"').to_owned(), ..Ident::default() });
+        Self { parts: parts.collect(), ..Self::default() }
+    }
+
     /// The last part: the object's own name.
     pub fn last(&self) -> &str {
         self.parts.last().map_or("", |part| part.name.as_str())

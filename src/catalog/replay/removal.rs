@@ -5,7 +5,7 @@ use super::{
     column, object, partition, view,
 };
 use crate::sql::{
-    change::{ConstraintKind, Drop, Expression, ObjectKind, TypeKind},
+    change::{ConstraintKind, Drop, ObjectKind, TypeKind},
     data_type,
     names::{Ident, ObjectName},
 };
@@ -74,26 +74,15 @@ pub fn drop_objects(catalog: &mut Catalog, drop: &Drop, origin: Origin) {
 
 /// Columns whose default takes its numbers have none afterwards.
 fn drop_defaults_from(catalog: &mut Catalog, sequence: &ObjectName) {
-    let takes = |it: &Column| it.default.as_ref().is_some_and(|it| takes_from(catalog, it, sequence));
+    let takes = |it: &Column| it.default.as_ref().is_some_and(|it| catalog.takes_numbers(it, sequence));
     let tables = catalog.tables.values().filter(|it| it.columns.iter().any(takes)).map(|it| it.name.clone());
     for name in tables.collect::<Vec<_>>() {
         let Some(mut table) = catalog.tables.remove(&name) else { continue };
         for column in &mut table.columns {
-            column.default.take_if(|it| takes_from(catalog, it, sequence));
+            column.default.take_if(|it| catalog.takes_numbers(it, sequence));
         }
         catalog.tables.insert(name, table);
     }
-}
-
-/// `nextval('name')`, whatever stands around it.
-fn takes_from(catalog: &Catalog, default: &Expression, sequence: &ObjectName) -> bool {
-    default.text.split("nextval(").skip(1).any(|behind| {
-        let written = behind.trim_start().strip_prefix('\'').and_then(|it| it.split('\'').next());
-        let parts = written.into_iter().flat_map(|it| it.split('.'));
-        let parts = parts.map(|it| Ident { name: it.trim_matches('"').to_owned(), ..Ident::default() });
-        let name = ObjectName { parts: parts.collect(), ..ObjectName::default() };
-        catalog.resolve(&name) == *sequence
-    })
 }
 
 /// With it go those that it has on partitions.

@@ -130,13 +130,7 @@ fn caller_of(catalog: &Catalog, name: &ObjectName) -> Option<String> {
 /// A column whose default takes a sequence's numbers.
 fn numbered_by(catalog: &Catalog, name: &ObjectName) -> Option<String> {
     catalog.sequences.get(name)?;
-    let takes = |column: &Column| {
-        let default = column.default.as_ref().filter(|it| it.calls.iter().any(|it| it.last() == "nextval"));
-        let named = default.and_then(|it| it.text.split('\'').nth(1)).unwrap_or_default().replace('"', "");
-        let (schema, own) = named.rsplit_once('.').unwrap_or(("public", &named));
-        own == name.last() && schema == name.schema()
-    };
-    column_that(catalog, takes)
+    column_that(catalog, |it| it.default.as_ref().is_some_and(|it| catalog.takes_numbers(it, name)))
 }
 
 fn altered(catalog: &Catalog, alter: &AlterTable) -> Vec<Dependence> {

@@ -63,10 +63,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     if !context.later().iter().any(|it| text(it).contains(&literal)) {
         return Vec::new();
     }
-    let known = context.catalog.tables.values();
-    let known = known.filter(|it| it.columns.iter().any(|column| is_of(&column.resolved, name)));
-    // By last name: what the text says is what there is to compare with.
-    let mut about = known.map(|it| it.name.last()).chain([name.last()]).collect::<Vec<_>>();
+    let mut about = told_by(context, name);
     let mut problems = Vec::new();
     for later in context.later().iter().take_while(|it| !ends_transaction(&it.change)) {
         let text = text(later);
@@ -131,6 +128,14 @@ fn is_of(data_type: &DataType, name: &ObjectName) -> bool {
     data_type.name.rsplit('.').next() == Some(name.last())
 }
 
+/// What a text about the enum names: itself, or a table with a column of it. By last name: what the text says is what
+/// there is to compare with.
+fn told_by<'c>(context: &Context<'c>, name: &'c ObjectName) -> Vec<&'c str> {
+    let tables = context.catalog.tables.values();
+    let tables = tables.filter(|it| it.columns.iter().any(|column| is_of(&column.resolved, name)));
+    tables.map(|it| it.name.last()).chain([name.last()]).collect()
+}
+
 /// The text names the enum, or a table with a column of it.
 fn is_about(text: &str, names: &[&str]) -> bool {
     let mut words = text.split(|it: char| !(it.is_alphanumeric() || it == '_' || it == '$'));
@@ -155,12 +160,9 @@ fn added_before(context: &Context, statement: &Statement) -> Option<Problem> {
         }
         _ => None,
     });
-    let used = added.filter(|(_, value)| text.contains(&literal_of(value))).find(|(name, _)| {
-        let known = context.catalog.tables.values();
-        let known = known.filter(|it| it.columns.iter().any(|column| is_of(&column.resolved, name)));
-        let about = known.map(|it| it.name.last()).chain([name.last()]).collect::<Vec<_>>();
-        is_about(text, &about)
-    });
+    let used = added
+        .filter(|(_, value)| text.contains(&literal_of(value)))
+        .find(|(name, _)| is_about(text, &told_by(context, name)));
     let (name, _) = used?;
     let problem = Problem::at(statement.span).says(format!(
         "this uses a value of `{name}` that an earlier migration adds, and your tool runs all that are pending in one \
