@@ -107,7 +107,7 @@ fn judged(
     known: &mut BTreeMap<String, Prepared>,
 ) -> Result<Judged, Error> {
     let Some(path) = path(uri) else { return Ok(Judged::default()) };
-    let old = known.remove(uri).filter(|it| it.key == key(shell, &path, &it.root, texts));
+    let old = known.remove(uri).filter(|it| it.key == key(settings(shell, &path), &path, &it.root, texts));
     let prepared = match old {
         Some(prepared) => prepared,
         None => match prepared(shell, &path, text, texts)? {
@@ -120,11 +120,16 @@ fn judged(
     judged
 }
 
-fn key(shell: &Shell, path: &Utf8Path, root: &Utf8Path, texts: &BTreeMap<String, String>) -> Key {
-    let config = config_path(shell, path);
+/// What says how a document is judged, as it lies on the disk.
+fn settings(shell: &Shell, path: &Utf8Path) -> Seen {
     let baselines = path.ancestors().skip(1).map(|it| it.join(baseline::FILE_NAME));
     let mut disk = Seen::new();
-    config.into_iter().chain(baselines).for_each(|it| watch::note(&mut disk, &it));
+    config_path(shell, path).into_iter().chain(baselines).for_each(|it| watch::note(&mut disk, &it));
+    disk
+}
+
+fn key(settings: Seen, path: &Utf8Path, root: &Utf8Path, texts: &BTreeMap<String, String>) -> Key {
+    let mut disk = settings;
     watch::walk(&mut disk, root, watch::DEPTH);
     // What is saved is what is typed, most often.
     disk.remove(path);
@@ -140,6 +145,8 @@ fn prepared(
     text: &str,
     texts: &BTreeMap<String, String>,
 ) -> Result<Option<Prepared>, Error> {
+    // Looked at before it is read: what is written in between is seen by the next look.
+    let settings = settings(shell, path);
     let config = config_path(shell, path).map(|it| shell.config_at(&it)).transpose()?;
     let configured = config.as_ref().map(|it| it.migrations.as_path());
     let (root, id) = stdin::place(path, configured);
@@ -148,7 +155,7 @@ fn prepared(
     if outside || script::script(&id.0).direction != Direction::Up {
         return Ok(None);
     }
-    let key = key(shell, path, &root, texts);
+    let key = key(settings, path, &root, texts);
     let mut folder = stdin::folder_with(path, configured, asked(config.as_ref()), text.as_bytes().to_vec())?;
     for (other, text) in &key.open {
         let (its_root, id) = stdin::place(other, configured);
