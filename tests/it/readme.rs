@@ -162,6 +162,8 @@ fn normal(text: &str) -> String {
         (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "UUID"),
         (r"sha256:[0-9a-f]{64}", "DIGEST"),
         (r"\bbr-[a-z0-9-]+", "BRANCH"),
+        // One may be of digits alone, as other numbers are.
+        (r"\b[0-9A-F]+/[0-9A-F]{3,}\b", "LSN"),
         (r"\b[0-9a-f]{7,40}\b", "HEXADECIMAL"),
         (r"\b[a-z]+-[a-z]+-\d{6,}", "PROJECT"),
         (r"plan [0-9A-Z]{4}-[0-9A-Z]{4}", "CODE"),
@@ -170,7 +172,6 @@ fn normal(text: &str) -> String {
         (r"127\.0\.0\.1:\d+", "PORT"),
         (r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME"),
         (r"oid \d+, system \d+", "SYSTEM"),
-        (r"\b[0-9A-F]+/[0-9A-F]{3,}\b", "LSN"),
         (r"liftlock_backup_\w+", "BACKUP"),
         (r"[^\s`(\[]*/liftlock-pg-\w+", "SERVER"),
         (r"\d+ min \d+ s|\d+\.\d s|\d+ ms", "DURATION"),
