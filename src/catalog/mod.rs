@@ -5,6 +5,7 @@
 //! [`Origin::certain`].
 
 mod bounds;
+mod gone;
 mod linked;
 mod measures;
 mod objects;
@@ -15,6 +16,7 @@ pub mod snapshot;
 mod standing;
 
 pub use bounds::Bounds;
+pub use gone::{Gone, Namespace, namespace};
 pub use linked::{Change, Linked, Links, Standing, Stands};
 pub use measures::{Measures, OpenTransaction, Size, Writes};
 pub use objects::{
@@ -66,6 +68,8 @@ pub struct Catalog {
     pub time_zone: Option<String>,
     /// What may be gone, or be called otherwise: a statement that perhaps ran has dropped, renamed or moved it.
     pub doubted: BTreeSet<ObjectName>,
+    /// What was there and is gone for certain, since the last thing that no file tells.
+    pub gone: BTreeMap<(Namespace, ObjectName), Gone>,
     /// The last migration with something that no file tells: unread, or run by a text that is put together. What is
     /// older may be gone, too.
     pub opaque: Option<usize>,

@@ -108,6 +108,8 @@ pub struct Column {
     /// For `serial` columns the `nextval(…)` that stands behind them.
     pub default: Option<Expression>,
     pub generated: Option<Generated>,
+    /// An identity takes no other values: `GENERATED ALWAYS`.
+    pub always: bool,
     /// Columns that a generated column is computed from.
     pub computed_from: Vec<String>,
     /// `COLLATE`; `None`: that of its type.

@@ -57,5 +57,6 @@ impl Catalog {
     /// Something has happened that no file tells.
     pub fn lose_sight(&mut self, migration: usize) {
         self.opaque = self.opaque.max(Some(migration));
+        self.gone.clear();
     }
 }

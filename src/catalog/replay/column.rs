@@ -5,7 +5,7 @@ use super::{
     constraint, naming, plain_beside, removal,
 };
 use crate::sql::{
-    change::{ActionKind, Column as NewColumn, ConstraintKind, Expression, Generated, Parts},
+    change::{ActionKind, Column as NewColumn, ConstraintKind, Expression, Generated, Parts, SequenceOptions},
     data_type,
     names::{Ident, ObjectName},
 };
@@ -20,6 +20,7 @@ pub fn add_column(catalog: &mut Catalog, table: &mut Table, new: &NewColumn, ori
         not_null: new.not_null || new.primary_key || new.is_serial() || new.generated == Some(Generated::Identity),
         default: new.default.clone().filter(is_value).or(sequence),
         generated: new.generated,
+        always: is_always(new.sequence.as_deref()),
         computed_from: new.generated_as.iter().flat_map(|it| &it.names).map(|it| it.last().to_owned()).collect(),
         collation: new.collation.as_ref().and_then(collation),
         origin,
@@ -31,6 +32,10 @@ pub fn add_column(catalog: &mut Catalog, table: &mut Table, new: &NewColumn, ori
         new_constraint.name = Some(own.name.clone().unwrap_or(Ident { name, span: new.span }));
         constraint::add_constraint(catalog, table, &new_constraint, origin);
     }
+}
+
+fn is_always(sequence: Option<&SequenceOptions>) -> bool {
+    sequence.is_some_and(|it| it.always == Some(true))
 }
 
 /// `"default"` is what a type has without a word.
@@ -84,6 +89,7 @@ pub fn unknown_column(name: &Ident, data_type: &str, origin: Origin) -> Column {
         not_null: false,
         default: None,
         generated: None,
+        always: false,
         computed_from: Vec::new(),
         collation: None,
         origin,
@@ -108,7 +114,13 @@ pub fn alter_column(catalog: &Catalog, table: &mut Table, action: &ActionKind, o
             it.data_type.clone_from(data_type);
             it.resolved = resolved(data_type);
         }),
-        ActionKind::AddIdentity { column, .. } => each(column, &|it| it.generated = Some(Generated::Identity)),
+        ActionKind::AddIdentity { column, sequence } => each(column, &|it| {
+            it.generated = Some(Generated::Identity);
+            it.always = origin.certain && is_always(Some(sequence));
+        }),
+        ActionKind::SetIdentity { column, sequence } if sequence.always.is_some() => {
+            each(column, &|it| it.always = origin.certain && is_always(Some(sequence)));
+        }
         ActionKind::DropIdentity { column } | ActionKind::DropExpression { column } => {
             each(column, &|it| {
                 it.generated = None;

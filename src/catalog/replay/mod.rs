@@ -24,6 +24,13 @@ use crate::sql::{
 /// What happens to the catalog when a statement runs; its inner statements are replayed by whoever walks them,
 /// but for a routine's body, which is kept for its calls.
 pub fn replay(catalog: &mut Catalog, statement: &Statement, origin: Origin) {
+    let mortal = catalog.mortal(statement, origin);
+    change(catalog, statement, origin);
+    catalog.unearth(statement);
+    catalog.bury(mortal, origin);
+}
+
+fn change(catalog: &mut Catalog, statement: &Statement, origin: Origin) {
     match &statement.change {
         Change::CreateTable(table) => table::create_table(catalog, table, origin),
         Change::AlterTable(alter) => table::alter_table(catalog, alter, origin),
@@ -54,6 +61,8 @@ pub fn replay(catalog: &mut Catalog, statement: &Statement, origin: Origin) {
             catalog.schemas.entry(name.name.clone()).or_insert(origin.unless(*if_not_exists));
         }
         Change::CreateExtension { name, if_not_exists, .. } => {
+            // What it brings along may be called like anything that was there.
+            catalog.gone.clear();
             let key = (ObjectKind::Extension, plain(name), None);
             catalog.others.entry(key).or_insert(origin.unless(*if_not_exists));
         }
@@ -62,6 +71,10 @@ pub fn replay(catalog: &mut Catalog, statement: &Statement, origin: Origin) {
             privilege::grant(catalog, *revoke, *kind, names, terms, origin);
         }
         Change::AlterDefaultPrivileges(new) => privilege::default_privileges(catalog, new, origin),
+        // A cast has no name: that there is one is all that is asked.
+        Change::CreateOther { kind: ObjectKind::Cast, .. } => {
+            catalog.others.insert((ObjectKind::Cast, ObjectName::default(), None), origin);
+        }
         Change::CreateOther { kind, name: Some(name), or_replace, on } => {
             if let Some(table) = on {
                 object::create_rule(catalog, name, table, &statement.inner, origin);
@@ -90,6 +103,7 @@ pub fn replay(catalog: &mut Catalog, statement: &Statement, origin: Origin) {
                 table::create_unread(catalog, table, origin);
             }
         }
+        Change::Harmless { verb } if verb == "IMPORT FOREIGN SCHEMA" => catalog.gone.clear(),
         Change::Harmless { verb } if verb == "DISCARD ALL" => catalog.end_session(),
         Change::Harmless { verb } if verb.starts_with("DISCARD TEMP") => catalog.drop_temporary(),
         // Neither data nor settings change what exists.

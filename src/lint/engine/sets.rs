@@ -6,7 +6,7 @@ use crate::{
     catalog::Origin,
     lint::{
         Rule, named,
-        rules::{existing_name, missing_name},
+        rules::{dropped_name, existing_name, missing_name},
     },
     report::{Finding, Severity},
     sql::Statement,
@@ -18,7 +18,7 @@ const OTHER_SET: usize = 3;
 impl Engine<'_> {
     /// A statement of the history that must have failed was never run after those before it.
     pub(super) fn doubt(&mut self, statement: &Statement, origin: Origin) {
-        if existing_name::contradicts(&self.catalog, statement) {
+        if existing_name::contradicts(&self.catalog, statement) || dropped_name::contradicts(&self.catalog, statement) {
             self.catalog.lose_sight(origin.migration);
         }
     }
@@ -31,6 +31,9 @@ impl Engine<'_> {
             self.validation.findings[before..].iter().any(|it| it.rule == rule.name && it.waived.is_none())
         };
         let (taken, missing) = (says(&existing_name::RULE), says(&missing_name::RULE));
+        if says(&dropped_name::RULE) {
+            dropped_name::used(&self.catalog, statement).iter().for_each(|it| self.catalog.doubt(it));
+        }
         if taken || missing {
             named::given_to(statement).iter().for_each(|it| self.catalog.doubt(it));
         }
@@ -38,9 +41,9 @@ impl Engine<'_> {
     }
 
     /// The same of the file that was just judged, whose findings start at `before`. One that makes again what is there
-    /// belongs to another set: that is worth no more than a notice.
+    /// or uses what is gone belongs to another set: that is worth no more than a notice.
     pub(super) fn doubt_set(&mut self, before: usize, origin: Origin) {
-        let is_clash = |it: &Finding| it.rule == existing_name::RULE.name;
+        let is_clash = |it: &Finding| [existing_name::RULE.name, dropped_name::RULE.name].contains(&it.rule.as_str());
         let own = &mut self.validation.findings[before..];
         match own.iter().filter(|it| is_clash(it)).count() {
             0 => return,

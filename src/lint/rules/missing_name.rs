@@ -115,7 +115,7 @@ use crate::{
         Change, Span, Statement,
         change::{
             ActionKind, AlterObject, AlterTable, Constraint, ConstraintKind, CreateIndex, CreateTable, Drop,
-            Expression, ObjectAction, ObjectKind, Outputs, ReplicaIdentity, TriggerEvent, TypeKind,
+            Expression, Filter, ObjectAction, ObjectKind, Outputs, ReplicaIdentity, TriggerEvent, TypeKind,
         },
         names::{Ident, ObjectName},
     },
@@ -191,8 +191,16 @@ fn missing(context: &Context, statement: &Statement) -> Option<Missing> {
             catalog.told(&of).and_then(|it| column_of(it, column))
         }
         Change::CreateIndex(index) => catalog.told(&index.table).and_then(|it| indexed(it, index)),
-        Change::Insert(it) => catalog.told(&it.table).and_then(|of| it.columns.iter().find_map(|it| column_of(of, it))),
-        Change::Update(it) => catalog.told(&it.table).and_then(|of| it.columns.iter().find_map(|it| column_of(of, it))),
+        Change::Insert(it) => {
+            let table = catalog.told(&it.table)?;
+            it.columns.iter().chain(&it.updates).find_map(|it| column_of(table, it))
+        }
+        Change::Update(it) | Change::Delete(it) => {
+            let table = catalog.told(&it.table)?;
+            let condition = it.condition.iter().filter(|_| it.alone && it.filter == Filter::Where);
+            let named = condition.filter_map(|it| named(table, it, |_| false));
+            it.columns.iter().find_map(|it| column_of(table, it)).or_else(|| named.into_iter().next())
+        }
         Change::CreateTrigger { table, firing, .. } => {
             let table = catalog.told(table)?;
             let row = |it: &ObjectName| match &*it.parts {

@@ -40,6 +40,7 @@ pub mod drop_view;
 pub mod drop_with_dependents;
 pub mod dropped_constraint;
 pub mod dropped_default;
+pub mod dropped_name;
 pub mod dropped_not_null;
 pub mod dropped_unique_index;
 pub mod dynamic_sql;
@@ -126,8 +127,10 @@ pub mod unfit_expression;
 pub mod unfit_foreign_key;
 pub mod unfit_identity;
 pub mod unfit_index;
+pub mod unfit_literal;
 pub mod unfit_parent;
 pub mod unfit_trigger;
+pub mod unfit_values;
 pub mod unindexable_column;
 pub mod unknown_directive;
 pub mod unlogged_table;
@@ -199,6 +202,7 @@ pub static ALL: &[&Rule] = &[
     &drop_with_dependents::RULE,
     &dropped_constraint::RULE,
     &dropped_default::RULE,
+    &dropped_name::RULE,
     &dropped_not_null::RULE,
     &dropped_unique_index::RULE,
     &dynamic_sql::RULE,
@@ -285,8 +289,10 @@ pub static ALL: &[&Rule] = &[
     &unfit_foreign_key::RULE,
     &unfit_identity::RULE,
     &unfit_index::RULE,
+    &unfit_literal::RULE,
     &unfit_parent::RULE,
     &unfit_trigger::RULE,
+    &unfit_values::RULE,
     &unindexable_column::RULE,
     &unknown_directive::RULE,
     &unlogged_table::RULE,

@@ -21,6 +21,8 @@ pub struct Dml {
     /// What `UPDATE` sets, in order.
     pub columns: Vec<Ident>,
     pub condition: Option<Expression>,
+    /// No `FROM` and no `USING`: every plain name is a column of the table.
+    pub alone: bool,
     /// Other tables and views that it reads.
     pub reads: Vec<ObjectName>,
 }
@@ -42,7 +44,11 @@ pub struct Insert {
     /// What `ON CONFLICT` names; `None` when it names nothing, or is not written.
     pub arbiter: Option<Arbiter>,
     pub source: InsertSource,
+    /// `OVERRIDING`: values for identity columns are taken, or left unused, instead of refused.
+    pub overriding: bool,
     pub columns: Vec<Ident>,
+    /// What `DO UPDATE` sets, in order.
+    pub updates: Vec<Ident>,
     /// Tables and views that its query reads.
     pub reads: Vec<ObjectName>,
 }

@@ -207,7 +207,8 @@ pub fn insert(mut cursor: Cursor<'_>) -> Result<Reading> {
         }
         cursor = list;
     }
-    if cursor.eat("OVERRIDING") {
+    let overriding = cursor.eat("OVERRIDING");
+    if overriding {
         cursor.at += 2;
     }
     let source = match () {
@@ -219,17 +220,21 @@ pub fn insert(mut cursor: Cursor<'_>) -> Result<Reading> {
     let mut inner = writes_within(cursor)?;
     inner.extend(called_within(cursor));
     let reads = if source == InsertSource::Query { relations::read(cursor) } else { Vec::new() };
-    let (on_conflict, arbiter) = match on_conflict(cursor)? {
+    let mut updated = cursor;
+    let (on_conflict, arbiter) = match on_conflict(&mut updated)? {
         Some((action, arbiter)) => (Some(action), arbiter),
         None => (None, None),
     };
-    Ok(Reading { change: Change::Insert(Insert { table, on_conflict, arbiter, source, columns, reads }), inner })
+    let updates = if updated.eat("DO UPDATE SET") { set_columns(updated) } else { Vec::new() };
+    let insert = Insert { table, on_conflict, arbiter, source, overriding, columns, updates, reads };
+    Ok(Reading { change: Change::Insert(insert), inner })
 }
 
-fn on_conflict(mut cursor: Cursor<'_>) -> Result<Option<(OnConflict, Option<Arbiter>)>> {
+/// What is done where a row is there already; leaves the cursor at its `DO`.
+fn on_conflict(cursor: &mut Cursor<'_>) -> Result<Option<(OnConflict, Option<Arbiter>)>> {
     while cursor.skip_to(&["ON"]) {
         if cursor.eat("ON CONFLICT") {
-            let arbiter = arbiter(cursor)?;
+            let arbiter = arbiter(*cursor)?;
             while cursor.skip_to(&["DO"]) {
                 if cursor.is("DO NOTHING") {
                     return Ok(Some((OnConflict::DoNothing, arbiter)));
@@ -284,8 +289,10 @@ pub fn update(mut cursor: Cursor<'_>) -> Result<Reading> {
     }
     let inner = writes_within(whole)?.into_iter().chain(called_within(cursor)).collect();
     let columns = set_columns(cursor);
+    let mut from = cursor;
+    let alone = !from.skip_to(&["FROM"]);
     let (filter, condition) = filter(cursor);
-    let dml = Dml { table, filter, only, columns, condition, reads: relations::read(cursor) };
+    let dml = Dml { table, filter, only, columns, condition, alone, reads: relations::read(cursor) };
     Ok(Reading { change: Change::Update(dml), inner })
 }
 
@@ -316,8 +323,10 @@ pub fn delete(mut cursor: Cursor<'_>) -> Result<Reading> {
     if !cursor.done() && !cursor.is_one_of(0, &["AS", "USING", "WHERE", "RETURNING"]) {
         return Err(cursor.expected("`WHERE`"));
     }
+    let mut using = cursor;
+    let alone = !using.skip_to(&["USING"]);
     let (filter, condition) = filter(cursor);
-    let dml = Dml { table, filter, only, columns: Vec::new(), condition, reads: relations::read(cursor) };
+    let dml = Dml { table, filter, only, columns: Vec::new(), condition, alone, reads: relations::read(cursor) };
     Ok(Reading { change: Change::Delete(dml), inner })
 }
 
