@@ -166,7 +166,8 @@ fn ident(ident: &ast::Ident) -> String {
 
 /// Words that Postgres reserves and sqlparser takes for names: what it read there is something else.
 fn is_misread(ident: &ast::Ident) -> bool {
-    ident.quote_style.is_none() && ["only", "like"].iter().any(|word| ident.value.eq_ignore_ascii_case(word))
+    const WORDS: [&str; 7] = ["only", "like", "analyze", "analyse", "freeze", "full", "verbose"];
+    ident.quote_style.is_none() && WORDS.iter().any(|word| ident.value.eq_ignore_ascii_case(word))
 }
 
 fn name(name: &ast::ObjectName) -> Option<String> {

@@ -114,6 +114,13 @@ fn option_values_count_not_their_words() {
 }
 
 #[test]
+fn options_of_a_vacuum_are_no_tables() {
+    check("VACUUM ANALYZE; VACUUM VERBOSE; VACUUM FREEZE", "VACUUM; VACUUM; VACUUM");
+    check("VACUUM FULL ANALYZE; VACUUM FULL VERBOSE", "VACUUM full; VACUUM full");
+    check("VACUUM \"analyze\"", "VACUUM analyze");
+}
+
+#[test]
 fn strings_end_where_postgres_ends_them() {
     check(r"SELECT '\'; DROP TABLE a; --'", "SELECT; DROP TABLE a");
     check(r"SELECT E'\'; DROP TABLE a; --'", "SELECT");
