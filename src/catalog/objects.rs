@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use super::{Bounds, Links, Origin, Stands};
 use crate::sql::{
     Statement,
-    change::{ConstraintKind, Expression, Generated, ObjectKind, TypeKind, Volatility},
+    change::{ConstraintKind, CreateIndex, Expression, Generated, ObjectKind, TypeKind, Volatility},
     data_type::DataType,
     names::{Ident, ObjectName},
 };
@@ -160,6 +160,8 @@ pub struct Index {
     pub method: Option<String>,
     /// Its keys are sorted as their types sort by themselves: no operator class, no collation, ascending.
     pub plain: bool,
+    /// The same but for their order: no operator class and no collation.
+    pub unclassed: bool,
     /// Columns that its keys, expressions and condition name, and those that it includes.
     pub columns: Vec<String>,
     pub nulls_not_distinct: bool,
@@ -384,6 +386,20 @@ impl Index {
             && (&self.keys, &self.include, self.unique, &self.method, self.partial)
                 == (&parent.keys, &parent.include, parent.unique, &parent.method, parent.partial)
             && (self.constraint.is_some() || parent.constraint.is_none())
+    }
+
+    /// On a partition, it becomes the part of this new index of the whole: nothing is built there
+    /// (`CompareIndexInfo` in index.c, which asks for the same classes and collations, not for the same order).
+    pub fn is_part_of(&self, new: &CreateIndex) -> bool {
+        let plain = new.parts.iter().all(|it| it.class.is_none() && it.collation.is_none());
+        let included = new.include.iter().map(|it| &it.name);
+        self.parent.is_none()
+            && self.validity != Validity::Invalid
+            && self.origin.certain
+            && (&self.keys, self.unique, &self.method) == (&new.keys, new.unique, &new.method)
+            && (self.nulls_not_distinct, self.partial, self.unclassed) == (new.nulls_not_distinct, false, true)
+            && (new.partial, plain) == (false, true)
+            && self.include.iter().eq(included)
     }
 }
 

@@ -38,6 +38,13 @@ impl Table {
     ///
     /// Postgres looks at validated checks (`ConstraintImpliedByRelConstraint` in tablecmds.c); so does this.
     pub fn proof_of_not_null(&self, column: &Ident) -> Option<&Constraint> {
+        let says = |it: &&Constraint| {
+            it.validated && matches!(&it.kind, ConstraintKind::NotNull { column: of } if of.name == column.name)
+        };
+        // Of a column that files create it is known without.
+        if let Some(constraint) = self.constraints.iter().filter(|_| self.column(column).is_none()).find(says) {
+            return Some(constraint);
+        }
         let wanted = Condition::Null { subject: column.name.clone(), is: Nullness::NotNull };
         self.proving_checks().find(|(_, it)| implication::implies(it, &wanted, &|_| None)).map(|it| it.0)
     }

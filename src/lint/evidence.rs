@@ -119,7 +119,7 @@ fn column_form(column: &Column) -> &'static str {
         _ if column.primary_key => " primary key",
         _ if column.unique => " unique",
         _ if column.references.is_some() => " references",
-        _ if !column.check.is_empty() => " check",
+        _ if column.is_checked() => " check",
         _ if column.not_null && column.default.is_none() => " not null",
         _ if column.default.is_some() => " default",
         _ => "",

@@ -104,7 +104,11 @@ pub fn alter_column(catalog: &Catalog, table: &mut Table, action: &ActionKind, o
     match action {
         // Behind an IF nobody knows; the weaker answer is kept.
         ActionKind::SetNotNull { column } if origin.certain => each(column, &|it| it.not_null = true),
-        ActionKind::DropNotNull { column } => each(column, &|it| it.not_null = false),
+        ActionKind::DropNotNull { column } => {
+            each(column, &|it| it.not_null = false);
+            let says = |kind: &ConstraintKind| matches!(kind, ConstraintKind::NotNull { column: of } if of.name == column.name);
+            table.constraints.retain(|it| !says(&it.kind));
+        }
         ActionKind::SetDefault { column, default } => {
             each(column, &|it| it.default = default.clone().filter(is_value));
         }

@@ -129,6 +129,7 @@ fn constraint_index(
         predicate: None,
         method: None,
         plain: true,
+        unclassed: true,
         columns: columns.iter().chain(&new.include).map(|it| it.name.clone()).collect(),
         nulls_not_distinct: new.nulls_not_distinct,
         validity: Validity::Valid,

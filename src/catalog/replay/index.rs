@@ -28,6 +28,7 @@ pub fn create_index(catalog: &mut Catalog, new: &CreateIndex, origin: Origin) {
         predicate: new.predicate.as_ref().map(|it| it.text.clone()),
         method: new.method.clone(),
         plain: new.parts.iter().all(|it| it.class.is_none() && it.collation.is_none() && !it.descending),
+        unclassed: new.parts.iter().all(|it| it.class.is_none() && it.collation.is_none()),
         columns,
         nulls_not_distinct: new.nulls_not_distinct,
         validity: match (new.only, new.concurrently) {

@@ -94,13 +94,12 @@ pub fn effects(draft: &mut Draft, table: &ObjectName, column: &Column, if_not_ex
     draft.rewrite(table, filling(draft.context, column).rewrites());
     // What is computed when it is read is computed to see whether it is set.
     let seen = column.generated == Some(Generated::Virtual) && column.not_null;
-    if !column.check.is_empty() || column.unique || column.primary_key || seen {
+    if column.is_checked() || column.unique || column.primary_key || seen {
         draft.scan(table, Chance::Sure);
     }
     if let Some(references) = &column.references {
         draft.lock_family(references, LockMode::ShareRowExclusive);
-        // Also for `default null`: Postgres looks at whether one is written, not at what it says.
-        if column.default.is_some() {
+        if column.is_looked_up() {
             draft.scan(table, Chance::Sure);
             if has_value(column) {
                 draft.scan(references, Chance::Sure);

@@ -13,7 +13,7 @@ mod domain;
 mod draft;
 mod failure;
 mod lock;
-mod objects;
+pub mod objects;
 mod partition;
 mod proof;
 mod rows;

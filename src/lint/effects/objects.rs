@@ -194,8 +194,26 @@ fn indexed(draft: &mut Draft, index: &CreateIndex) {
     }
     draft.lock_family(&index.table, lock);
     if !is_there_already(draft, index) {
-        draft.scan(&index.table, Chance::Sure);
+        without_part(draft.context, index).iter().for_each(|it| draft.scan(it, Chance::Sure));
     }
+}
+
+/// Tables that are read to build this index: the table itself, or those partitions that have no index of this form, which
+/// would become the part of theirs.
+pub fn without_part(context: &Context, index: &CreateIndex) -> Vec<ObjectName> {
+    let mut open = vec![context.catalog.resolve(&index.table)];
+    let mut read = Vec::new();
+    while let Some(next) = open.pop() {
+        let table = context.catalog.table(&next);
+        let is_part = table.is_some_and(|it| it.partition_of.is_some())
+            && context.catalog.indexes_of(&next).any(|it| it.is_part_of(index));
+        match table {
+            _ if is_part => {}
+            Some(table) if table.partitioned && !table.partial => open.extend(table.partitions.iter().cloned()),
+            _ => read.push(next),
+        }
+    }
+    read
 }
 
 /// `IF NOT EXISTS`, and the files have created it: a lock for an instant, and no scan.

@@ -54,6 +54,9 @@ impl Outcome {
 /// The type to which most changes are free while the session's time zone is UTC, and only then.
 pub const UNDER_UTC: &str = "timestamp with time zone";
 
+/// The type to which changes are as often free as not, so that it is told, but for a notice.
+pub const EITHER_WAY: &str = "integer";
+
 /// One `ALTER COLUMN … TYPE`, as the statement writes it.
 pub struct NewType<'s> {
     pub column: &'s Ident,

@@ -66,7 +66,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
         }
     }
     for (_, action, column) in actions::added_columns(context, statement) {
-        if !column.check.is_empty() {
+        if column.is_checked() {
             problems.push(
                 Problem::at(action.span).weighing(table)
                     .says(format!("reads and writes of `{table}` wait while every row is checked, though `{}` is new", column.name))

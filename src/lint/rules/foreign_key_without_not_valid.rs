@@ -88,13 +88,12 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
         });
     }
     for (_, action, column) in actions::added_columns(context, statement) {
-        // Also for `default null`: Postgres looks at whether one is written, not at what it says.
         if let (Some(references), None) = (&column.references, &column.default) {
             let reason =
                 format!("`{}` is null in every row that is there: none is looked up in `{references}`", column.name);
             problems.push(Problem::safe(action.span, reason));
         }
-        if let (Some(references), Some(_)) = (&column.references, &column.default) {
+        if let Some(references) = column.references.as_ref().filter(|_| column.is_looked_up()) {
             problems.push(
                 Problem::at(action.span).weighing(table)
                     .says(format!("`{table}` is locked and writes to `{references}` wait while every row's default is looked up"))

@@ -10,6 +10,7 @@
 //! create table events (id bigint, at timestamptz not null) partition by range (at);
 //! create table events_2026 partition of events for values from ('2026-01-01') to ('2027-01-01');
 //! create index orders_state_idx on orders (state);
+//! create index events_2026_id_idx on events_2026 (id);
 //! ```
 //!
 //! ```sql bad locks=orders:ShareLock
@@ -35,6 +36,12 @@
 //! create unique index customers_email_idx on customers (email);
 //! ```
 //!
+//! What its partitions have, a partitioned table takes over.
+//!
+//! ```sql good locks=events:ShareLock,events_2026:ShareLock
+//! create index events_id_idx on events (id);
+//! ```
+//!
 //! An index that is there already is not built again.
 //!
 //! ```sql good locks=orders:ShareLock
@@ -42,7 +49,7 @@
 //! ```
 
 use crate::{
-    lint::{Check, Context, Problem, Rule, Severities, Waivable},
+    lint::{Check, Context, Problem, Rule, Severities, Waivable, effects::objects},
     report::Harm,
     sql::{Change, Statement, change::CreateIndex},
 };
@@ -68,6 +75,10 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
         // `ON ONLY` is for partitioned tables, and a table without rows of its own has nothing to read.
         (true, true) => return Vec::new(),
         (false, true) if context.catalog.table(table).is_none_or(|it| it.partial) => return Vec::new(),
+        (true, false) if objects::without_part(context, index).is_empty() => {
+            let reason = "each partition has this index, which becomes the part of the whole's: nothing is built";
+            Problem::safe(statement.span, reason.to_owned())
+        }
         (true, false) => problem
             .says(format!("writes to every partition of `{table}` wait until this index is built on all of them"))
             .help(format!(

@@ -15,7 +15,7 @@
 //! alter table events add constraint events_pkey primary key (id);
 //! ```
 //!
-//! ```sql bad fails=0A000 also=index-without-concurrently
+//! ```sql bad fails=0A000
 //! create unique index events_code_idx on events (code);
 //! ```
 //!

@@ -51,7 +51,7 @@
 use crate::{
     lint::{
         Check, Context, Problem, Rule, Severities, Waivable, actions,
-        effects::type_change::{Outcome, UNDER_UTC, is_refused, new_type, outcome},
+        effects::type_change::{EITHER_WAY, Outcome, UNDER_UTC, is_refused, new_type, outcome},
         types,
     },
     report::{Harm, Severity},
@@ -79,7 +79,11 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
             continue;
         }
         let outcome = outcome(context, table, &change);
-        let severity = if matches!(outcome, Outcome::Unknown(_)) { Severity::Warning } else { Severity::Error };
+        let severity = match outcome {
+            Outcome::Unknown(chance) if !chance.is_likely() => Severity::Notice,
+            Outcome::Unknown(_) => Severity::Warning,
+            _ => Severity::Error,
+        };
         let says = match outcome {
             Outcome::Nothing(reason) => {
                 problems.push(Problem::safe(action.span, reason));
@@ -98,6 +102,12 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
             Outcome::RecheckReference { table: other, constraint } => format!(
                 "reads and writes of `{table}` and `{other}` wait while `{constraint}` is checked again for every row"
             ),
+            Outcome::Unknown(chance) if !chance.is_likely() && types::read(change.data_type).name == EITHER_WAY => {
+                format!(
+                    "no file says what type `{column}` of `{table}` has now: from `smallint` or `bigint` every row is written \
+                 again while reads and writes wait, from `oid` or a domain over `integer` none"
+                )
+            }
             Outcome::Unknown(chance) if !chance.is_likely() => {
                 let new = change.data_type;
                 let utc = if types::read(new).name == UNDER_UTC { " in a session whose time zone is UTC" } else { "" };

@@ -127,6 +127,19 @@ impl Column {
     pub fn serial_type(&self) -> Option<&'static str> {
         serial_type(&self.data_type)
     }
+
+    /// One of its checks is looked at for every row: not all are `NOT ENFORCED`.
+    pub fn is_checked(&self) -> bool {
+        let checks = |it: &Constraint| matches!(it.kind, ConstraintKind::Check { .. }) && !it.not_enforced;
+        self.constraints.iter().any(checks)
+    }
+
+    /// What it references is looked up for every row: not all of it is `NOT ENFORCED`. Also for `default null`: Postgres
+    /// looks at whether a default is written, not at what it says.
+    pub fn is_looked_up(&self) -> bool {
+        let references = |it: &Constraint| matches!(it.kind, ConstraintKind::ForeignKey { .. }) && !it.not_enforced;
+        self.default.is_some() && self.constraints.iter().any(references)
+    }
 }
 
 /// No type, but a way to write a new column: an integer, a sequence and a default.
