@@ -64,6 +64,8 @@ pub struct Catalog {
     pub others: BTreeMap<(ObjectKind, ObjectName, Option<ObjectName>), Origin>,
     /// Where an unqualified name is looked up and created; empty: `public`.
     pub search_path: Vec<String>,
+    /// What it is again when the transaction ends that has `SET LOCAL` it.
+    pub session_path: Option<Vec<String>>,
     /// The last time zone that a migration has set for its session.
     pub time_zone: Option<String>,
     /// What may be gone, or be called otherwise: a statement that perhaps ran has dropped, renamed or moved it.
@@ -231,6 +233,7 @@ impl Catalog {
     /// What was the session's alone goes with it: temporary tables and views, and the search path.
     pub fn end_session(&mut self) {
         self.search_path.clear();
+        self.session_path = None;
         self.drop_temporary();
     }
 
@@ -244,8 +247,11 @@ impl Catalog {
         self.triggers.remove_in_schema(TEMPORARY);
     }
 
-    /// Temporary tables made with `ON COMMIT DROP` go with their transaction.
+    /// Temporary tables made with `ON COMMIT DROP` go with their transaction, and what is `SET LOCAL`.
     pub fn end_transaction(&mut self) {
+        if let Some(path) = self.session_path.take() {
+            self.search_path = path;
+        }
         if self.tables.has_temporary() {
             self.tables.remove_in_schema(TEMPORARY, |it| it.until_commit);
         }

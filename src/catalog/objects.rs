@@ -127,6 +127,8 @@ pub struct Constraint {
     /// `false` after `NOT VALID` until it is validated, and for `NOT ENFORCED`.
     pub validated: bool,
     pub enforced: bool,
+    /// Checked at the end of a transaction, or may be.
+    pub deferrable: bool,
     /// A check that the table keeps from its heirs.
     pub no_inherit: bool,
     pub origin: Origin,

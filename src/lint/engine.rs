@@ -2,6 +2,7 @@
 
 mod calls;
 mod directives;
+mod opened;
 mod sets;
 mod undo;
 
@@ -17,11 +18,7 @@ use crate::{
     config::{PostgresMajor, ProfileName, PromotionType, RuleLevels},
     migration::{Migration, sending::Sent},
     report::{Columns, Explanation, Finding, Harm, Validation, fingerprint},
-    sql::{
-        Change, LineIndex, Place, Span, Statement,
-        change::{Transaction, Unread},
-        names::ObjectName,
-    },
+    sql::{Change, LineIndex, Place, Span, Statement, change::Unread, names::ObjectName},
 };
 
 use self::directives::concealed;
@@ -127,9 +124,18 @@ impl<'a> Engine<'a> {
         match release {
             Release::History | Release::Pending => {
                 let mut undo = self.undo_of(&migration);
+                let mut transaction = self.opened(&migration, 0, None);
                 for (index, statement) in migration.statements.iter().enumerate() {
+                    let open = self.opened(&migration, index, transaction);
+                    if open != transaction {
+                        self.catalog.end_transaction();
+                    }
                     self.replay(statement, origin);
                     self.undo(index, &mut undo);
+                    transaction = self.left_open(index, statement, open);
+                    if transaction.is_none() {
+                        self.catalog.end_transaction();
+                    }
                 }
             }
             Release::Judged => {
@@ -215,21 +221,14 @@ impl<'a> Engine<'a> {
             visit.index = index;
             let open = self.opened(migration, index, visit.transaction);
             if open != visit.transaction {
+                self.catalog.end_transaction();
                 self.end_of_transaction(&mut visit, false);
             }
             visit.transaction = open;
             let directives = statement.directives.iter().collect::<Vec<_>>();
             self.visit(&mut visit, statement, Path { directives: &directives, around: Around::Nothing });
             self.undo(index, &mut undo);
-            visit.transaction = match statement.change {
-                Change::Transaction(Transaction::Begin) => {
-                    visit.transaction.or(Some(self.open_at(index, OpenedBy::Begin)))
-                }
-                Change::Transaction(Transaction::Commit | Transaction::Rollback | Transaction::PrepareTransaction) => {
-                    None
-                }
-                _ => visit.transaction,
-            };
+            visit.transaction = self.left_open(index, statement, visit.transaction);
             if visit.transaction.is_none() {
                 self.catalog.end_transaction();
                 self.end_of_transaction(&mut visit, false);
@@ -251,26 +250,6 @@ impl<'a> Engine<'a> {
                 self.validation.sources.push((migration.path.clone(), text));
             }
         }
-    }
-
-    /// The transaction that a top-level statement runs in; `open` is the one that the statement before it left open.
-    fn opened(&self, migration: &Migration, index: usize, open: Option<OpenTransaction>) -> Option<OpenTransaction> {
-        match migration.sent(index) {
-            (Sent::InTransaction, true) => Some(self.open_at(index, OpenedBy::Runner)),
-            (Sent::InSharedTransaction, true) => {
-                Some(self.shared.unwrap_or_else(|| self.open_at(index, OpenedBy::RunnerForAll)))
-            }
-            (Sent::OneByOne, true) => None,
-            (Sent::AsOneQuery, starts) => {
-                let of_query = || (migration.sent_with(index) > 1).then(|| self.open_at(index, OpenedBy::Query));
-                open.filter(|_| !starts).or_else(of_query)
-            }
-            (Sent::InTransaction | Sent::InSharedTransaction | Sent::OneByOne, false) => open,
-        }
-    }
-
-    fn open_at(&self, statement: usize, opened_by: OpenedBy) -> OpenTransaction {
-        OpenTransaction { migration: self.before.len(), statement, opened_by }
     }
 
     /// Judges the steps of a transaction together; when it `goes_on` in the next migration, what it holds is kept.

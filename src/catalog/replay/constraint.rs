@@ -71,6 +71,7 @@ pub fn add_constraint(catalog: &mut Catalog, table: &mut Table, new: &NewConstra
         columns,
         validated,
         enforced: !new.not_enforced,
+        deferrable: new.deferrable,
         no_inherit: new.no_inherit,
         origin,
         validated_by: validated.then_some(origin.migration),

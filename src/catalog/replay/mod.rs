@@ -85,7 +85,11 @@ fn change(catalog: &mut Catalog, statement: &Statement, origin: Origin) {
         }
         Change::Set(set) if set.name == "search_path" => {
             let value = if set.scope == SetScope::Reset { None } else { set.value.as_deref() };
-            catalog.search_path = value.map(search_path).unwrap_or_default();
+            let before = std::mem::replace(&mut catalog.search_path, value.map(search_path).unwrap_or_default());
+            catalog.session_path = match set.scope {
+                SetScope::Local => catalog.session_path.take().or(Some(before)),
+                SetScope::Session | SetScope::Reset => None,
+            };
         }
         Change::Set(set) if set.name == "timezone" && set.scope == SetScope::Session => {
             catalog.time_zone.clone_from(&set.value);

@@ -231,6 +231,7 @@ fn constrain(catalog: &mut Catalog, name: &ObjectName, new: &NewConstraint, orig
         columns: Vec::new(),
         validated: !new.not_valid,
         enforced: true,
+        deferrable: false,
         no_inherit: false,
         origin,
         validated_by: (!new.not_valid).then_some(origin.migration),

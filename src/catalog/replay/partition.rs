@@ -103,6 +103,7 @@ pub fn leave_check(catalog: &mut Catalog, parent: &ObjectName, partition: &Objec
         columns: vec![column.clone()],
         validated: true,
         enforced: true,
+        deferrable: false,
         no_inherit: false,
         origin,
         validated_by: Some(origin.migration),

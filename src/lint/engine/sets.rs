@@ -8,8 +8,8 @@ use crate::{
         Rule, named,
         rules::{dropped_name, existing_name, missing_name},
     },
-    report::{Finding, Severity},
-    sql::Statement,
+    report::{Finding, Harm, Severity},
+    sql::{Change, Statement},
 };
 
 /// As many names that are taken, in one file, are no slip.
@@ -33,6 +33,12 @@ impl Engine<'_> {
         let (taken, missing) = (says(&existing_name::RULE), says(&missing_name::RULE));
         if says(&dropped_name::RULE) {
             dropped_name::used(&self.catalog, statement).iter().for_each(|it| self.catalog.doubt(it));
+        }
+        // What cannot be dropped stays.
+        if let Change::Drop(drop) = &statement.change
+            && self.validation.findings[before..].iter().any(|it| it.kind == Harm::Fails)
+        {
+            drop.names.iter().for_each(|it| self.catalog.doubt(it));
         }
         if taken || missing {
             named::given_to(statement).iter().for_each(|it| self.catalog.doubt(it));

@@ -11,6 +11,8 @@
 //! create type state as enum ('open', 'closed');
 //! create table events (id bigint not null, at date not null) partition by range (at);
 //! create table events_2025 partition of events for values from ('2025-01-01') to ('2026-01-01');
+//! create table bases (id bigint);
+//! create table heirs () inherits (bases);
 //! ```
 //!
 //! ```sql bad fails=42701
@@ -69,6 +71,10 @@
 //! alter table only events drop column id;
 //! ```
 //!
+//! ```sql bad fails=42P16 also=drop-column
+//! alter table heirs drop column id;
+//! ```
+//!
 //! ```sql good locks=orders:AccessExclusiveLock
 //! alter table orders add column if not exists code text;
 //! ```
@@ -89,7 +95,7 @@ use crate::{
     sql::{
         Change, Place, Statement,
         change::{ActionKind, AlterTable, ConstraintKind, Generated, is_serial},
-        names::Ident,
+        names::{Ident, ObjectName},
     },
 };
 
@@ -149,6 +155,16 @@ fn no_type(action: &ActionKind) -> Option<(String, &'static str)> {
 fn unfit(catalog: &Catalog, alter: &AlterTable, table: &Table, action: &ActionKind) -> Option<(String, &'static str)> {
     let known = |it: &Ident| table.column(it).filter(|it| catalog.is_there(&table.name, it.origin));
     match action {
+        ActionKind::DropColumn { column, .. }
+        | ActionKind::RenameColumn { from: column, .. }
+        | ActionKind::SetType { column, .. }
+            if is_inherited(catalog, alter, table, column) =>
+        {
+            Some((
+                format!("`{column}` of `{}` is inherited, and changes where it comes from", alter.table),
+                "change it in the table that this one inherits from",
+            ))
+        }
         ActionKind::AddColumn { if_not_exists: true, .. } => None,
         ActionKind::AddColumn { .. } if table.partition_of.is_some() => Some((
             format!("`{}` is a partition, which has the columns of its table and no others", alter.table),
@@ -211,6 +227,15 @@ fn unfit(catalog: &Catalog, alter: &AlterTable, table: &Table, action: &ActionKi
         }
         _ => None,
     }
+}
+
+/// A table that this one certainly inherits from has the column.
+fn is_inherited(catalog: &Catalog, alter: &AlterTable, table: &Table, column: &Ident) -> bool {
+    let leaves = |it: &ActionKind| matches!(it, ActionKind::NoInherit { .. });
+    let has = |parent: &ObjectName| catalog.told(parent).is_some_and(|it| it.column(column).is_some());
+    !alter.actions.iter().any(|it| leaves(&it.kind))
+        && catalog.told(&table.name).is_some()
+        && table.inherits.iter().any(has)
 }
 
 /// Postgres drops before it adds, wherever the two stand.

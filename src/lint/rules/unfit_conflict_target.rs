@@ -7,6 +7,7 @@
 //!
 //! ```sql setup
 //! create table flags (id bigint primary key, name text, region text, unique (region, name));
+//! create table places (id bigint primary key deferrable);
 //! create unique index flags_default_idx on flags (name) where region is null;
 //! create unique index flags_lower_idx on flags (lower(name));
 //! create index flags_region_idx on flags (region);
@@ -28,6 +29,14 @@
 //! insert into flags (id, name) values (1, 'maps') on conflict on constraint flags_default_idx do nothing;
 //! ```
 //!
+//! ```sql bad fails=55000
+//! insert into places (id) values (1) on conflict (id) do nothing;
+//! ```
+//!
+//! ```sql bad fails=42601 also=update-outside-config-tables
+//! insert into flags (id, name) values (1, 'maps') on conflict do update set name = 'maps';
+//! ```
+//!
 //! ```sql good locks=flags:RowExclusiveLock
 //! insert into flags (id, name) values (1, 'a') on conflict (name, region) do nothing;
 //! insert into flags (id, name) values (2, 'b') on conflict (name) where region is null do nothing;
@@ -41,7 +50,7 @@ use crate::{
     report::Harm,
     sql::{
         Change, Statement,
-        change::{Arbiter, ConstraintKind},
+        change::{Arbiter, ConstraintKind, InsertSource, OnConflict},
     },
 };
 
@@ -56,23 +65,41 @@ pub static RULE: Rule = Rule {
 
 fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     let Change::Insert(insert) = &statement.change else { return Vec::new() };
-    let (Some(arbiter), true) = (&insert.arbiter, context.certainly_runs(statement)) else { return Vec::new() };
+    if !context.certainly_runs(statement) {
+        return Vec::new();
+    }
+    let Some(arbiter) = &insert.arbiter else {
+        let aimless = insert.on_conflict == Some(OnConflict::DoUpdate);
+        let problem = Problem::at(statement.span)
+            .says("`do update` does not say on which conflict: this fails when it runs")
+            .help("name the columns that are unique: `on conflict (…) do update`");
+        return aimless.then_some(problem).into_iter().collect();
+    };
     let Some(table) = context.catalog.told(&insert.table) else { return Vec::new() };
     let (why, help) = match arbiter {
         Arbiter::Keys { keys, predicate } => {
-            let mut indexes =
-                context.catalog.indexes_on(&table.name).into_iter().filter(|it| it.unique && it.is_usable());
-            if indexes.any(|it| fits(table, it, keys, predicate.is_some())) {
-                return Vec::new();
-            }
+            let indexes = context.catalog.indexes_on(&table.name).into_iter().filter(|it| it.unique && it.is_usable());
+            let fit = indexes.filter(|it| fits(table, it, keys, predicate.is_some())).collect::<Vec<_>>();
+            let deferrable = fit.iter().all(|it| {
+                let carried =
+                    it.constraint.as_ref().and_then(|name| table.constraints.iter().find(|it| it.name == *name));
+                carried.is_some_and(|it| it.deferrable)
+            });
             let keys = keys.join(", ");
-            (
-                format!("no unique index of `{}` is on `{keys}`, as `on conflict` needs", insert.table),
-                format!(
-                    "add one first, `create unique index concurrently … on {} ({keys})`, or name what is unique",
-                    insert.table
+            match (fit.is_empty(), deferrable && insert.source == InsertSource::Values) {
+                (false, false) => return Vec::new(),
+                (false, true) => (
+                    format!("what makes `{keys}` unique is deferrable, and no conflict on it is seen before the end"),
+                    "make the constraint `not deferrable`, or leave `on conflict` out".to_owned(),
                 ),
-            )
+                (true, _) => (
+                    format!("no unique index of `{}` is on `{keys}`, as `on conflict` needs", insert.table),
+                    format!(
+                        "add one first, `create unique index concurrently … on {} ({keys})`, or name what is unique",
+                        insert.table
+                    ),
+                ),
+            }
         }
         Arbiter::Constraint(name) => match table.constraint(name).map(|it| &it.kind) {
             None => (
@@ -83,6 +110,18 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
                 format!("constraint `{name}` makes nothing unique"),
                 "name one that does, or the columns: `on conflict (…)`".to_owned(),
             ),
+            Some(ConstraintKind::Exclude { .. }) if insert.on_conflict == Some(OnConflict::DoUpdate) => (
+                format!("constraint `{name}` excludes, and `do update` needs what makes unique"),
+                "do nothing instead, or name a unique constraint".to_owned(),
+            ),
+            Some(_)
+                if table.constraint(name).is_some_and(|it| it.deferrable) && insert.source == InsertSource::Values =>
+            {
+                (
+                    format!("constraint `{name}` is deferrable, and no conflict on it is seen before the end"),
+                    "make it `not deferrable`, or leave `on conflict` out".to_owned(),
+                )
+            }
             Some(_) => return Vec::new(),
         },
     };

@@ -10,6 +10,8 @@
 //! create index orders_idx on orders (customer_id);
 //! create index orders_email_idx on orders (email, region);
 //! create index orders_region_idx on orders (region);
+//! create view open_orders as select 1::bigint as id;
+//! create table places (id bigint primary key deferrable);
 //! ```
 //!
 //! ```sql bad fails=42830
@@ -28,20 +30,29 @@
 //! create temp table cart (customer_id uuid references customers);
 //! ```
 //!
+//! ```sql bad fails=42809
+//! create table baskets (id bigint primary key references open_orders (id));
+//! ```
+//!
+//! ```sql bad fails=55000
+//! create table baskets (id bigint primary key references places);
+//! ```
+//!
 //! ```sql good locks=orders:ShareRowExclusiveLock,customers:ShareRowExclusiveLock
 //! alter table orders add constraint orders_email_fkey foreign key (email, region) references customers (email, region) not valid;
 //! ```
 
 use crate::{
-    catalog::Table,
+    catalog::{Index, Table},
     lint::{
         Check, Context, Problem, Rule, Severities, Waivable,
         added::{self, ForeignKey},
+        named::kind_word,
     },
     report::Harm,
     sql::{
         Change, Statement,
-        change::ActionKind,
+        change::{ActionKind, ObjectKind},
         data_type::{self, DataType},
         names::Ident,
     },
@@ -66,6 +77,9 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
 
 /// Why not, and what to do. Silent about tables that the files do not tell in full.
 fn unfit(context: &Context, statement: &Statement, key: &ForeignKey) -> Option<(String, String)> {
+    if let Some(why) = no_table(context, key) {
+        return Some((why, "reference the table that has the rows".to_owned()));
+    }
     let there = context.catalog.table(key.references).filter(|it| !it.partial && it.origin.certain && !it.foreign)?;
     if there.name == context.catalog.resolve(key.table) || is_there_already(context, statement, key) {
         return None;
@@ -97,7 +111,25 @@ fn unfit(context: &Context, statement: &Statement, key: &ForeignKey) -> Option<(
         let why = format!("nothing makes `{columns}` of `{}` unique", key.references);
         return Some((why, format!("add a unique constraint on `{} ({columns})` first", key.references)));
     }
+    let deferrable = |it: &Index| {
+        let carried = it.constraint.as_ref().and_then(|name| there.constraints.iter().find(|it| it.name == *name));
+        carried.is_some_and(|it| it.deferrable)
+    };
+    if context.catalog.unique_on(&there.name, &referenced).all(deferrable) {
+        let columns = referenced.join(", ");
+        let why = format!("what makes `{columns}` of `{}` unique is deferrable", key.references);
+        return Some((why, "reference what is unique at any time: make the constraint `not deferrable`".to_owned()));
+    }
     unlike(context, statement, key, there, &referenced)
+}
+
+/// Something of that name is there, and is no table.
+fn no_table(context: &Context, key: &ForeignKey) -> Option<String> {
+    let resolved = context.catalog.resolve(key.references);
+    let (kind, origin) = context.catalog.relation(&resolved)?;
+    let other = !matches!(kind, ObjectKind::Table | ObjectKind::ForeignTable);
+    let there = other && context.catalog.is_there(&resolved, origin) && *key.table != *key.references;
+    there.then(|| format!("`{}` is a {}, no table", key.references, kind_word(kind)))
 }
 
 /// `ADD COLUMN IF NOT EXISTS … REFERENCES` of a column that is there does nothing.

@@ -19,17 +19,25 @@
 //! alter table orders alter column number drop expression;
 //! ```
 //!
+//! ```sql bad fails=22023
+//! create table baskets (id uuid generated always as identity primary key);
+//! ```
+//!
+//! ```sql bad fails=42601
+//! create table baskets (id bigint default 1 generated always as identity primary key);
+//! ```
+//!
 //! ```sql good locks=orders:AccessExclusiveLock
 //! alter table orders alter column code add generated always as identity (start with 1000);
 //! ```
 
 use crate::{
     catalog::{Column, Table},
-    lint::{Check, Context, Problem, Rule, Severities, Waivable},
+    lint::{Check, Context, Problem, Rule, Severities, Waivable, added, types},
     report::{Harm, Severity},
     sql::{
         Change, Statement,
-        change::{ActionKind, AlterTable, Generated, TableAction},
+        change::{ActionKind, AlterTable, Column as NewColumn, Generated, TableAction},
         names::Ident,
     },
 };
@@ -44,10 +52,34 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
-    let Change::AlterTable(alter) = &statement.change else { return Vec::new() };
     if !context.certainly_runs(statement) {
         return Vec::new();
     }
+    let made = added::columns(statement).into_iter().filter_map(|(_, column)| {
+        let (why, help) = unmade(column)?;
+        Some(Problem::at(column.span).says(format!("`{}` {why}: this fails when it runs", column.name)).help(help))
+    });
+    made.chain(altered(context, statement)).collect()
+}
+
+/// Why no such column can be made.
+fn unmade(column: &NewColumn) -> Option<(String, &'static str)> {
+    const NUMBERS: [&str; 3] = ["smallint", "integer", "bigint"];
+    let generated = column.generated?;
+    let data_type = types::read(&column.data_type);
+    let number = NUMBERS.contains(&data_type.name.as_str()) && !data_type.array;
+    match generated {
+        _ if column.default.is_some() => Some(("is generated and has a default".to_owned(), "leave the default out")),
+        Generated::Identity if types::is_built_in(&data_type) && !number => Some((
+            format!("is an identity, which counts, and `{data_type}` does not"),
+            "make it a `bigint`; or leave `generated` out, and give it a default",
+        )),
+        _ => None,
+    }
+}
+
+fn altered(context: &Context, statement: &Statement) -> Vec<Problem> {
+    let Change::AlterTable(alter) = &statement.change else { return Vec::new() };
     let Some(table) = context.catalog.table(&alter.table) else { return untold(context, alter) };
     let mut problems = Vec::new();
     for action in &alter.actions {

@@ -1,10 +1,12 @@
-//! Not every index can carry a key, or be what a replica knows rows by.
+//! Not every index can carry a key, or be what a replica knows rows by; and a view has none.
 //!
 //! `USING INDEX` takes a unique index on plain columns of all rows, sorted as they are by default; `REPLICA IDENTITY USING
-//! INDEX` takes a unique one on plain columns that are not null, of all rows and not deferrable. Any other fails.
+//! INDEX` takes a unique one on plain columns that are not null, of all rows and not deferrable. Any other fails, as does an
+//! index on a view, or a hash index that is unique or on several columns.
 //!
 //! ```sql setup
 //! create table orders (id bigint primary key, code text, number int not null);
+//! create view open_orders as select id from orders;
 //! create index orders_code_idx on orders (code);
 //! create unique index orders_part_idx on orders (number) where number > 0;
 //! create unique index orders_lower_idx on orders (lower(code));
@@ -33,17 +35,25 @@
 //! alter table orders replica identity using index orders_code_key;
 //! ```
 //!
+//! ```sql bad fails=42809 also=index-without-concurrently
+//! create index open_orders_idx on open_orders (id);
+//! ```
+//!
+//! ```sql bad fails=0A000 also=index-without-concurrently
+//! create unique index orders_code_hash on orders using hash (code);
+//! ```
+//!
 //! ```sql good locks=orders:AccessExclusiveLock
 //! alter table orders add constraint orders_number_key unique using index orders_number_key;
 //! ```
 
 use crate::{
     catalog::{Index, Table, Validity},
-    lint::{Check, Context, Problem, Rule, Severities, Waivable},
+    lint::{Check, Context, Problem, Rule, Severities, Waivable, named::kind_word},
     report::Harm,
     sql::{
         Change, Place, Statement,
-        change::{ActionKind, ConstraintKind, ReplicaIdentity},
+        change::{ActionKind, ConstraintKind, CreateIndex, ObjectKind, ReplicaIdentity},
     },
 };
 
@@ -57,6 +67,13 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
+    if let Change::CreateIndex(index) = &statement.change {
+        let why = if context.certainly_runs(statement) { unbuilt(context, index) } else { None };
+        let problem = |(says, help): (String, &'static str)| {
+            Problem::at(index.table.span).says(format!("{says}: this fails when it runs")).help(help)
+        };
+        return why.map(problem).into_iter().collect();
+    }
     let Change::AlterTable(alter) = &statement.change else { return Vec::new() };
     let Some(table) = context.catalog.table(&alter.table).filter(|_| statement.place == Place::Top) else {
         return Vec::new();
@@ -83,6 +100,34 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
         Problem::at(span).says(says).help("build another, `create unique index concurrently`, and take that one")
     };
     unfit.map(problem).collect()
+}
+
+/// Why there can be no such index.
+fn unbuilt(context: &Context, index: &CreateIndex) -> Option<(String, &'static str)> {
+    let resolved = context.catalog.resolve(&index.table);
+    let other = context.catalog.relation(&resolved).filter(|(kind, origin)| {
+        let has_none = matches!(kind, ObjectKind::View | ObjectKind::Sequence | ObjectKind::ForeignTable);
+        has_none && context.catalog.is_there(&resolved, *origin)
+    });
+    if let Some((kind, _)) = other {
+        return Some((
+            format!("`{}` is a {}, which has no indexes", index.table, kind_word(kind)),
+            "put it on the table",
+        ));
+    }
+    let hash = index.method.as_deref() == Some("hash");
+    match () {
+        () if hash && index.unique => {
+            Some(("a hash index makes nothing unique".to_owned(), "use a btree: leave `using hash` out"))
+        }
+        () if hash && index.parts.len() > 1 => {
+            Some(("a hash index is on one column".to_owned(), "use a btree: leave `using hash` out"))
+        }
+        () if hash && !index.include.is_empty() => {
+            Some(("a hash index includes no columns".to_owned(), "use a btree: leave `using hash` out"))
+        }
+        () => None,
+    }
 }
 
 /// Why no key may be made of it (`transformIndexConstraint` in parse_utilcmd.c).

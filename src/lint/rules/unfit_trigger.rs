@@ -22,11 +22,16 @@
 //! create trigger orders_stamp instead of insert on orders for each row execute function stamp();
 //! ```
 //!
+//! ```sql bad fails=42P17
+//! create trigger orders_gone before delete on orders for each row when (new.id > 1) execute function stamp();
+//! ```
+//!
 //! ```sql good locks=open_orders:ShareRowExclusiveLock
 //! create trigger open_orders_stamp instead of insert on open_orders for each row execute function stamp();
 //! ```
 
 use crate::{
+    catalog::Routine,
     lint::{Check, Context, Problem, Rule, Severities, Waivable},
     report::Harm,
     sql::{
@@ -63,7 +68,14 @@ fn returns(context: &Context, routine: &ObjectName) -> Option<(String, &'static 
     let other = |returns: &str| returns != "trigger" && returns != "pg_catalog.trigger";
     let wrong = !overloads.is_empty() && overloads.iter().all(|it| it.returns.as_deref().is_some_and(other));
     let known = overloads.iter().all(|it| context.catalog.is_there(&resolved, it.origin));
-    (wrong && known).then(|| (format!("`{routine}` does not return `trigger`"), "let it be `returns trigger`"))
+    if wrong && known {
+        return Some((format!("`{routine}` does not return `trigger`"), "let it be `returns trigger`"));
+    }
+    let takes = |it: &Routine| it.arguments.as_ref().is_some_and(|it| !it.is_empty());
+    let asked = known && !overloads.is_empty() && overloads.iter().all(takes);
+    asked.then(|| {
+        (format!("`{routine}` takes arguments, and a trigger's function has none"), "read them from `tg_argv`")
+    })
 }
 
 fn time(context: &Context, table: &ObjectName, firing: &Firing) -> Option<(String, &'static str)> {
@@ -84,6 +96,24 @@ fn time(context: &Context, table: &ObjectName, firing: &Firing) -> Option<(Strin
         (ObjectKind::MaterializedView, _) => {
             Some((format!("`{table}` is a materialized view, which has no triggers"), "put it on the table"))
         }
-        _ => None,
+        _ => rows(firing),
+    }
+}
+
+/// A condition about a row that the event does not have.
+fn rows(firing: &Firing) -> Option<(String, &'static str)> {
+    let condition = firing.condition.as_ref().filter(|it| !it.subquery)?;
+    let names = |row: &str| condition.names.iter().any(|it| matches!(&*it.parts, [first, _] if first.name == row));
+    let on = |event: &TriggerEvent| firing.events.contains(event);
+    match () {
+        () if on(&TriggerEvent::Delete) && names("new") => Some((
+            "there is no `new` row where one is deleted".to_owned(),
+            "ask `old`; or make a trigger for each event",
+        )),
+        () if on(&TriggerEvent::Insert) && names("old") => Some((
+            "there is no `old` row where one is inserted".to_owned(),
+            "ask `new`; or make a trigger for each event",
+        )),
+        () => None,
     }
 }
