@@ -31,7 +31,7 @@ use crate::{
         discover::{self, DiscoverError},
         layout::{Applier, Asked},
     },
-    report::{LayoutView, Report, Section, Severity, Validation, Verdict},
+    report::{LayoutView, Report, Section, Severity, Validation, Verdict, text::MOST_EXCERPTS},
 };
 
 /// Why nothing could be judged.
@@ -125,7 +125,9 @@ async fn once(shell: &Shell, arguments: &cli::Validate) -> Result<Report, Error>
     if !arguments.no_baseline {
         baseline::named(&arguments.judged)?;
     }
-    let scope = Scope { since, stdin_path, fix: arguments.fix, no_baseline: arguments.no_baseline, records: false };
+    let fixes = arguments.fix || arguments.save.is_some() || shell.global.format == Format::Json;
+    let scope =
+        Scope { since, stdin_path, fix: arguments.fix, fixes, no_baseline: arguments.no_baseline, records: false };
     let Answer { mut validation, config, files, said } = judge(shell, &arguments.judged, &scope).await?;
     if !arguments.no_baseline {
         let request = request(config.as_ref(), &arguments.judged)?;
@@ -147,6 +149,8 @@ pub(super) struct Scope<'a> {
     pub stdin_path: Option<&'a Utf8Path>,
     /// Write the fixes first, and judge what comes of it.
     pub fix: bool,
+    /// Somebody looks at the fixes.
+    pub fixes: bool,
     /// Also what the baseline knows.
     pub no_baseline: bool,
     /// A baseline is written of what is found.
@@ -206,8 +210,14 @@ pub(super) async fn judge(shell: &Shell, arguments: &cli::Judged, scope: &Scope<
     let skipped = folders.iter_mut().map(|folder| folder.leave_out(known.as_ref())).sum();
     let files = seen(&folders);
     let files = Files { all: before.map_or(files.all, |it| it.all), ..files };
-    let excerpts = matches!(shell.global.format, Format::Text | Format::Markdown);
-    let request = Request { postgres, found, excerpts, ..request(config.as_ref(), arguments)? };
+    let excerpts = match shell.global.format {
+        // Whatever it knows is not shown.
+        Format::Text if asked_for => usize::MAX,
+        Format::Text => MOST_EXCERPTS,
+        Format::Json | Format::Markdown | Format::Sarif | Format::Github | Format::Gitlab => 0,
+    };
+    let fixes = scope.fixes;
+    let request = Request { postgres, found, excerpts, fixes, ..request(config.as_ref(), arguments)? };
     if scope.fix {
         let path = baseline::path(arguments, config.as_ref());
         let marks = (!scope.no_baseline).then(|| baseline::marks(&files, &path)).transpose()?;

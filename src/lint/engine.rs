@@ -9,7 +9,7 @@ mod undo;
 use std::{
     borrow::Cow,
     cmp::Ordering,
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     sync::Arc,
 };
 
@@ -29,6 +29,7 @@ use super::{
     path::{Around, Path, Way},
     rule::{Check, Verdict},
     rules,
+    sources::Sources,
     timeline::{self, Held, Orders, Step, Timeline},
     weight,
 };
@@ -43,7 +44,8 @@ pub struct Engine<'a> {
     emergency: Option<&'a str>,
     config_tables: &'a [ObjectName],
     conventions: Conventions,
-    excerpts: bool,
+    sources: Sources,
+    fixes: bool,
     levels: &'a [RuleLevels],
     /// Those that are asked of each statement.
     of_statement: Vec<(&'static Rule, OfStatement)>,
@@ -84,7 +86,7 @@ struct Visit<'m> {
 
 impl<'a> Engine<'a> {
     pub fn new(request: &Request<'a>, config_tables: &'a [ObjectName]) -> Self {
-        let Request { profile, postgres, promotion, emergency, levels, conventions, excerpts, found, .. } = *request;
+        let Request { profile, postgres, promotion, emergency, levels, conventions, fixes, found, .. } = *request;
         let validation = Validation { profile: profile.name().to_owned(), ..Validation::default() };
         let catalog = found.cloned().unwrap_or_default();
         let of_statement = rules::ALL.iter().filter(|it| is_asked(it, conventions)).filter_map(|it| match it.check {
@@ -99,7 +101,8 @@ impl<'a> Engine<'a> {
             emergency,
             config_tables,
             conventions,
-            excerpts,
+            sources: Sources::of_first(request.excerpts),
+            fixes,
             levels,
             count: catalog.migrations.len(),
             catalog,
@@ -168,6 +171,7 @@ impl<'a> Engine<'a> {
             let files = if a.file.as_str() == b.file.as_str() { Ordering::Equal } else { a.file.cmp(&b.file) };
             files.then_with(|| (a.span.start, &a.rule, &a.message).cmp(&(b.span.start, &b.rule, &b.message)))
         });
+        self.validation.sources = self.sources.into_texts();
         (self.validation, self.catalog)
     }
 
@@ -245,10 +249,11 @@ impl<'a> Engine<'a> {
         visit.concealed.extend(rows.iter().map(|it| it.span));
         if self.validation.findings.len() > before {
             fingerprint::mark(&migration.text, &migration.statements, &mut self.validation.findings[before..]);
-            if self.excerpts {
-                let text = concealed(&migration.text, &visit.concealed);
-                self.validation.sources.push((migration.path.clone(), text));
-            }
+            let settled = self.outstanding.iter().rev().map(|it| it.0).take_while(|it| *it >= before);
+            let settled = settled.collect::<HashSet<_>>();
+            let findings = self.validation.findings.iter().enumerate().skip(before);
+            let shown = findings.filter(|(at, it)| it.stands() && !settled.contains(at)).count();
+            self.sources.keep(&migration.path, shown, || concealed(&migration.text, &visit.concealed));
         }
     }
 
@@ -271,7 +276,7 @@ impl<'a> Engine<'a> {
                     (_, routines) => Around::Call { at: steps[at].span, routines },
                 };
                 if matches!(around, Around::Nothing) {
-                    problem.fix = fixes::of_transaction(rule, visit.migration, &problem);
+                    problem.fix = self.fixes.then(|| fixes::of_transaction(rule, visit.migration, &problem)).flatten();
                 }
                 self.record(visit, rule, vec![problem], Path { directives: &directives, around });
             }
@@ -313,7 +318,7 @@ impl<'a> Engine<'a> {
             if matches!(rule.harm, Harm::Blocks | Harm::Fails) {
                 problems.iter_mut().for_each(|it| it.form = evidence::form(&context, statement, it.span));
             }
-            if matches!(path.around, Around::Nothing) {
+            if self.fixes && matches!(path.around, Around::Nothing) {
                 for problem in problems.iter_mut().filter(|it| it.fix.is_none() && it.verdict == Verdict::Wrong) {
                     problem.fix = fixes::of(rule, &context, statement, problem);
                 }

@@ -27,6 +27,7 @@ mod profile;
 mod remedy;
 mod rule;
 pub mod rules;
+mod sources;
 #[cfg(test)]
 mod tests;
 pub mod timeline;
@@ -68,8 +69,11 @@ pub struct Request<'a> {
     pub emergency: Option<&'a str>,
     /// What `config_only` promotions may change, as the configuration says it: `site_settings`, `app.flags`.
     pub config_tables: &'a [String],
-    /// Whether [`Validation::sources`] are kept, for excerpts.
-    pub excerpts: bool,
+    /// Findings that are shown with an excerpt: so many of those that stand, the first by file and place, have a text in
+    /// [`Validation::sources`].
+    pub excerpts: usize,
+    /// Whether findings carry their fix.
+    pub fixes: bool,
     /// What is there before the first migration, as it was read from a database; `None`: nothing.
     pub found: Option<&'a Catalog>,
     /// Rules whose severity is configured.
@@ -97,7 +101,8 @@ impl Request<'_> {
             conventions: Conventions::Ours,
             emergency: None,
             config_tables: &[],
-            excerpts: true,
+            excerpts: usize::MAX,
+            fixes: true,
             found: None,
             levels: &[],
         }

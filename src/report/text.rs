@@ -16,7 +16,7 @@ use super::{
 };
 
 /// Findings shown with their source; more are counted, JSON has them all.
-const MOST_EXCERPTS: usize = 100;
+pub const MOST_EXCERPTS: usize = 100;
 
 /// Names of items up to this width stand in a column.
 const WIDEST_NAME: usize = 52;
