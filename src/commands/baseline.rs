@@ -123,7 +123,7 @@ pub(super) fn apply(
     let seen = Seen { gone: missing, ..names.seen(files) };
     let gone = baseline.mark(validation, &seen, &|it: &Finding| names.of(&it.file));
     let severity = lint::severity(rules::STALE_BASELINE, request.profile, request.levels);
-    if let Some(stale) = baseline::stale(path.to_owned(), &gone, severity) {
+    if let Some(stale) = baseline::stale(path, &gone, severity) {
         validation.findings.push(stale);
         // Its first line is shown.
         validation.sources.push((path.to_owned(), "{\n".to_owned()));

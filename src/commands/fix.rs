@@ -5,6 +5,7 @@ use std::{
     fs::{self, Permissions},
     io::Write,
     os::unix::fs::PermissionsExt,
+    sync::Arc,
 };
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -60,12 +61,12 @@ pub fn mend(files: Files, judge: impl Fn(&Files) -> Validation) -> Mended {
     let original = files.all.clone();
     let mut files = files;
     let mut left = Vec::new();
-    let mut refused: BTreeSet<(Utf8PathBuf, String, String)> = BTreeSet::new();
+    let mut refused: BTreeSet<Key> = BTreeSet::new();
     let mut validation = judge(&files);
     for _ in 0..ROUNDS {
         let Some((finding, fix)) = next(&validation, &refused) else { break };
         let why = match amended(&files, &fresh(&original, &files), finding, fix) {
-            _ if ADDING.contains(&finding.rule.as_str()) => {
+            _ if ADDING.contains(&&*finding.rule) => {
                 "its fix adds what no statement asks for: take it in the editor, or from `--format json`".to_owned()
             }
             Ok(amended) => {
@@ -89,14 +90,14 @@ pub fn mend(files: Files, judge: impl Fn(&Files) -> Validation) -> Mended {
     Mended { edits: edits(&original, &files.all).into_iter().chain(beside).collect(), files, left }
 }
 
-fn key(finding: &Finding) -> (Utf8PathBuf, String, String) {
-    (finding.file.clone(), finding.fingerprint.clone(), finding.message.clone())
+/// File, fingerprint and message.
+type Key = (Arc<Utf8Path>, String, String);
+
+fn key(finding: &Finding) -> Key {
+    (Arc::clone(&finding.file), finding.fingerprint.clone(), finding.message.clone())
 }
 
-fn next<'v>(
-    validation: &'v Validation,
-    refused: &BTreeSet<(Utf8PathBuf, String, String)>,
-) -> Option<(&'v Finding, &'v Fix)> {
+fn next<'v>(validation: &'v Validation, refused: &BTreeSet<Key>) -> Option<(&'v Finding, &'v Fix)> {
     let mendable = validation.findings.iter().filter(|it| it.stands() && !refused.contains(&key(it)));
     mendable.filter_map(|it| Some((it, it.fix.as_deref()?))).next()
 }
@@ -129,7 +130,7 @@ fn fresh(original: &[SourceFile], files: &Files) -> HashSet<MigrationId> {
 }
 
 fn amended(files: &Files, fresh: &HashSet<MigrationId>, finding: &Finding, fix: &Fix) -> Result<Files, String> {
-    let at = files.all.iter().position(|it| it.path == finding.file).ok_or("its file is gone")?;
+    let at = files.all.iter().position(|it| it.path == *finding.file).ok_or("its file is gone")?;
     let id = &files.all[at].id;
     let beside = files.beside.get(id).copied().unwrap_or_default();
     if beside.damage.is_some() {

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use camino::Utf8PathBuf;
+use camino::Utf8Path;
 use miette::Diagnostic;
 use serde::Deserialize;
 use serde_json::json;
@@ -156,16 +156,16 @@ impl Baseline {
 }
 
 /// One finding for all that the baseline holds and nobody finds any more; `None` as severity: the rule is off.
-pub fn stale(path: Utf8PathBuf, gone: &BTreeMap<Known, usize>, severity: Option<Severity>) -> Option<Finding> {
+pub fn stale(path: &Utf8Path, gone: &BTreeMap<Known, usize>, severity: Option<Severity>) -> Option<Finding> {
     let severity = severity?;
     let count: usize = gone.values().sum();
     let (first, _) = gone.first_key_value()?;
     let (entries, occur) = if count == 1 { ("entry", "occurs") } else { ("entries", "occur") };
     Some(Finding {
-        rule: rules::STALE_BASELINE.name.to_owned(),
+        rule: rules::STALE_BASELINE.name.into(),
         kind: rules::STALE_BASELINE.harm,
         severity,
-        file: path,
+        file: path.into(),
         line: 1,
         column: 1,
         end_line: 1,
@@ -184,7 +184,7 @@ pub fn stale(path: Utf8PathBuf, gone: &BTreeMap<Known, usize>, severity: Option<
 }
 
 fn of_finding(finding: &Finding, file: String) -> Known {
-    Known { file, rule: finding.rule.clone(), statement: finding.fingerprint.clone() }
+    Known { file, rule: finding.rule.to_string(), statement: finding.fingerprint.clone() }
 }
 
 fn take(left: &mut BTreeMap<Known, usize>, known: &Known) -> bool {

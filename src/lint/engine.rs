@@ -9,7 +9,7 @@ mod undo;
 use std::{
     borrow::Cow,
     cmp::Ordering,
-    collections::{BTreeMap, BTreeSet, HashSet},
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
@@ -29,7 +29,7 @@ use super::{
     path::{Around, Path, Way},
     rule::{Check, Verdict},
     rules,
-    sources::Sources,
+    sources::{self, Sources},
     timeline::{self, Held, Orders, Step, Timeline},
     weight,
 };
@@ -249,10 +249,7 @@ impl<'a> Engine<'a> {
         visit.concealed.extend(rows.iter().map(|it| it.span));
         if self.validation.findings.len() > before {
             fingerprint::mark(&migration.text, &migration.statements, &mut self.validation.findings[before..]);
-            let settled = self.outstanding.iter().rev().map(|it| it.0).take_while(|it| *it >= before);
-            let settled = settled.collect::<HashSet<_>>();
-            let findings = self.validation.findings.iter().enumerate().skip(before);
-            let shown = findings.filter(|(at, it)| it.stands() && !settled.contains(at)).count();
+            let shown = sources::shown(&self.validation.findings, before, &self.outstanding);
             self.sources.keep(&migration.path, shown, || concealed(&migration.text, &visit.concealed));
         }
     }
@@ -425,13 +422,16 @@ impl<'a> Engine<'a> {
             let message = size.map_or(message.clone(), |it| format!("{message}; {it}"));
             let waived = visit.waive(rule, path.directives);
             let at = self.validation.findings.len();
+            let path_of = self.validation.findings.last().map(|it| &it.file);
+            let file = path_of.filter(|it| it.as_str() == visit.migration.path.as_str()).map(Arc::clone);
+            let file = file.unwrap_or_else(|| visit.migration.path.as_path().into());
             self.outstanding.extend(problem.remedy.map(|it| (at, it)));
             let lifted = || self.profile.lifts(rule, self.promotion, self.emergency);
             self.validation.findings.push(Finding {
-                rule: rule.name.to_owned(),
+                rule: rule.name.into(),
                 kind: rule.harm,
                 severity,
-                file: visit.migration.path.clone(),
+                file,
                 line,
                 column,
                 end_line,

@@ -1,9 +1,15 @@
 //! Texts of files with findings, as far as an excerpt will be shown of them: of a folder with thousands of findings
 //! nobody is shown more than some.
 
-use std::{collections::BTreeMap, ops::Bound};
+use std::{
+    collections::{BTreeMap, HashSet},
+    ops::Bound,
+};
 
 use camino::{Utf8Path, Utf8PathBuf};
+
+use super::Remedy;
+use crate::report::Finding;
 
 /// Texts by file, with how many findings of it will be shown at least.
 pub struct Sources {
@@ -43,6 +49,13 @@ impl Sources {
     pub fn into_texts(self) -> Vec<(Utf8PathBuf, String)> {
         self.kept.into_iter().map(|(file, (_, text))| (file, text)).collect()
     }
+}
+
+/// How many findings from this place on will be shown for certain: neither waived nor settled by what follows.
+pub fn shown(findings: &[Finding], from: usize, outstanding: &[(usize, Remedy)]) -> usize {
+    let settled = outstanding.iter().rev().map(|it| it.0).take_while(|it| *it >= from).collect::<HashSet<_>>();
+    let findings = findings.iter().enumerate().skip(from);
+    findings.filter(|(at, it)| it.stands() && !settled.contains(at)).count()
 }
 
 #[cfg(test)]

@@ -270,7 +270,7 @@ fn what_a_quote_has_swallowed_is_judged_too() {
     let text = "create table a (x text default 'oops);\ndrop table users;\n";
     let judged = [migration::read(file("20260102000000_judged.sql", text))];
     let validation = lint(&Request { judged: &judged, ..Request::of(ProfileName::Production) });
-    let found = validation.findings.iter().map(|it| (it.line, it.rule.as_str())).collect::<Vec<_>>();
+    let found = validation.findings.iter().map(|it| (it.line, &*it.rule)).collect::<Vec<_>>();
     for expected in [(1, "unread-statement"), (2, "drop-table")] {
         assert!(found.contains(&expected), "{expected:?} is not in {found:?}");
     }

@@ -459,7 +459,7 @@ fn touched(migrations: &[&Migration]) -> Vec<String> {
 fn waivers(request: &Request<'_>) -> Vec<Waiver> {
     let waived = |finding: &crate::report::Finding| {
         let reason = finding.waived.clone()?;
-        Some(Waiver { rule: finding.rule.clone(), place: format!("{}:{}", finding.file, finding.line), reason })
+        Some(Waiver { rule: finding.rule.to_string(), place: format!("{}:{}", finding.file, finding.line), reason })
     };
     request.validation.findings.iter().filter_map(waived).collect()
 }

@@ -107,6 +107,8 @@ fn property(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use camino::Utf8Path;
+
     use super::{
         super::{
             GateView, PlanView, Report, Section,
@@ -141,7 +143,7 @@ mod tests {
         let mut several_lines = finding("drop-table");
         several_lines.end_line = 9;
         let mut outside = finding("drop-table");
-        outside.file = "/elsewhere/x.sql".into();
+        outside.file = Utf8Path::new("/elsewhere/x.sql").into();
         let mut waived = finding("drop-table");
         waived.waived = Some("it is empty".to_owned());
         for (finding, expected) in [

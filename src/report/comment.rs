@@ -178,6 +178,8 @@ fn cut(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use camino::Utf8PathBuf;
+
     use super::{
         super::{
             ErrorView, Finding, Report, Section, Severity,
@@ -226,7 +228,7 @@ mod tests {
         let many = |files: usize, each: usize, message: &str| {
             let findings = (0..files).flat_map(|file| {
                 (0..each).map(move |line| Finding {
-                    file: format!("db/{file}.sql").into(),
+                    file: Utf8PathBuf::from(format!("db/{file}.sql")).into(),
                     line,
                     message: message.to_owned(),
                     ..finding("drop-table")

@@ -65,7 +65,7 @@ fn category(kind: Harm) -> &'static str {
 /// Of the statement, the file, and how many like it came before: it stays when lines move, and no two are the same.
 fn fingerprint(finding: &Finding, path: &str, seen: &mut HashMap<String, usize>) -> String {
     let mut hasher = Sha256::new();
-    for part in [&finding.rule, &finding.fingerprint, path] {
+    for part in [&*finding.rule, &finding.fingerprint, path] {
         hasher.update(part);
         hasher.update([0]);
     }
@@ -82,6 +82,7 @@ fn fingerprint(finding: &Finding, path: &str, seen: &mut HashMap<String, usize>)
 mod tests {
     use std::collections::BTreeSet;
 
+    use camino::Utf8Path;
     use serde_json::Value;
 
     use super::{
@@ -106,7 +107,7 @@ mod tests {
         let warning = Finding { severity: Severity::Warning, kind: Harm::Blocks, ..finding("b") };
         let error = Finding {
             kind: Harm::Fails,
-            file: "a|b\n::error::x.sql".into(),
+            file: Utf8Path::new("a|b\n::error::x.sql").into(),
             message: "two\nlines".to_owned(),
             ..finding("c")
         };
@@ -123,7 +124,7 @@ mod tests {
 
     #[test]
     fn no_two_issues_have_the_same_fingerprint() {
-        let elsewhere = Finding { file: "x.sql".into(), ..finding("a") };
+        let elsewhere = Finding { file: Utf8Path::new("x.sql").into(), ..finding("a") };
         let found = issues(vec![finding("a"), finding("a"), finding("b"), elsewhere, finding("a")]);
         let prints = found.iter().map(|it| it["fingerprint"].as_str().unwrap()).collect::<BTreeSet<_>>();
         assert_eq!(prints.len(), found.len(), "{prints:?}");

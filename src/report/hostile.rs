@@ -3,6 +3,7 @@
 
 use std::sync::LazyLock;
 
+use camino::Utf8PathBuf;
 use proptest::prelude::*;
 use regex::Regex;
 
@@ -104,8 +105,8 @@ fn around() -> Around {
 fn report(texts: &[String]) -> Report {
     let text = |at: usize| texts[at % texts.len()].clone();
     let bad = |at: usize| Finding {
-        rule: text(at),
-        file: text(at + 1).into(),
+        rule: text(at).into(),
+        file: Utf8PathBuf::from(text(at + 1)).into(),
         message: text(at + 2),
         help: Some(text(at + 3)),
         ..finding("x")

@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, collections::BTreeMap, io};
 
+use camino::Utf8Path;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json};
 
@@ -177,7 +178,7 @@ fn value(data: &impl Serialize) -> Value {
 
 fn of_finding(finding: &Finding) -> FindingV1<'_> {
     FindingV1 {
-        rule: Cow::from(&finding.rule),
+        rule: Cow::from(&*finding.rule),
         kind: finding.kind,
         severity: finding.severity,
         file: Cow::from(finding.file.as_str()),
@@ -214,10 +215,10 @@ impl FindingV1<'_> {
     pub(super) fn into_finding(self) -> Finding {
         let utf16 = |given: usize, characters: usize| if given == 0 { characters } else { given };
         Finding {
-            rule: self.rule.into_owned(),
+            rule: self.rule.into_owned().into(),
             kind: self.kind,
             severity: self.severity,
-            file: self.file.into_owned().into(),
+            file: Utf8Path::new(&*self.file).into(),
             line: self.line,
             column: self.column,
             end_line: self.end_line,

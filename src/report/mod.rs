@@ -27,9 +27,9 @@ pub mod sarif;
 pub mod summary;
 pub mod text;
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub use self::{
@@ -191,10 +191,11 @@ pub enum Severity {
 /// One thing that is wrong, at one place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    pub rule: String,
+    pub rule: Cow<'static, str>,
     pub kind: Harm,
     pub severity: Severity,
-    pub file: Utf8PathBuf,
+    /// Shared by all of a file.
+    pub file: Arc<Utf8Path>,
     /// All four counted from 1, columns in characters; the end is exclusive.
     pub line: usize,
     pub column: usize,

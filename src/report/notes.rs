@@ -80,7 +80,7 @@ fn of_section(section: &Section) -> Vec<Note<'_>> {
 }
 
 fn of_finding(finding: &Finding) -> Note<'_> {
-    let note = Note::new(finding.severity, finding.rule.as_str(), finding.message.as_str(), finding.help.as_ref());
+    let note = Note::new(finding.severity, &*finding.rule, finding.message.as_str(), finding.help.as_ref());
     Note { finding: Some(finding), ..note }
 }
 

@@ -99,7 +99,7 @@ fn result(
 ) -> Value {
     let mut result = Map::new();
     result.insert("ruleId".to_owned(), json!(clean(&finding.rule)));
-    if let Some(index) = rules.get(finding.rule.as_str()) {
+    if let Some(index) = rules.get(&*finding.rule) {
         result.insert("ruleIndex".to_owned(), json!(index));
     }
     result.insert("level".to_owned(), json!(level(finding.severity)));
@@ -150,6 +150,7 @@ fn plain(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use camino::Utf8Path;
     use serde_json::Value;
 
     use super::{
@@ -177,7 +178,7 @@ mod tests {
     #[test]
     fn each_finding_is_a_result() {
         let odd = Finding {
-            file: "db/a b#é.sql".into(),
+            file: Utf8Path::new("db/a b#é.sql").into(),
             line: 0,
             end_line: 0,
             utf16: Columns { start: 9, end: 2 },
@@ -187,8 +188,8 @@ mod tests {
             severity: Severity::Notice,
             ..finding("gone-rule")
         };
-        let known = Finding { baselined: true, file: "db/0001.sql".into(), ..finding("drop-table") };
-        let outside = Finding { file: "/elsewhere/x.sql".into(), ..finding("drop-table") };
+        let known = Finding { baselined: true, file: Utf8Path::new("db/0001.sql").into(), ..finding("drop-table") };
+        let outside = Finding { file: Utf8Path::new("/elsewhere/x.sql").into(), ..finding("drop-table") };
         let log = log(vec![odd, finding("drop-table"), outside, finding("drop-table"), known]);
         for (pointer, expected) in [
             ("/version", "\"2.1.0\""),

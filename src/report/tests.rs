@@ -1,5 +1,7 @@
 //! What the tests of this module's files share, and that reports come back from JSON as they were.
 
+use camino::Utf8Path;
+
 use super::{
     Columns, ErrorView, Finding, GateView, Harm, NextStep, PlanView, PromotionView, Report, Section, Severity,
     SyncReport, TableSync, Validation, Verdict, json, markdown, place::Places, read, summary::Around,
@@ -18,10 +20,10 @@ pub(super) fn around() -> Around {
 
 pub(super) fn finding(rule: &str) -> Finding {
     Finding {
-        rule: rule.to_owned(),
+        rule: rule.to_owned().into(),
         kind: Harm::Loses,
         severity: Severity::Error,
-        file: "db/0002_b.sql".into(),
+        file: Utf8Path::new("db/0002_b.sql").into(),
         line: 3,
         column: 1,
         end_line: 3,

@@ -327,6 +327,8 @@ pub fn error(error: &dyn Diagnostic, look: &Look) -> String {
 
 #[cfg(test)]
 mod tests {
+    use camino::Utf8Path;
+
     use super::{Look, render};
     use crate::{
         report::{
@@ -345,10 +347,10 @@ mod tests {
         let ((line, column), (end_line, end_column)) =
             (index.position(source, span.start), index.position(source, span.end));
         Finding {
-            rule: "index-without-concurrently".to_owned(),
+            rule: "index-without-concurrently".into(),
             kind: Harm::Blocks,
             severity,
-            file: "db/migrations/1_x_safe.sql".into(),
+            file: Utf8Path::new("db/migrations/1_x_safe.sql").into(),
             line,
             column,
             end_line,

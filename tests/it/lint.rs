@@ -56,10 +56,10 @@ fn check(path: &Utf8Path) -> Option<String> {
     });
     let about_the_file = ["missing-header", "safe"].contains(&path.parent().unwrap().file_name().unwrap());
     let found = validation.findings.iter().filter(|it| it.waived.is_none());
-    let found = found.filter(|it| about_the_file || !OF_THE_FILE.contains(&it.rule.as_str()));
+    let found = found.filter(|it| about_the_file || !OF_THE_FILE.contains(&&*it.rule));
     let folder = path.parent().unwrap().file_name().unwrap();
     let found =
-        found.filter(|it| it.severity != Severity::Notice || is_about_advice(folder) || text.contains(&it.rule));
+        found.filter(|it| it.severity != Severity::Notice || is_about_advice(folder) || text.contains(&*it.rule));
     let mut found = found.map(|it| format!("{}: {}", it.line, it.rule)).collect::<Vec<_>>();
     found.sort();
     let expected = expected(&text);

@@ -213,7 +213,7 @@ fn findings_print_only_what_was_measured() {
                 if is_exempt(probe, measurement) || (finding.kind == Harm::Blocks && measurement.failed.is_some()) {
                     continue;
                 }
-                let by_major = said.entry((finding.rule, form)).or_default();
+                let by_major = said.entry((finding.rule.into_owned(), form)).or_default();
                 by_major.entry(major.number()).or_default().insert(measurement.said());
             }
         }
@@ -224,6 +224,6 @@ fn findings_print_only_what_was_measured() {
 fn said(findings: &[Finding]) -> String {
     match findings {
         [] => "nothing is said".to_owned(),
-        _ => format!("{} said", findings.iter().map(|it| it.rule.as_str()).collect::<Vec<_>>().join(", ")),
+        _ => format!("{} said", findings.iter().map(|it| &*it.rule).collect::<Vec<_>>().join(", ")),
     }
 }

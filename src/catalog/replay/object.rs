@@ -26,6 +26,8 @@ pub fn create_routine(catalog: &mut Catalog, new: &CreateRoutine, inner: &[State
     let replaced = overloads.iter().position(|it| it.arguments == made.arguments && origin.certain);
     let replaced = replaced.filter(|_| new.or_replace).map(|at| overloads.remove(at).origin);
     let origin = replaced.unwrap_or(origin.unless(new.or_replace));
+    // Most have one.
+    overloads.reserve_exact(1);
     overloads.push(Routine { body: Arc::from(body), origin, ..made });
 }
 

@@ -186,7 +186,7 @@ impl Prepared {
         let request = Request { found: Some(&self.catalog), ..request(config, &arguments)? };
         let mut validation = lint::lint_in_order([(Release::Judged, Cow::Owned(migration))], &request);
         baseline::apply(&mut validation, &self.seen, &baseline::path(&arguments, config), &request)?;
-        validation.findings.retain(|it| it.file == self.path && it.stands());
+        validation.findings.retain(|it| *it.file == self.path && it.stands());
         let root = self.path.as_str().strip_suffix(self.id.0.as_str()).map_or(self.root.clone(), Utf8PathBuf::from);
         Ok(Judged {
             findings: validation.findings,

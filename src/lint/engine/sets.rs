@@ -49,7 +49,7 @@ impl Engine<'_> {
     /// The same of the file that was just judged, whose findings start at `before`. One that makes again what is there
     /// or uses what is gone belongs to another set: that is worth no more than a notice.
     pub(super) fn doubt_set(&mut self, before: usize, origin: Origin) {
-        let is_clash = |it: &Finding| [existing_name::RULE.name, dropped_name::RULE.name].contains(&it.rule.as_str());
+        let is_clash = |it: &Finding| [existing_name::RULE.name, dropped_name::RULE.name].contains(&&*it.rule);
         let own = &mut self.validation.findings[before..];
         match own.iter().filter(|it| is_clash(it)).count() {
             0 => return,

@@ -87,7 +87,7 @@ fn configured(rule: &Rule) -> Vec<RuleLevels> {
 
 /// Rules with unwaived findings.
 fn found(validation: &Validation) -> BTreeSet<&str> {
-    validation.findings.iter().filter(|it| it.waived.is_none()).map(|it| it.rule.as_str()).collect()
+    validation.findings.iter().filter(|it| it.waived.is_none()).map(|it| &*it.rule).collect()
 }
 
 fn examples(kind: ExampleKind) -> impl Iterator<Item = (&'static Rule, Docs, Example)> {

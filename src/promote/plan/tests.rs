@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use camino::Utf8Path;
 use jiff::Timestamp;
 use serde_json::json;
 use uuid::Uuid;
@@ -170,10 +171,10 @@ fn check(gate: &str, outcome: Outcome, says: &str, change: impl Fn(&mut World)) 
 fn finding(waived: Option<&str>) -> Finding {
     Finding {
         baselined: false,
-        rule: "drop-table".to_owned(),
+        rule: "drop-table".into(),
         kind: Harm::Loses,
         severity: Severity::Error,
-        file: "0002_b.sql".into(),
+        file: Utf8Path::new("0002_b.sql").into(),
         line: 3,
         column: 1,
         end_line: 3,

@@ -74,7 +74,7 @@ pub fn about_traffic(
     let hurts = |it: &Finding| {
         it.waived.is_none()
             && matches!(it.kind, Harm::Blocks | Harm::Fails | Harm::Unread)
-            && !UNMEASURED.contains(&it.rule.as_str())
+            && !UNMEASURED.contains(&&*it.rule)
     };
     found.into_iter().filter(hurts).collect()
 }
