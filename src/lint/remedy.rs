@@ -34,10 +34,9 @@ impl Remedy {
     /// `latest` is the number of the last migration.
     pub(super) fn is_there(&self, catalog: &Catalog, latest: usize) -> bool {
         match self {
-            Self::PrimaryKey(table) => catalog
-                .tables
-                .get(table)
-                .is_none_or(|it| it.constraints.iter().any(|it| matches!(it.kind, ConstraintKind::PrimaryKey { .. }))),
+            Self::PrimaryKey(table) => catalog.tables.get(table).is_none_or(|it| {
+                it.outside || it.constraints.iter().any(|it| matches!(it.kind, ConstraintKind::PrimaryKey { .. }))
+            }),
             Self::Index { table, columns } => !catalog.tables.contains_key(table) || has_index(catalog, table, columns),
             Self::Dropped(index) => !catalog.indexes.contains_key(index),
             Self::Validation { table, constraint } => {

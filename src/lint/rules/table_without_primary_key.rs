@@ -39,7 +39,7 @@ pub static RULE: Rule = Rule {
 fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     let Change::CreateTable(table) = &statement.change else { return Vec::new() };
     let is_there = table.if_not_exists && context.catalog.table(&table.name).is_some();
-    if is_there || is_exempt(table) {
+    if is_there || is_exempt(table) || has_key(table) {
         return Vec::new();
     }
     let (says, help) = match other_key(table) {
@@ -59,6 +59,11 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
             .help(help)
             .unless(Remedy::PrimaryKey(context.catalog.resolve(&table.name))),
     ]
+}
+
+fn has_key(table: &CreateTable) -> bool {
+    table.columns.iter().any(|it| it.primary_key)
+        || table.constraints.iter().any(|it| matches!(it.kind, ConstraintKind::PrimaryKey { .. }))
 }
 
 /// The columns of a unique constraint that are never null.
