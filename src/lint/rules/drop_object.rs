@@ -9,6 +9,7 @@
 //!
 //! ```sql setup
 //! create table orders (id bigint primary key);
+//! create table carts (id bigint primary key);
 //! create publication order_feed for table orders;
 //! create statistics order_stats on id, (id % 7) from orders;
 //! ```
@@ -21,13 +22,21 @@
 //! alter publication order_feed drop table orders;
 //! ```
 //!
+//! ```sql bad locks=carts:ShareUpdateExclusiveLock,orders:ShareUpdateExclusiveLock
+//! alter publication order_feed set table carts;
+//! ```
+//!
+//! ```sql good locks=carts:ShareUpdateExclusiveLock
+//! alter publication order_feed add table carts;
+//! ```
+//!
 //! ```sql good locks=orders:ShareUpdateExclusiveLock
 //! drop statistics order_stats;
 //! ```
 
 use crate::{
     lint::{Check, Context, Problem, Rule, Severities, Waivable},
-    report::Harm,
+    report::{Harm, Severity},
     sql::{
         Change, Statement,
         change::{AlterObject, ObjectAction, ObjectKind},
@@ -97,14 +106,27 @@ fn unpublished(context: &Context, statement: &Statement) -> Vec<Problem> {
         return Vec::new();
     };
     let known = context.catalog.others.get(&(ObjectKind::Publication, name.clone(), None));
-    if !words.starts_with("DROP TABLE") || known.is_some_and(|it| it.is_surely_new()) {
+    if known.is_some_and(|it| it.is_surely_new()) {
         return Vec::new();
     }
-    vec![
-        Problem::at(statement.span)
-            .says(format!("whoever subscribes to `{name}` gets no more of what changes there, and no error"))
-            .help("release 1: let every subscriber do without; release 2: this, with `-- liftlock: allow drop-object because …`"),
-    ]
+    let problem = Problem::at(statement.span);
+    if words.starts_with("DROP TABLE") {
+        return vec![
+            problem
+                .says(format!("whoever subscribes to `{name}` gets no more of what changes there, and no error"))
+                .help("release 1: let every subscriber do without; release 2: this, with `-- liftlock: allow drop-object because …`"),
+        ];
+    }
+    // Perhaps all that it held is named again.
+    let replaced = words.starts_with("SET TABLE").then(|| {
+        problem
+            .at_most(Severity::Warning)
+            .says(format!(
+                "`{name}` leaves out whatever this does not name: its subscribers get no more of that, and no error"
+            ))
+            .help("say what comes with `add table …`, and what goes with `drop table …`")
+    });
+    replaced.into_iter().collect()
 }
 
 /// What this rule is about; other kinds have rules of their own, or lose nothing.
