@@ -10,8 +10,8 @@ use crate::{
     migration::Migration,
     sql::{
         Change, Place, Span, Statement,
-        change::{ObjectAction, ObjectKind},
-        names::ObjectName,
+        change::{ActionKind, ObjectAction, ObjectKind},
+        names::{Ident, ObjectName},
     },
 };
 
@@ -73,7 +73,24 @@ impl<'a> Context<'a> {
 
     /// Postgres runs it as it stands. Behind an `IF` it may not, and before an `EXCEPTION` its failure is what is meant.
     pub fn certainly_runs(&self, statement: &Statement) -> bool {
-        statement.place == Place::Top && !self.of_another_dialect
+        statement.place == Place::Top && !self.of_another_dialect && !self.is_skipped(statement)
+    }
+
+    /// With `IF NOT EXISTS` Postgres does not look at what a table or a column would be that is there.
+    fn is_skipped(&self, statement: &Statement) -> bool {
+        match &statement.change {
+            Change::CreateTable(table) => {
+                table.if_not_exists && self.catalog.relation(&self.catalog.resolve(&table.name)).is_some()
+            }
+            Change::AlterTable(alter) => {
+                let known = self.catalog.table(&alter.table);
+                let there = |it: &Ident| known.is_some_and(|known| known.column(it).is_some());
+                alter.actions.iter().any(|it| {
+                    matches!(&it.kind, ActionKind::AddColumn { column, if_not_exists: true } if there(&column.name))
+                })
+            }
+            _ => false,
+        }
     }
 
     /// The text of a place in this migration; empty for a place in another file.

@@ -49,7 +49,7 @@ fn result_of(function: &str) -> &'static str {
 
 /// Whether a string is no value of the type.
 fn is_unreadable(catalog: &Catalog, data_type: &DataType, text: &str) -> bool {
-    let trimmed = text.trim_matches(|it: char| it.is_ascii_whitespace());
+    let trimmed = text.trim_matches(|it: char| it.is_ascii_whitespace() || it == '\x0b');
     if data_type.array {
         return !(trimmed.starts_with('{') || (trimmed.starts_with('[') && trimmed.contains("]=")));
     }

@@ -17,7 +17,7 @@ mod view;
 use super::{Catalog, Origin, Sequence, Trigger, in_schema};
 use crate::sql::{
     Change, Statement,
-    change::{ObjectKind, SetScope, Unread},
+    change::{Dml, Insert, ObjectKind, SetScope, Unread},
     names::{Ident, ObjectName},
 };
 
@@ -100,6 +100,14 @@ fn change(catalog: &mut Catalog, statement: &Statement, origin: Origin) {
                 table.clustered = true;
             }
         }
+        // Their own tables tell what everything is: labels, columns, constraints.
+        Change::Insert(Insert { table, .. })
+        | Change::Update(Dml { table, .. })
+        | Change::Delete(Dml { table, .. })
+            if is_of_postgres(table) =>
+        {
+            catalog.lose_sight(origin.migration);
+        }
         Change::DropOwned { .. } => catalog.lose_sight(origin.migration),
         Change::Unread { reason } if hides(reason) => {
             catalog.lose_sight(origin.migration);
@@ -113,6 +121,10 @@ fn change(catalog: &mut Catalog, statement: &Statement, origin: Origin) {
         // Neither data nor settings change what exists.
         _ => {}
     }
+}
+
+fn is_of_postgres(table: &ObjectName) -> bool {
+    (table.parts.len() == 1 || table.schema() == "pg_catalog") && table.last().starts_with("pg_")
 }
 
 /// Whether what is not read may have changed what exists: anything but rows, and commands of psql that run no file.

@@ -52,6 +52,16 @@ impl Catalog {
     }
 }
 
+/// What `ALTER FUNCTION` makes of it, among other things.
+fn volatility(words: &str) -> Option<Volatility> {
+    words.split_whitespace().find_map(|it| match it {
+        "IMMUTABLE" => Some(Volatility::Immutable),
+        "STABLE" => Some(Volatility::Stable),
+        "VOLATILE" => Some(Volatility::Volatile),
+        _ => None,
+    })
+}
+
 /// A type without its modifiers, which Postgres drops of arguments.
 fn bare_type(written: &str) -> String {
     DataType { modifiers: None, ..data_type::read(written) }.to_string()
@@ -251,6 +261,9 @@ pub fn alter_object(catalog: &mut Catalog, alter: &AlterObject, origin: Origin) 
     if let ObjectAction::Other { sequence: Some(options), .. } = &alter.action {
         alter_sequence(catalog, &name, options);
     }
+    if let (ObjectAction::Other { words, .. }, Some(overloads)) = (&alter.action, catalog.routines.get_mut(&name)) {
+        overloads.iter_mut().for_each(|it| it.volatility = volatility(words).unwrap_or(it.volatility));
+    }
     if !origin.certain {
         catalog.doubt(&name);
     }
@@ -287,8 +300,7 @@ pub fn alter_object(catalog: &mut Catalog, alter: &AlterObject, origin: Origin) 
             columns_of_type(catalog, &name, &new);
         }
         ObjectKind::Sequence => {
-            let kept = catalog.sequences.remove(&name);
-            catalog.sequences.extend(kept.map(|it| (new, it)));
+            rename::rename_sequence(catalog, &name, &new);
         }
         ObjectKind::Function | ObjectKind::Procedure | ObjectKind::Routine => {
             let mut moved = catalog.routines.remove(&name).unwrap_or_default();

@@ -1,8 +1,8 @@
 //! Relations that get another name or schema, and all that points to them.
 
-use super::super::{Catalog, Grant, Index, Policy, Sequence, Trigger, in_schema};
+use super::super::{Catalog, Column, Grant, Index, Policy, Sequence, Trigger, in_schema};
 use crate::sql::{
-    change::{ConstraintKind, ObjectKind},
+    change::{ConstraintKind, ObjectKind, Parts},
     names::ObjectName,
 };
 
@@ -50,6 +50,25 @@ pub fn rename_relation(catalog: &mut Catalog, old: &ObjectName, new: &ObjectName
             }
         }
     });
+}
+
+/// Whether there is such a sequence. Defaults that take its numbers know it by its id, and go on taking them.
+pub fn rename_sequence(catalog: &mut Catalog, old: &ObjectName, new: &ObjectName) -> bool {
+    let takes = |it: &Column| it.default.as_ref().is_some_and(|it| catalog.takes_numbers(it, old));
+    let tables = catalog.tables.values().filter(|it| it.columns.iter().any(takes)).map(|it| it.name.clone());
+    for name in tables.collect::<Vec<_>>() {
+        let Some(mut table) = catalog.tables.remove(&name) else { continue };
+        for default in table.columns.iter_mut().filter_map(|it| it.default.as_mut()) {
+            if catalog.takes_numbers(default, old) {
+                *default = Parts { text: format!("nextval('{new}'::regclass)"), ..Parts::clone(default) }.into();
+            }
+        }
+        catalog.tables.insert(name, table);
+    }
+    let kept = catalog.sequences.remove(old);
+    let there = kept.is_some();
+    catalog.sequences.extend(kept.map(|it| (new.clone(), it)));
+    there
 }
 
 /// Indexes and owned sequences are in the schema of their table.

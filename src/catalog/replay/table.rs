@@ -266,9 +266,7 @@ fn alter_beside(catalog: &mut Catalog, alter: &AlterTable, name: &ObjectName) {
             ActionKind::SetSchema { to } => in_schema(name, &to.name),
             _ => continue,
         };
-        if let Some(kept) = catalog.sequences.remove(name) {
-            catalog.sequences.insert(new, kept);
-        } else {
+        if !rename::rename_sequence(catalog, name, &new) {
             index::rename(catalog, name, &new);
         }
     }

@@ -168,7 +168,7 @@ fn missing(context: &Context, statement: &Statement) -> Option<Missing> {
         Change::CreateView(view) => selected(catalog, &view.reads, view.outputs.as_ref()),
         Change::CreatePolicy { table, terms, .. } => {
             let table = catalog.told(table)?;
-            terms.using.iter().chain(&terms.check).find_map(|it| named(table, it, |_| false))
+            terms.using.iter().chain(&terms.check).find_map(|it| named(catalog, table, it, |_| false))
         }
         Change::Grant { kind: Some(ObjectKind::Table), names, terms, .. } => {
             let [table] = names.as_slice() else { return None };
@@ -190,7 +190,7 @@ fn missing(context: &Context, statement: &Statement) -> Option<Missing> {
             let of = ObjectName { parts: of.into(), span: name.span };
             catalog.told(&of).and_then(|it| column_of(it, column))
         }
-        Change::CreateIndex(index) => catalog.told(&index.table).and_then(|it| indexed(it, index)),
+        Change::CreateIndex(index) => catalog.told(&index.table).and_then(|it| indexed(catalog, it, index)),
         Change::Insert(it) => {
             let table = catalog.told(&it.table)?;
             it.columns.iter().chain(&it.updates).find_map(|it| column_of(table, it))
@@ -198,7 +198,7 @@ fn missing(context: &Context, statement: &Statement) -> Option<Missing> {
         Change::Update(it) | Change::Delete(it) => {
             let table = catalog.told(&it.table)?;
             let condition = it.condition.iter().filter(|_| it.alone && it.filter == Filter::Where);
-            let named = condition.filter_map(|it| named(table, it, |_| false));
+            let named = condition.filter_map(|it| named(catalog, table, it, |_| false));
             it.columns.iter().find_map(|it| column_of(table, it)).or_else(|| named.into_iter().next())
         }
         Change::CreateTrigger { table, firing, .. } => {
@@ -225,16 +225,18 @@ fn column_of(table: &Table, column: &Ident) -> Option<Missing> {
     (!columns::has(table, &column.name)).then(|| (column.span, format!("`{}` has no column `{column}`", table.name)))
 }
 
-fn indexed(table: &Table, index: &CreateIndex) -> Option<Missing> {
+fn indexed(catalog: &Catalog, table: &Table, index: &CreateIndex) -> Option<Missing> {
     let keys = index.parts.iter().filter_map(|it| it.column.as_ref());
     let expressions = index.parts.iter().filter(|it| it.column.is_none()).map(|it| &it.expression);
     let plain = keys.chain(&index.include).find_map(|it| column_of(table, it));
-    plain.or_else(|| expressions.chain(&index.predicate).find_map(|it| named(table, it, |_| false)))
+    plain.or_else(|| expressions.chain(&index.predicate).find_map(|it| named(catalog, table, it, |_| false)))
 }
 
 /// A column that an expression names; `made` are those that the statement adds itself.
-fn named(table: &Table, expression: &Expression, made: impl Fn(&str) -> bool) -> Option<Missing> {
-    let known = |it: &str| columns::has(table, it) || made(it);
+fn named(catalog: &Catalog, table: &Table, expression: &Expression, made: impl Fn(&str) -> bool) -> Option<Missing> {
+    // A function of the row may be called like a column: `orders.label` is `label(orders)`.
+    let function = |it: &str| catalog.routines.keys().any(|name| name.last() == it);
+    let known = |it: &str| columns::has(table, it) || made(it) || function(it);
     let column = columns::unknown(expression, &table.name, known)?;
     Some((column.span, format!("`{}` has no column `{column}`", table.name)))
 }
@@ -304,9 +306,9 @@ fn altered(context: &Context, alter: &AlterTable, table: &Table, action: &Action
     let made = |name: &str| adds(&Ident { name: name.to_owned(), ..Ident::default() });
     match action {
         ActionKind::AddConstraint(Constraint { kind: ConstraintKind::Check { expression: Some(it) }, .. })
-        | ActionKind::SetType { using: Some(it), .. } => named(table, it, made),
+        | ActionKind::SetType { using: Some(it), .. } => named(catalog, table, it, made),
         ActionKind::AddColumn { column, .. } => {
-            column.check.iter().chain(&column.generated_as).find_map(|it| named(table, it, made))
+            column.check.iter().chain(&column.generated_as).find_map(|it| named(catalog, table, it, made))
         }
         ActionKind::AlterConstraint { name, inherit: None, .. }
             if table.constraint(name).is_some_and(|it| !matches!(it.kind, ConstraintKind::ForeignKey { .. })) =>
