@@ -76,7 +76,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     }
     let problem = |(span, column, data_type): (Span, String, DataType)| {
         Problem::at(span)
-            .says(format!("what `{column}` is given is no `{data_type}`: this fails when it runs"))
+            .says(format!("`{column}` is given what is no `{data_type}`: this fails when it runs"))
             .help(format!("give it a constant that `{data_type}` reads"))
     };
     found.into_iter().map(problem).collect()
