@@ -3,10 +3,7 @@
 use super::{Catalog, Origin};
 use crate::sql::{
     Change, Statement,
-    change::{
-        ActionKind, AlterTable, CreateIndex, CreateRoutine, CreateTable, CreateType, CreateView, ObjectAction,
-        ObjectKind,
-    },
+    change::{ActionKind, ObjectAction, ObjectKind},
     names::{Ident, ObjectName},
 };
 
@@ -97,18 +94,19 @@ impl Catalog {
         if self.gone.is_empty() {
             return;
         }
+        let with_beside = |name: &ObjectName| {
+            let name = self.resolve(name);
+            let beside = self.beside(&name);
+            std::iter::once(name).chain(beside.into_iter().map(|it| it.1)).collect()
+        };
         let made = match &statement.change {
-            Change::CreateTable(CreateTable { name, .. })
-            | Change::AlterTable(AlterTable { table: name, .. })
-            | Change::CreateIndex(CreateIndex { table: name, .. }) => {
-                let name = self.resolve(name);
-                let beside = self.beside(&name);
-                std::iter::once(name).chain(beside.into_iter().map(|it| it.1)).collect()
-            }
-            Change::CreateView(CreateView { name, .. })
-            | Change::CreateType(CreateType { name, .. })
-            | Change::CreateRoutine(CreateRoutine { name, .. })
-            | Change::CreateSequence { name, .. } => vec![self.resolve(name)],
+            Change::CreateTable(new) => with_beside(&new.name),
+            Change::AlterTable(alter) => with_beside(&alter.table),
+            Change::CreateIndex(new) => with_beside(&new.table),
+            Change::CreateView(new) => vec![self.resolve(&new.name)],
+            Change::CreateType(new) => vec![self.resolve(&new.name)],
+            Change::CreateRoutine(new) => vec![self.resolve(&new.name)],
+            Change::CreateSequence { name, .. } => vec![self.resolve(name)],
             Change::CreateSchema { name: Some(name), .. } => vec![ObjectName::of(name.clone())],
             _ => Vec::new(),
         };

@@ -218,10 +218,10 @@ impl<V: Links + Clone> Drop for Change<'_, V> {
     }
 }
 
-/// Puts one more into a list that mostly stays that of one: by itself a list's first room is for four.
+/// Puts one more into a list that mostly stays short: by itself a list's first room is for four, and then doubles.
 pub(super) fn push<T>(all: &mut Vec<T>, it: T) {
-    if all.is_empty() {
-        all.reserve_exact(1);
+    if all.len() == all.capacity() {
+        all.reserve_exact(1 + all.len() / 4);
     }
     all.push(it);
 }

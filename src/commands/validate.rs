@@ -27,7 +27,7 @@ use crate::{
     exit::Exit,
     lint::{self, Conventions, Request},
     migration::{
-        Migration, MigrationId, SourceFile,
+        MigrationId, SourceFile,
         discover::{self, DiscoverError},
         layout::{Applier, Asked},
     },
@@ -316,13 +316,16 @@ impl Folder {
         let last = files.iter().rposition(|it| judged.contains(&it.id)).map_or(0, |at| at + 1);
         files.truncate(last);
         let layout = layout_view(&seen);
-        let migrations = discover::Folder { files, ..seen }.read();
-        let release = |it: &Migration| match request.found {
+        let release = |it: &SourceFile| match request.found {
             _ if judged.contains(&it.id) => Release::Judged,
             Some(_) => Release::Pending,
             None => Release::History,
         };
-        let validation = lint::lint_in_order(migrations.map(|it| (release(&it), Cow::Owned(it))), request);
+        let releases = files.iter().map(release).collect::<Vec<_>>();
+        // Of ten thousand it is a megabyte.
+        drop(judged);
+        let migrations = discover::Folder { files, ..seen }.read().map(Cow::Owned);
+        let validation = lint::lint_in_order(releases.into_iter().zip(migrations), request);
         Validation { layouts: vec![layout], ..validation }
     }
 

@@ -14,8 +14,8 @@ use super::{
 
 /// Files that are read together, and bytes of text from which on there are enough of them: enough to keep all cores
 /// busy, and little enough to be small, because what is read of a text takes some thirty times its room.
-const TOGETHER: usize = 128;
-const BYTES_TOGETHER: usize = 48 * 1024;
+const TOGETHER: usize = 32;
+const BYTES_TOGETHER: usize = 12 * 1024;
 
 /// Lots that are read ahead.
 const AHEAD: usize = 2;
@@ -48,10 +48,11 @@ impl Folder {
             let lot = files.into_par_iter().map(|it| self.held(it, custom)).collect::<Vec<_>>();
             sender.send(lot).expect("there is room, and the receiver is below");
         } else {
+            // Each goes when it has been read.
+            let lots = lots(files);
             thread::spawn(move || {
-                let mut files = files.into_iter();
-                while files.len() > 0 {
-                    let lot = lot(&mut files).into_par_iter().map(|it| self.held(it, custom)).collect::<Vec<_>>();
+                for lot in lots {
+                    let lot = lot.into_par_iter().map(|it| self.held(it, custom)).collect::<Vec<_>>();
                     // Whoever asked wants no more.
                     if sender.send(lot).is_err() {
                         return;
@@ -73,13 +74,17 @@ impl Folder {
     }
 }
 
-/// The next that are read together: at least one, where there is one.
-fn lot(files: &mut impl Iterator<Item = SourceFile>) -> Vec<SourceFile> {
-    let (mut lot, mut bytes) = (Vec::new(), 0);
-    while lot.len() < TOGETHER && bytes < BYTES_TOGETHER {
-        let Some(file) = files.next() else { break };
+/// Those that are read together.
+fn lots(files: Vec<SourceFile>) -> Vec<Vec<SourceFile>> {
+    let (mut lots, mut lot, mut bytes) = (Vec::new(), Vec::new(), 0);
+    for file in files {
         bytes += file.text.len();
         lot.push(file);
+        if lot.len() == TOGETHER || bytes >= BYTES_TOGETHER {
+            lots.push(std::mem::take(&mut lot));
+            bytes = 0;
+        }
     }
-    lot
+    lots.push(lot);
+    lots
 }

@@ -36,9 +36,9 @@ pub use trigger::{Firing, Timing, TriggerEvent};
 /// What one statement does to the database.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Change {
-    CreateTable(CreateTable),
+    CreateTable(Box<CreateTable>),
     AlterTable(AlterTable),
-    CreateIndex(CreateIndex),
+    CreateIndex(Box<CreateIndex>),
     /// `ALTER INDEX`, `ALTER VIEW`, `ALTER SEQUENCE`, `ALTER TYPE`, `ALTER DOMAIN`, … of any kind but tables.
     AlterObject(AlterObject),
     /// Any `DROP`, one statement may name several objects of one kind.
@@ -57,10 +57,10 @@ pub enum Change {
         deletes: bool,
     },
     /// `CREATE [MATERIALIZED] VIEW`.
-    CreateView(CreateView),
+    CreateView(Box<CreateView>),
     CreateType(CreateType),
     /// `CREATE [OR REPLACE] FUNCTION | PROCEDURE`; what its body holds is in the statement's `inner`.
-    CreateRoutine(CreateRoutine),
+    CreateRoutine(Box<CreateRoutine>),
     /// `CREATE [OR REPLACE] [CONSTRAINT] TRIGGER name … ON table … EXECUTE FUNCTION routine`.
     CreateTrigger {
         name: Ident,

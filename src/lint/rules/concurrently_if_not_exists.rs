@@ -42,9 +42,8 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
-    let Change::CreateIndex(CreateIndex { name: Some(name), concurrently: true, if_not_exists: true, .. }) =
-        &statement.change
-    else {
+    let Change::CreateIndex(new) = &statement.change else { return Vec::new() };
+    let CreateIndex { name: Some(name), concurrently: true, if_not_exists: true, .. } = &**new else {
         return Vec::new();
     };
     if context.earlier().iter().any(|it| drops(it, name)) {

@@ -27,7 +27,7 @@ use crate::{
     report::{Harm, Severity},
     sql::{
         Change, Statement,
-        change::{ActionKind, AlterObject, CreateRoutine, ObjectAction, Transaction},
+        change::{ActionKind, AlterObject, ObjectAction, Transaction},
         names::ObjectName,
     },
 };
@@ -115,7 +115,7 @@ fn ends_transaction(change: &Change) -> bool {
 fn is_evaluated(change: &Change) -> bool {
     match change {
         Change::AlterObject(_) | Change::Comment { .. } | Change::Do { .. } => false,
-        Change::CreateRoutine(CreateRoutine { body, .. }) => body.language == "sql",
+        Change::CreateRoutine(new) => new.body.language == "sql",
         _ => true,
     }
 }

@@ -163,7 +163,7 @@ fn table_of(mut cursor: Cursor<'_>, mut created: CreateTable) -> Result<Reading>
         partition.default = partition.bound.kind == BoundKind::Default;
     }
     let inner = table_tail(cursor, &mut created)?;
-    Ok(Reading { change: Change::CreateTable(created), inner })
+    Ok(Reading { change: Change::CreateTable(Box::new(created)), inner })
 }
 
 fn elements(inside: Cursor<'_>, created: &mut CreateTable, lenient: bool) -> Result<()> {
@@ -285,7 +285,7 @@ fn create_index(mut cursor: Cursor<'_>, before: Before, whole: Cursor<'_>, index
             () => return Err(cursor.expected("the statement's end")),
         }
     }
-    Ok(Change::CreateIndex(index).into())
+    Ok(Change::CreateIndex(Box::new(index)).into())
 }
 
 /// A column of `INCLUDE`; `None` for an expression, which Postgres refuses later.
@@ -332,7 +332,7 @@ fn view(mut cursor: Cursor<'_>, before: Before, materialized: bool) -> Result<Re
     }
     let Before { or_replace, temporary, .. } = before;
     let mentions = mentions(cursor);
-    let change = Change::CreateView(CreateView {
+    let change = Change::CreateView(Box::new(CreateView {
         name,
         or_replace,
         materialized,
@@ -346,7 +346,7 @@ fn view(mut cursor: Cursor<'_>, before: Before, materialized: bool) -> Result<Re
         without_data: materialized && ends_without_data(cursor),
         mentions,
         outputs: outputs::read(cursor),
-    });
+    }));
     // A materialized view calls them now, a view when it is read: nobody waits long for that.
     Ok(Reading { change, inner: query::called_within(cursor).into_iter().collect() })
 }

@@ -158,7 +158,7 @@ pub fn routine(mut cursor: Cursor<'_>, kind: ObjectKind, or_replace: bool) -> Re
     };
     let expression =
         clauses.returns || clauses.literal.is_some_and(|it| language == "sql" && is_expression(cursor, it));
-    let change = Change::CreateRoutine(CreateRoutine {
+    let change = Change::CreateRoutine(Box::new(CreateRoutine {
         kind,
         name,
         or_replace,
@@ -174,7 +174,7 @@ pub fn routine(mut cursor: Cursor<'_>, kind: ObjectKind, or_replace: bool) -> Re
             span,
             expression,
         },
-    });
+    }));
     Ok(Reading { change, inner })
 }
 

@@ -64,7 +64,7 @@ pub fn query(cursor: Cursor<'_>) -> Result<Reading> {
     }
     if let Some(table) = into(first)? {
         inner.extend(called_within(cursor));
-        return Ok(Reading { change: Change::CreateTable(table), inner });
+        return Ok(Reading { change: Change::CreateTable(Box::new(table)), inner });
     }
     Ok(Reading { change: own_query(cursor), inner })
 }
