@@ -28,7 +28,7 @@ pub use replay::replay;
 
 use std::{
     borrow::Cow,
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -77,6 +77,8 @@ pub struct Catalog {
     pub opaque: Option<usize>,
     /// Names of the migrations that were replayed, by [`Origin::migration`].
     pub migrations: Vec<Arc<str>>,
+    /// Types of columns as they are written, read once.
+    pub spellings: HashMap<Arc<str>, Arc<DataType>>,
     /// What was measured in a database; `None` when only files are known.
     pub measures: Option<Arc<Measures>>,
 }
@@ -156,6 +158,19 @@ impl Catalog {
             }
         }
         read
+    }
+
+    /// The same for a column, with the text: most columns share a few types.
+    fn shared_type(&mut self, written: &str) -> (Arc<str>, Arc<DataType>) {
+        if !self.search_path.is_empty() {
+            return (written.into(), self.read_type(written).into());
+        }
+        if let Some((text, read)) = self.spellings.get_key_value(written) {
+            return (Arc::clone(text), Arc::clone(read));
+        }
+        let (text, read) = (Arc::from(written), Arc::new(data_type::read(written)));
+        self.spellings.insert(Arc::clone(&text), Arc::clone(&read));
+        (text, read)
     }
 
     fn knows(&self, name: &ObjectName) -> bool {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Bounds, Links, Origin, Stands};
 use crate::sql::{
-    Statement,
+    Statement, Words,
     change::{ConstraintKind, CreateIndex, Expression, Generated, ObjectKind, TypeKind, Volatility},
     data_type::DataType,
     names::{Ident, ObjectName},
@@ -101,9 +101,9 @@ pub enum ReplicaIdentity {
 pub struct Column {
     pub name: String,
     /// As written, lower case.
-    pub data_type: String,
+    pub data_type: Arc<str>,
     /// The same with its spelling resolved and its modifiers apart.
-    pub resolved: DataType,
+    pub resolved: Arc<DataType>,
     pub not_null: bool,
     /// For `serial` columns the `nextval(…)` that stands behind them.
     pub default: Option<Expression>,
@@ -200,7 +200,7 @@ pub struct View {
     /// Relations that it reads, resolved.
     pub reads: Vec<ObjectName>,
     /// Words of its query that may be columns; `None`: all columns of what it reads (`*`), or unknown.
-    pub mentions: Option<Vec<String>>,
+    pub mentions: Option<Words>,
     /// Its columns in order; `None` where that is not known.
     pub columns: Option<Vec<ViewColumn>>,
     pub origin: Origin,
@@ -210,7 +210,7 @@ pub struct View {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ViewColumn {
     pub name: Option<String>,
-    pub data_type: Option<DataType>,
+    pub data_type: Option<Arc<DataType>>,
 }
 
 /// One definition of a function or procedure; overloads are several of one name.
@@ -226,7 +226,7 @@ pub struct Routine {
     /// What is behind `RETURNS`, its spelling resolved; `None` when nothing is, or it is not known.
     pub returns: Option<String>,
     /// Words of its body, folded; empty when Postgres knows itself what it depends on.
-    pub words: Arc<[String]>,
+    pub words: Words,
     pub volatility: Volatility,
     /// Lower case: `sql`, `plpgsql`.
     pub language: String,

@@ -81,7 +81,7 @@ impl Catalog {
         }
         let types = |subject: &str| {
             let own = table.column_named(subject).or_else(|| parent.column_named(subject));
-            own.map(|it| &it.resolved)
+            own.map(|it| &*it.resolved)
         };
         let not_null = table.columns.iter().filter(|it| it.not_null).map(|it| it.name.clone());
         // A column that no file tells of may well be.

@@ -95,7 +95,7 @@ impl Catalog {
         column: &'c str,
     ) -> impl Iterator<Item = (&'c ObjectName, &'c View)> {
         self.views_on(table)
-            .filter(move |(_, it)| it.mentions.as_ref().is_none_or(|all| all.iter().any(|it| it == column)))
+            .filter(move |(_, it)| it.mentions.as_ref().is_none_or(|it| it.has(column)))
     }
 
     pub fn triggers_on(&self, table: &ObjectName) -> impl Iterator<Item = &Trigger> {

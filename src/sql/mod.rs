@@ -20,6 +20,7 @@ mod shape;
 mod source;
 #[cfg(test)]
 mod tests;
+mod words;
 
 pub use change::Change;
 use change::{Set, Unread};
@@ -27,6 +28,7 @@ pub use comments::directives;
 use names::ObjectName;
 pub use scan::{Token, TokenKind, tokens};
 use source::Source;
+pub use words::Words;
 
 /// All statements of a text, in order. A byte order mark at its start is passed over.
 pub fn read(text: &str) -> Vec<Statement> {

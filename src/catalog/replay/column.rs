@@ -13,10 +13,11 @@ use crate::sql::{
 /// Adds a column and what stands behind it: `PRIMARY KEY`, `UNIQUE`, `CHECK`, `REFERENCES`.
 pub fn add_column(catalog: &mut Catalog, table: &mut Table, new: &NewColumn, origin: Origin) {
     let sequence = new.is_serial().then(|| serial(catalog, table, new, origin));
+    let (data_type, resolved) = catalog.shared_type(&new.data_type);
     let column = Column {
         name: new.name.name.clone(),
-        data_type: new.data_type.clone(),
-        resolved: catalog.read_type(&new.data_type),
+        data_type,
+        resolved,
         not_null: new.not_null || new.primary_key || new.is_serial() || new.generated == Some(Generated::Identity),
         default: new.default.clone().filter(is_value).or(sequence),
         generated: new.generated,
@@ -80,8 +81,8 @@ fn serial(catalog: &mut Catalog, table: &Table, new: &NewColumn, origin: Origin)
 
 /// A column that no file creates: all that is known is what it becomes.
 pub fn unknown_column(name: &Ident, data_type: &str, origin: Origin) -> Column {
-    let resolved = data_type::read(data_type);
-    let (name, data_type) = (name.name.clone(), data_type.to_owned());
+    let resolved = data_type::read(data_type).into();
+    let (name, data_type) = (name.name.clone(), data_type.into());
     Column {
         name,
         data_type,
@@ -115,8 +116,8 @@ pub fn alter_column(catalog: &Catalog, table: &mut Table, action: &ActionKind, o
         ActionKind::DropDefault { column } => each(column, &|it| it.default = None),
         ActionKind::SetType { column, data_type, collation: written, .. } => each(column, &|it| {
             it.collation = written.as_ref().and_then(collation);
-            it.data_type.clone_from(data_type);
-            it.resolved = resolved(data_type);
+            it.data_type = data_type.as_str().into();
+            it.resolved = resolved(data_type).into();
         }),
         ActionKind::AddIdentity { column, sequence } => each(column, &|it| {
             it.generated = Some(Generated::Identity);

@@ -7,7 +7,7 @@ use super::{
     index, plain_beside, rename, table, view,
 };
 use crate::sql::{
-    Place, Statement,
+    Place, Statement, Words,
     change::{
         AlterObject, Column, Constraint as NewConstraint, ConstraintKind, CreateRoutine, CreateType, Firing,
         ObjectAction, ObjectKind, OwnedBy, SequenceOptions, TriggerEvent, TypeKind, Volatility,
@@ -42,7 +42,7 @@ impl Catalog {
             names: counting().map(|it| it.name.as_ref().map(|it| it.name.clone())).collect(),
             defaults: counting().filter(|it| it.default.is_some()).count(),
             returns: new.returns.as_deref().map(bare_type),
-            words: Arc::clone(&new.body.words),
+            words: new.body.words.clone(),
             volatility: new.volatility,
             language: new.body.language.clone(),
             body: Arc::from([]),
@@ -155,7 +155,7 @@ pub fn create_rule(
         names: Vec::new(),
         defaults: 0,
         returns: None,
-        words: Arc::default(),
+        words: Words::default(),
         volatility: Volatility::Volatile,
         language: "sql".to_owned(),
         body: Arc::from(actions),
@@ -212,7 +212,7 @@ fn range_constructors(
         names: Vec::new(),
         defaults: 0,
         returns: Some(shown(returns)),
-        words: Arc::default(),
+        words: Words::default(),
         volatility: Volatility::Immutable,
         language: "internal".to_owned(),
         body: Arc::from([]),
@@ -417,8 +417,8 @@ fn columns_of_type(catalog: &mut Catalog, old: &ObjectName, new: &ObjectName) {
     for name in tables {
         let Some(mut table) = catalog.tables.get_mut(&name) else { continue };
         for column in table.columns.iter_mut().filter(|it| it.resolved.name == old) {
-            column.resolved.name.clone_from(&new);
-            column.data_type = column.resolved.to_string();
+            Arc::make_mut(&mut column.resolved).name.clone_from(&new);
+            column.data_type = column.resolved.to_string().into();
         }
     }
 }

@@ -1,7 +1,10 @@
 //! Views, and what goes with that which they read.
 
+use std::sync::Arc;
+
 use super::super::{Catalog, Column, Origin, TEMPORARY, Table, View, ViewColumn, in_schema};
 use crate::sql::{
+    Words,
     change::{CreateView, ObjectKind, Output, Outputs},
     names::{Ident, ObjectName},
 };
@@ -40,16 +43,16 @@ fn is_system(name: &ObjectName) -> bool {
 }
 
 /// Words of the query that may be columns; `*` stands for all columns that there are now, where those are known.
-fn mentions(catalog: &Catalog, new: &CreateView, reads: &[ObjectName]) -> Option<Vec<String>> {
+fn mentions(catalog: &Catalog, new: &CreateView, reads: &[ObjectName]) -> Option<Words> {
     if new.mentions.is_some() {
         return new.mentions.clone();
     }
-    let mut words = new.names.iter().map(|it| it.last().to_owned()).collect::<Vec<_>>();
+    let mut words = new.names.iter().map(ObjectName::last).collect::<Vec<_>>();
     for of in reads {
         let table = catalog.tables.get(of).filter(|it| !it.partial)?;
-        words.extend(table.columns.iter().map(|it| it.name.clone()));
+        words.extend(table.columns.iter().map(|it| it.name.as_str()));
     }
-    Some(words)
+    Some(words.into_iter().collect())
 }
 
 impl Catalog {
@@ -76,13 +79,13 @@ impl Catalog {
                         table
                             .columns
                             .iter()
-                            .map(|it| ViewColumn { name: Some(it.name.clone()), data_type: Some(it.resolved.clone()) }),
+                            .map(|it| ViewColumn { name: Some(it.name.clone()), data_type: Some(Arc::clone(&it.resolved)) }),
                     );
                 }
                 (Output::All, _) => return None,
                 (Output::Column { name, of, cast }, _) => {
-                    let cast = cast.as_ref().map(|it| self.read_type(it));
-                    let of_column = || found(of.as_ref()?).map(|it| it.resolved.clone());
+                    let cast = cast.as_ref().map(|it| Arc::new(self.read_type(it)));
+                    let of_column = || found(of.as_ref()?).map(|it| Arc::clone(&it.resolved));
                     columns.push(ViewColumn { name: name.clone(), data_type: cast.or_else(of_column) });
                 }
             }
@@ -140,10 +143,9 @@ pub fn rename_column(catalog: &mut Catalog, table: &ObjectName, from: &str, to: 
     catalog.views.change_linked_to(table, |view| {
         let alone = view.reads.len() == 1;
         let reads = view.reads.contains(table);
-        let words = view.mentions.as_mut().filter(|it| reads && it.iter().any(|it| it == from));
+        let words = view.mentions.as_mut().filter(|it| reads && it.has(from));
         if let Some(words) = words {
-            words.retain(|it| !alone || it != from);
-            words.push(to.to_owned());
+            *words = words.iter().filter(|it| !alone || *it != from).chain([to]).collect();
         }
     });
 }

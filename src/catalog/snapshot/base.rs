@@ -13,7 +13,7 @@ use super::{
     Name, Snapshot, Table,
 };
 use crate::sql::{
-    self,
+    self, Words,
     change::{ObjectKind, Volatility},
     names::{Ident, ObjectName},
 };
@@ -41,7 +41,7 @@ pub fn catalog(snapshot: &Snapshot, what: &str) -> Catalog {
 fn rest(snapshot: &Snapshot, catalog: &mut Catalog, origin: Origin) {
     for view in &snapshot.views {
         let reads = view.reads.iter().map(|(relation, _)| name(relation)).collect();
-        let mentions = Some(view.reads.iter().flat_map(|(_, columns)| columns.clone()).collect());
+        let mentions = Some(view.reads.iter().flat_map(|(_, columns)| columns).map(String::as_str).collect());
         catalog
             .views
             .insert(name(&view.name), View { materialized: view.materialized, reads, mentions, columns: None, origin });
@@ -71,7 +71,7 @@ fn rest(snapshot: &Snapshot, catalog: &mut Catalog, origin: Origin) {
             names: Vec::new(),
             defaults: 0,
             returns: None,
-            words: Arc::default(),
+            words: Words::default(),
             volatility,
             language,
             body: Arc::from([]),

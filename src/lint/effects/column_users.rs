@@ -112,7 +112,7 @@ fn reader<'c>(context: &Context<'c>, name: &ObjectName, column: Option<&str>) ->
                 let mut others = view.reads.iter().filter(|it| **it != own).map(|it| context.catalog.table(it));
                 // The word may name the column of another table that the view reads.
                 let unsure = others.any(|it| it.is_none_or(|it| it.partial || it.column_named(column).is_some()));
-                !unsure && mentions.iter().any(|it| it == column)
+                !unsure && mentions.has(column)
             }
             // `*` took the columns that were there.
             (None, Some(_)) => always_there || made.is_some_and(|origin| older(view.origin, origin)),

@@ -74,7 +74,7 @@ fn difference(table: &Table, column: &Column) -> Option<String> {
     let name = &column.name;
     match table.column(name) {
         None => Some(format!("without a column `{name}`")),
-        Some(old) if old.resolved != data_type::read(&column.data_type) => {
+        Some(old) if *old.resolved != data_type::read(&column.data_type) => {
             Some(format!("and its `{name}` is `{}`", old.data_type))
         }
         Some(_) => None,

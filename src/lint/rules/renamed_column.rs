@@ -68,8 +68,8 @@ fn plan(context: &Context, relation: &ObjectName, from: &Ident, to: &Ident) -> S
              `{to}` from the new code; release 2, when no old process is left: drop the view and create it without `{from}`"
         );
     }
-    let known = context.catalog.table(relation).and_then(|it| it.column(from)).map(|it| it.data_type.clone());
-    let data_type = known.filter(|it| !it.is_empty()).unwrap_or_else(|| "…".to_owned());
+    let known = context.catalog.table(relation).and_then(|it| it.column(from)).map(|it| &*it.data_type);
+    let data_type = known.filter(|it| !it.is_empty()).unwrap_or("…");
     format!(
         "release 1: `alter table {relation} add column {to} {data_type}`, a trigger `before insert or update` that keeps \
          `{from}` and `{to}` alike, `update {relation} set {to} = {from} where {to} is null` in batches, and only `{to}` in \

@@ -155,7 +155,7 @@ fn mutable(context: &Context, statement: &Statement) -> Vec<Problem> {
         let added = added::columns(statement).into_iter().find(|(_, it)| it.name.name == name.last());
         let added = added.map(|(_, it)| catalog.read_type(&it.data_type));
         let known = || catalog.told(table)?.column_named(name.last()).filter(|it| it.origin.certain);
-        added.or_else(|| known().map(|it| it.resolved.clone()))
+        added.or_else(|| known().map(|it| (*it.resolved).clone()))
     };
     let problem = |(table, what, it): (&ObjectName, &str, &Expression)| {
         let why = mutability::mutable(catalog, it, |column| of_table(table, column))?;

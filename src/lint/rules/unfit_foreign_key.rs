@@ -196,7 +196,7 @@ pub(super) fn type_of(context: &Context, statement: &Statement, key: &ForeignKey
         return Some(data_type::read(&made.data_type));
     }
     let known = context.catalog.table(key.table).and_then(|it| it.column(column));
-    known.filter(|it| it.origin.certain).map(|it| it.resolved.clone())
+    known.filter(|it| it.origin.certain).map(|it| (*it.resolved).clone())
 }
 
 /// Types within one compare with each other, those of two never do. `None` where it is not as simple.

@@ -101,7 +101,7 @@ fn defaults(context: &Context, statement: &Statement) -> Vec<(Span, String, Data
         let ActionKind::SetDefault { column, default: Some(default) } = &action.kind else { return None };
         let known = known(context, &alter.table, &column.name).filter(|_| !retyped(&column.name))?;
         let refused = literals::is_refused(catalog, &known.resolved, &default.whole);
-        refused.then(|| (action.span, column.name.clone(), known.resolved.clone()))
+        refused.then(|| (action.span, column.name.clone(), (*known.resolved).clone()))
     }));
     found
 }
@@ -131,5 +131,5 @@ fn inserted(context: &Context, statement: &Statement, insert: &Insert) -> Option
             columns.iter().zip(row).filter_map(|(column, cell)| Some((column.filter(|it| it.origin.certain)?, cell)));
         pairs.into_iter().find(|(column, cell)| refused(column, cell)).map(|it| it.0)
     };
-    rows.iter().find_map(of_row).map(|it| (it.name.clone(), it.resolved.clone()))
+    rows.iter().find_map(of_row).map(|it| (it.name.clone(), (*it.resolved).clone()))
 }

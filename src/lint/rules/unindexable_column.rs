@@ -71,7 +71,7 @@ fn unsorted(context: &Context, statement: &Statement, table: &ObjectName, column
         Some((_, made)) => data_type::read(&made.data_type),
         None => {
             let known = context.catalog.table(table)?.column_named(column)?;
-            known.origin.certain.then(|| known.resolved.clone())?
+            known.origin.certain.then(|| (*known.resolved).clone())?
         }
     };
     if data_type.array {

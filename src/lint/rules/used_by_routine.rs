@@ -103,7 +103,7 @@ fn of_table(context: &Context, span: Span, table: &ObjectName, what: &str) -> Op
 }
 
 fn names(routine: &Routine, word: &str) -> bool {
-    routine.words.binary_search_by(|it| it.as_str().cmp(word)).is_ok()
+    routine.words.has(word)
 }
 
 /// The first routine that uses it.

@@ -1,9 +1,7 @@
 //! Everything else that a database consists of: views, types, routines; and `ALTER` and `DROP` of any kind.
 
-use std::sync::Arc;
-
 use super::super::{
-    Span,
+    Span, Words,
     names::{Ident, ObjectName},
 };
 use super::{Column, Constraint, Expression, ObjectKind, Options, SequenceOptions, Set};
@@ -121,7 +119,7 @@ pub struct CreateView {
     /// `WITH NO DATA` of a materialized view.
     pub without_data: bool,
     /// Words of its query that may be columns, folded; `None` where `*` takes them all.
-    pub mentions: Option<Vec<String>>,
+    pub mentions: Option<Words>,
     /// What its query gives, in order; `None` where tokens do not tell.
     pub outputs: Option<Outputs>,
 }
@@ -231,5 +229,5 @@ pub struct Body {
     pub expression: bool,
     /// Its words that may be names, folded, each once; of a routine whose body is text: Postgres looks them up when it
     /// runs.
-    pub words: Arc<[String]>,
+    pub words: Words,
 }

@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        Place,
+        Place, Words,
         change::{
             BoundKind, Change, Constraint, ConstraintKind, CreateIndex, CreateTable, CreateType, CreateView,
             ObjectKind, PartitionBound, PartitionBy, PartitionOf, TypeKind, Unread,
@@ -352,7 +352,7 @@ fn view(mut cursor: Cursor<'_>, before: Before, materialized: bool) -> Result<Re
 }
 
 /// Names in a query, `None` when it takes all columns of something.
-fn mentions(cursor: Cursor<'_>) -> Option<Vec<String>> {
+fn mentions(cursor: Cursor<'_>) -> Option<Words> {
     let mut found = Vec::new();
     for at in cursor.at..cursor.end {
         let mut here = cursor.range(at, cursor.end);
@@ -364,13 +364,11 @@ fn mentions(cursor: Cursor<'_>) -> Option<Vec<String>> {
         {
             return None;
         }
-        if let Ok(Some(name)) = here.try_ident()
-            && !found.contains(&name.name)
-        {
+        if let Ok(Some(name)) = here.try_ident() {
             found.push(name.name);
         }
     }
-    Some(found)
+    Some(found.iter().map(String::as_str).collect())
 }
 
 fn create_type(mut cursor: Cursor<'_>) -> Result<Reading> {

@@ -1,10 +1,10 @@
 //! `CREATE` of what runs later: functions, procedures, triggers, rules; and `DO`, which runs now.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::borrow::Cow;
 
 use super::{
     super::{
-        Place, Span, body,
+        Place, Span, Words, body,
         change::{
             Body, Change, CreateRoutine, Firing, ObjectKind, RoutineArgument, Timing, TriggerEvent, Unread, Volatility,
         },
@@ -288,15 +288,15 @@ fn clauses(cursor: &mut Cursor<'_>) -> Result<Clauses> {
 }
 
 /// Names in a body, and its keywords.
-fn words(cursor: Cursor<'_>, literal: Token) -> Arc<[String]> {
-    let Some((text, _)) = cursor.source.literal(literal) else { return Arc::default() };
+fn words(cursor: Cursor<'_>, literal: Token) -> Words {
+    let Some((text, _)) = cursor.source.literal(literal) else { return Words::default() };
     let tokens = scan::tokens(&text);
     let written = tokens.iter().filter_map(|it| match it.kind {
-        TokenKind::Word => Some(text[it.span.start..it.span.end].to_ascii_lowercase()),
-        TokenKind::Quoted => Some(text[it.span.start..it.span.end].trim_matches('"').to_owned()),
+        TokenKind::Word => Some(Cow::Owned(text[it.span.start..it.span.end].to_ascii_lowercase())),
+        TokenKind::Quoted => Some(Cow::Borrowed(text[it.span.start..it.span.end].trim_matches('"'))),
         _ => None,
     });
-    written.collect::<BTreeSet<_>>().into_iter().collect()
+    written.collect::<Vec<_>>().iter().map(AsRef::as_ref).collect()
 }
 
 /// Nothing but `SELECT` and an expression.
