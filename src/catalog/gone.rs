@@ -167,12 +167,12 @@ impl Catalog {
 
 fn called(name: &ObjectName, to: &Ident) -> ObjectName {
     let schema = name.parts.split_last().map_or(&[][..], |(_, schema)| schema);
-    ObjectName { parts: schema.iter().chain([to]).cloned().collect(), span: to.span }
+    ObjectName { parts: schema.iter().chain([to]).cloned().collect() }
 }
 
 fn moved(name: &ObjectName, to: &Ident) -> ObjectName {
     let last = name.parts.last().cloned().unwrap_or_default();
-    ObjectName { parts: [to.clone(), last].into(), span: to.span }
+    ObjectName { parts: [to.clone(), last].into() }
 }
 
 /// Where things of this kind have their names; `None` for those that are not looked at.

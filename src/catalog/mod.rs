@@ -302,7 +302,7 @@ impl Origin {
 }
 
 fn in_schema(name: &ObjectName, schema: &str) -> ObjectName {
-    let schema = Ident { name: schema.to_owned(), span: name.span };
+    let schema = Ident { name: schema.to_owned(), span: name.span() };
     let last = name.parts.last().cloned().unwrap_or_default();
-    ObjectName { parts: Arc::new([schema, last]), span: name.span }
+    ObjectName { parts: Arc::new([schema, last]) }
 }

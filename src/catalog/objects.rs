@@ -24,13 +24,13 @@ pub struct Table {
     /// `PARTITION BY`.
     pub partitioned: bool,
     /// How and by what; `None` also when it is partitioned and no file says how.
-    pub partition_key: Option<PartitionKey>,
+    pub partition_key: Option<Box<PartitionKey>>,
     pub partition_of: Option<ObjectName>,
     /// Which rows of its parent it holds; `None` when that is not known, or it is no partition.
-    pub bound: Option<Bound>,
+    pub bound: Option<Box<Bound>>,
     pub partitions: Vec<ObjectName>,
-    /// Which rows those hold.
-    pub bounds: Bounds,
+    /// Which rows those hold; `None` where there are none.
+    pub bounds: Option<Box<Bounds>>,
     pub default_partition: Option<ObjectName>,
     pub inherits: Vec<ObjectName>,
     /// `OF type`.

@@ -94,8 +94,7 @@ impl Catalog {
         table: &ObjectName,
         column: &'c str,
     ) -> impl Iterator<Item = (&'c ObjectName, &'c View)> {
-        self.views_on(table)
-            .filter(move |(_, it)| it.mentions.as_ref().is_none_or(|it| it.has(column)))
+        self.views_on(table).filter(move |(_, it)| it.mentions.as_ref().is_none_or(|it| it.has(column)))
     }
 
     pub fn triggers_on(&self, table: &ObjectName) -> impl Iterator<Item = &Trigger> {

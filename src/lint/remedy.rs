@@ -52,9 +52,7 @@ impl Remedy {
                 };
                 !is_there || catalog.grants_on(*kind, name).any(|it| it.role == *role || it.role == "public")
             }
-            Self::NotNamed { routine, word } => {
-                !catalog.routine(routine).iter().any(|it| it.words.has(word))
-            }
+            Self::NotNamed { routine, word } => !catalog.routine(routine).iter().any(|it| it.words.has(word)),
         }
     }
 }

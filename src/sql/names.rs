@@ -96,20 +96,24 @@ impl fmt::Display for Ident {
 pub struct ObjectName {
     /// As written, outermost first; empty only for the default value. Shared, because a name is held in many places.
     pub parts: Arc<[Ident]>,
-    pub span: Span,
 }
 
 impl ObjectName {
     /// A name of one part.
     pub fn of(ident: Ident) -> Self {
-        let span = ident.span;
-        Self { parts: Arc::new([ident]), span }
+        Self { parts: Arc::new([ident]) }
     }
 
     /// A name as catalogs and configurations write it: parts between dots, quotes around them left out.
     pub fn dotted(text: &str) -> Self {
         let parts = text.split('.').map(|part| Ident { name: part.trim_matches('"').to_owned(), ..Ident::default() });
-        Self { parts: parts.collect(), ..Self::default() }
+        Self { parts: parts.collect() }
+    }
+
+    /// From its first part to its last.
+    pub fn span(&self) -> Span {
+        let start = self.parts.first().map_or(0, |it| it.span.start);
+        Span { start, end: self.parts.last().map_or(0, |it| it.span.end) }
     }
 
     /// The last part: the object's own name.

@@ -19,7 +19,7 @@ impl Links for Pointing {
 
 fn name(text: &str) -> ObjectName {
     let parts = text.split('.').map(|it| Ident { name: it.to_owned(), ..Ident::default() });
-    ObjectName { parts: parts.collect(), ..ObjectName::default() }
+    ObjectName { parts: parts.collect() }
 }
 
 fn linked(entries: &[(&str, &[&str])]) -> Linked<Pointing> {

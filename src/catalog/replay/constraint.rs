@@ -119,7 +119,7 @@ fn constraint_index(
     new: &NewConstraint,
     origin: Origin,
 ) -> (ObjectName, Index) {
-    let index_name = plain_beside(&table.name, &Ident { name: name.to_owned(), span: table.name.span });
+    let index_name = plain_beside(&table.name, &Ident { name: name.to_owned(), span: table.name.span() });
     let index = Index {
         name: index_name.clone(),
         table: table.name.clone(),

@@ -125,7 +125,7 @@ pub fn alter_sequence(catalog: &mut Catalog, name: &ObjectName, options: &Sequen
 /// Table and column of `table.column` or `schema.table.column`.
 fn column_at(catalog: &Catalog, path: &ObjectName) -> Option<(ObjectName, String)> {
     let (column, table) = path.parts.split_last()?;
-    let table = ObjectName { parts: table.into(), span: path.span };
+    let table = ObjectName { parts: table.into() };
     Some((catalog.resolve(&table), column.name.clone()))
 }
 

@@ -72,14 +72,14 @@ pub fn attach(
     let parent = catalog.resolve(parent);
     if let Some(mut table) = catalog.tables.get_mut(&parent) {
         table.partitions.push(partition.clone());
-        table.bounds.insert(&Bound::of(bound), partition);
+        table.bounds.get_or_insert_default().insert(&Bound::of(bound), partition);
         if bound.kind == BoundKind::Default {
             table.default_partition = Some(partition.clone());
         }
     }
     if let Some(mut table) = catalog.tables.get_mut(partition) {
         table.partition_of = Some(parent.clone());
-        table.bound = Some(Bound::of(bound));
+        table.bound = Some(Box::new(Bound::of(bound)));
     }
     let Some(of) = catalog.tables.get(&parent).map(|it| it.constraints.clone()) else { return };
     if let Some(mut table) = catalog.tables.get_mut(partition) {
@@ -91,7 +91,7 @@ pub fn attach(
 /// Postgres leaves a check of the bounds on a table that is detached concurrently, unless one proves them already.
 pub fn leave_check(catalog: &mut Catalog, parent: &ObjectName, partition: &ObjectName, origin: Origin) {
     let key = catalog.tables.get(parent).and_then(|it| it.partition_key.clone());
-    let Some(PartitionKey { strategy: Strategy::List | Strategy::Range, keys }) = key else { return };
+    let Some(PartitionKey { strategy: Strategy::List | Strategy::Range, keys }) = key.as_deref() else { return };
     let ([column], Some(mut table)) = (keys.as_slice(), catalog.tables.get_mut(partition)) else { return };
     let name = format!("{}_{column}_check", table.name.last());
     if table.constraints.iter().any(|it| matches!(it.kind, ConstraintKind::Check { .. })) {
@@ -116,7 +116,7 @@ pub fn detach(catalog: &mut Catalog, parent: &ObjectName, partition: &ObjectName
         index.parent.take_if(|it| index.table == *partition && own.contains(it));
     });
     let bound = catalog.tables.get(partition).and_then(|it| it.bound.clone());
-    detach_bound(catalog, parent, partition, bound.as_ref());
+    detach_bound(catalog, parent, partition, bound.as_deref());
     if let Some(mut table) = catalog.tables.get_mut(partition) {
         table.partition_of = None;
         table.bound = None;
@@ -126,7 +126,7 @@ pub fn detach(catalog: &mut Catalog, parent: &ObjectName, partition: &ObjectName
 /// The parent without a partition, which may be gone itself.
 pub fn detach_bound(catalog: &mut Catalog, parent: &ObjectName, partition: &ObjectName, bound: Option<&Bound>) {
     if let Some(mut table) = catalog.tables.get_mut(parent) {
-        bound.iter().for_each(|it| table.bounds.remove(it, partition));
+        bound.iter().for_each(|it| table.bounds.get_or_insert_default().remove(it, partition));
         table.partitions.retain(|it| it != partition);
         table.default_partition.take_if(|it| it == partition);
     }

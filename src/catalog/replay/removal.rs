@@ -177,7 +177,7 @@ pub fn drop_table(catalog: &mut Catalog, name: &ObjectName) {
     catalog.policies.take_on(name);
     catalog.grants.retain_on(name, |it| it.kind != ObjectKind::Table);
     if let Some(parent) = table.partition_of {
-        partition::detach_bound(catalog, &parent, name, table.bound.as_ref());
+        partition::detach_bound(catalog, &parent, name, table.bound.as_deref());
     }
     let heirs = catalog.tables.linked_to(name).filter(|(_, it)| it.inherits.contains(name));
     let heirs = heirs.map(|(name, _)| name.clone()).collect::<Vec<_>>();

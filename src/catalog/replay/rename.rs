@@ -38,8 +38,9 @@ pub fn rename_relation(catalog: &mut Catalog, old: &ObjectName, new: &ObjectName
         let parent = &mut *parent;
         parent.partitions.iter_mut().chain(&mut parent.default_partition).for_each(renamed);
         if let Some(bound) = bound {
-            parent.bounds.remove(&bound, old);
-            parent.bounds.insert(&bound, new);
+            let bounds = parent.bounds.get_or_insert_default();
+            bounds.remove(&bound, old);
+            bounds.insert(&bound, new);
         }
     }
     catalog.tables.change_linked_to(old, |table| {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     super::{
-        Bounds, Catalog, Constraint, Index, Origin, Release, ReplicaIdentity, RowSecurity, TEMPORARY, Table, Trigger,
+        Catalog, Constraint, Index, Origin, Release, ReplicaIdentity, RowSecurity, TEMPORARY, Table, Trigger,
         ViewColumn, in_schema,
     },
     column, constraint, heirs, index, partition, plain_beside, privilege, rename, twins, view,
@@ -39,7 +39,7 @@ pub fn create_table(catalog: &mut Catalog, new: &CreateTable, origin: Origin) {
         unlogged: new.unlogged,
         of_type: new.of_type.as_ref().map(|it| catalog.resolve(it)),
         partitioned: new.partitioned,
-        partition_key: new.partition_by.as_ref().and_then(partition::key_of),
+        partition_key: new.partition_by.as_ref().and_then(partition::key_of).map(Box::new),
         partition_of: new.partition_of.as_ref().map(|it| catalog.resolve(&it.parent)),
         inherits: new.inherits.iter().map(|it| catalog.resolve(it)).collect(),
         options: new.options.iter().map(option).collect(),
@@ -164,7 +164,7 @@ pub fn unknown_table(name: &ObjectName, origin: Origin) -> Table {
         partition_of: None,
         bound: None,
         partitions: Vec::new(),
-        bounds: Bounds::default(),
+        bounds: None,
         default_partition: None,
         inherits: Vec::new(),
         row_security: RowSecurity::default(),

@@ -75,12 +75,10 @@ impl Catalog {
         for output in &outputs.columns {
             match (output, read.as_slice()) {
                 (Output::All, [Some(table)]) if outputs.alone && outputs.flat && !table.partial => {
-                    columns.extend(
-                        table
-                            .columns
-                            .iter()
-                            .map(|it| ViewColumn { name: Some(it.name.clone()), data_type: Some(Arc::clone(&it.resolved)) }),
-                    );
+                    columns.extend(table.columns.iter().map(|it| ViewColumn {
+                        name: Some(it.name.clone()),
+                        data_type: Some(Arc::clone(&it.resolved)),
+                    }));
                 }
                 (Output::All, _) => return None,
                 (Output::Column { name, of, cast }, _) => {

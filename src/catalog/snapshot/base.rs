@@ -249,7 +249,7 @@ fn ident(name: &str) -> Ident {
 /// Without `public`, as migrations mostly write it, so that messages read alike.
 fn name(Name(schema, name): &Name) -> ObjectName {
     let parts = [schema, name].into_iter().skip(usize::from(schema == "public"));
-    ObjectName { parts: parts.map(|it| ident(it)).collect(), ..ObjectName::default() }
+    ObjectName { parts: parts.map(|it| ident(it)).collect() }
 }
 
 fn written(Name(schema, name): &Name) -> String {

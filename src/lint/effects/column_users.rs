@@ -35,7 +35,12 @@ pub fn uses(context: &Context, statement: &Statement) -> Vec<Dependence> {
             let used = drop.names.iter().filter_map(|name| {
                 let User { does, help, .. } =
                     reader(context, name, None).filter(|(view, _)| !names.contains(view)).map(shown)?;
-                Some(Dependence { span: name.span, sqlstate: "2BP01", reason: format!("{does} table `{name}`"), help })
+                Some(Dependence {
+                    span: name.span(),
+                    sqlstate: "2BP01",
+                    reason: format!("{does} table `{name}`"),
+                    help,
+                })
             });
             used.collect()
         }

@@ -70,7 +70,7 @@ fn dropped(catalog: &Catalog, drop: &Drop) -> Vec<Dependence> {
             }
             _ => None,
         };
-        found.extend(dependent.map(|it| needs(written.span, &format!("`{written}`"), &it)));
+        found.extend(dependent.map(|it| needs(written.span(), &format!("`{written}`"), &it)));
     }
     found
 }
@@ -178,7 +178,7 @@ fn truncated(catalog: &Catalog, truncate: &Truncate) -> Vec<Dependence> {
         let key = keys.find(|key| !names.contains(&key.table.name) && is_certain(key) && key.table.origin.certain)?;
         let (reason, other) = (format!("{} points to `{name}`", described(&key)), &key.table.name);
         let help = format!("`truncate {name}, {other}` empties both, `delete from {name}` asks the foreign key");
-        Some(Dependence { span: name.span, sqlstate: "0A000", reason, help })
+        Some(Dependence { span: name.span(), sqlstate: "0A000", reason, help })
     });
     found.collect()
 }

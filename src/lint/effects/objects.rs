@@ -173,7 +173,7 @@ pub fn other(draft: &mut Draft, change: &Change) {
         }
         Change::Comment { kind: ObjectKind::Column, name: Some(column), .. } => {
             let (_, table) = column.parts.split_last().unwrap_or((&Ident::default(), &[]));
-            draft.lock(&ObjectName { parts: table.into(), ..column.clone() }, LockMode::ShareUpdateExclusive);
+            draft.lock(&ObjectName { parts: table.into() }, LockMode::ShareUpdateExclusive);
         }
         Change::Reindex { target, name: Some(name), concurrently } => {
             reindexed(draft, *target, name, *concurrently);

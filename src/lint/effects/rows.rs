@@ -101,7 +101,7 @@ fn copied(context: &Context, insert: &Insert, statement: &Statement) -> Option<(
         return None;
     }
     let (start, _) = outer[from + 1..].iter().find(|(_, it)| it != "only")?;
-    let source = insert.reads.iter().find(|it| it.span.start == *start)?;
+    let source = insert.reads.iter().find(|it| it.span().start == *start)?;
     let catalog = context.catalog;
     if catalog.views.contains_key(&catalog.resolve(source)) || context.is_bookkeeping(source) {
         return None;

@@ -35,14 +35,16 @@ pub fn in_batches(context: &Context, statement: &Statement, _: &Problem) -> Opti
     }
     let draft = Draft::of(context, statement)?;
     let on = draft.name(&update.table)?;
-    let rest = draft.slice(Span { start: update.table.span.end, end: statement.span.end })?;
+    let rest = draft.slice(Span { start: update.table.span().end, end: statement.span.end })?;
     let found = tokens(rest);
     let word = |at: usize| found.get(at).map(|it| rest[it.span.start..it.span.end].to_ascii_uppercase());
     let stops = ["FROM", "WHERE", "RETURNING"];
     let has_more = found.iter().any(|it| {
         it.kind == TokenKind::Word && stops.contains(&rest[it.span.start..it.span.end].to_ascii_uppercase().as_str())
     });
-    if word(0).as_deref() != Some("SET") || has_more || statement.span.start + "update ".len() > update.table.span.start
+    if word(0).as_deref() != Some("SET")
+        || has_more
+        || statement.span.start + "update ".len() > update.table.span().start
     {
         return None;
     }

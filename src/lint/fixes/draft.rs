@@ -33,7 +33,7 @@ impl<'a> Draft<'a> {
 
     /// A name as the author wrote it.
     pub fn name(&self, name: &ObjectName) -> Option<&'a str> {
-        self.slice(name.span).filter(|it| !it.is_empty())
+        self.slice(name.span()).filter(|it| !it.is_empty())
     }
 
     /// Keywords in the statement's own case.

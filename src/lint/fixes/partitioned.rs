@@ -20,12 +20,12 @@ pub fn index(context: &Context, statement: &Statement, index: &CreateIndex) -> O
     }
     let draft = Draft::of(context, statement)?;
     let on = draft.name(&index.table)?;
-    let keys = draft.slice(Span { start: index.table.span.end, end: statement.span.end })?.trim();
+    let keys = draft.slice(Span { start: index.table.span().end, end: statement.span.end })?.trim();
     let name = match &index.name {
         Some(name) => name.name.clone(),
         None => automatic_name(&index.table, index),
     };
-    let only = draft.replacing(index.table.span, &draft.write(&["{only}", on]))?;
+    let only = draft.replacing(index.table.span(), &draft.write(&["{only}", on]))?;
     let kind = if index.unique { "{create unique index concurrently}" } else { "{create index concurrently}" };
     let of_parent = beside(on, &name);
     let undo = draft.write(&["{drop index}", &of_parent]) + ";";

@@ -43,7 +43,7 @@ pub static RULE: Rule = Rule {
 fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     let places: Vec<(Span, &ObjectName)> = match &statement.change {
         Change::CreateTable(table) if !table.temporary && table.options.iter().any(turns_off) => {
-            vec![(table.name.span, &table.name)]
+            vec![(table.name.span(), &table.name)]
         }
         Change::AlterTable(alter) => {
             let off = alter.actions.iter().filter(|it| match &it.kind {

@@ -69,7 +69,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     let arguments = listed(old);
     let word = if new.kind == ObjectKind::Procedure { "procedure" } else { "function" };
     vec![
-        Problem::at(name.span)
+        Problem::at(name.span())
             .says(format!("this fails when it runs: `or replace` cannot {change} of `{name}({arguments})`"))
             .help(format!(
                 "give the new one another name, let the application call it, and `drop {word} {name}({arguments})` in a \
@@ -116,7 +116,7 @@ fn beside(context: &Context, new: &CreateRoutine, made: &Routine, overloads: &[R
         return None;
     }
     let (name, arguments) = (&new.name, listed(old));
-    let problem = Problem::at(name.span)
+    let problem = Problem::at(name.span())
         .says(format!("`{name}({arguments})` stays beside this one: calls that fit both fail with \"is not unique\""))
         .help(format!(
             "give the new one another name, or no defaults; or `drop function {name}({arguments})` above, when the new \

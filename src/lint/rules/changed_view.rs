@@ -53,7 +53,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     let Some(why) = refused(was, &is).filter(|_| !doubted) else { return Vec::new() };
     let name = &new.name;
     vec![
-        Problem::at(name.span)
+        Problem::at(name.span())
             .says(format!("this fails when it runs: `or replace` cannot {why} of view `{name}`"))
             .help(format!(
                 "add new columns at the end, or `drop view {name}` and create it again in the same migration"

@@ -34,7 +34,7 @@ fn check(_context: &Context, statement: &Statement) -> Vec<Problem> {
     let names = drop.names.iter();
     names
         .map(|name| {
-            Problem::at(name.span)
+            Problem::at(name.span())
                 .says(format!("{what} `{name}` is lost with everything in it"))
                 .help("take it out; a person drops it by hand, if ever")
         })

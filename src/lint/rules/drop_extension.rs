@@ -38,7 +38,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     let also = if drop.cascade { ", and every column of its types" } else { "" };
     let lost = drop.names.iter().filter(|name| !is_new(name));
     lost.map(|name| {
-        Problem::at(name.span)
+        Problem::at(name.span())
             .says(format!("what extension `{name}` keeps in tables of its own is lost{also}"))
             .help("leave it installed, or say why it may go: `-- liftlock: allow drop-extension because …`")
     })

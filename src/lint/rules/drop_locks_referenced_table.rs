@@ -61,7 +61,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
                 let keys = context.catalog.foreign_keys_of(name);
                 let others =
                     keys.filter(|key| drop.names.iter().all(|it| context.catalog.resolve(it) != *key.references));
-                locked.extend(others.map(|key| (name.span, name, key.references)));
+                locked.extend(others.map(|key| (name.span(), name, key.references)));
             }
         }
         _ => return Vec::new(),

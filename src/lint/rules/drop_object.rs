@@ -67,7 +67,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
         return vec![problem(Problem::at(statement.span), String::new())];
     }
     let lost = drop.names.iter().filter(|it| !is_new(it) && !context.creates_again(drop.kind, it, None));
-    lost.map(|name| problem(Problem::at(name.span), format!(" `{name}`"))).collect()
+    lost.map(|name| problem(Problem::at(name.span()), format!(" `{name}`"))).collect()
 }
 
 /// How it is done while what is running goes on.

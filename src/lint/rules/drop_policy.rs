@@ -45,7 +45,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     };
     let lost = drop.names.iter().filter(|it| !is_new(it) && !context.creates_again(drop.kind, it, Some(table)));
     lost.map(|name| {
-        Problem::at(name.span)
+        Problem::at(name.span())
             .says(format!("who sees which rows of `{table}` changes at once: policy `{name}` is gone"))
             .help("create its successor in the same migration, or say why it may go: `-- liftlock: allow drop-policy because …`")
     })

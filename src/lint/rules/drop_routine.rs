@@ -58,7 +58,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
         .iter()
         .filter(|it| !is_new(it) && !of_gone_trigger(it) && !context.creates_again(drop.kind, it, None));
     lost.map(|name| {
-        Problem::at(name.span).says(format!("whatever calls {what} `{name}` fails")).help(format!(
+        Problem::at(name.span()).says(format!("whatever calls {what} `{name}` fails")).help(format!(
             "release 1: call `{name}` nowhere any more, also from triggers and other routines; release 2, when no old \
                  process is left: this, with `-- liftlock: allow drop-routine because nothing has called it since …`"
         ))

@@ -54,7 +54,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     };
     let lost = drop.names.iter().filter(|name| !is_new(name.last()));
     lost.map(|name| {
-        let problem = Problem::at(name.span);
+        let problem = Problem::at(name.span());
         if drop.cascade {
             problem
                 .says(format!("everything in schema `{name}` is lost, with every row of its tables"))

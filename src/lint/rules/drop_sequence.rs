@@ -42,7 +42,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     };
     let lost = drop.names.iter().filter(|name| !is_new(name));
     lost.map(|name| {
-        Problem::at(name.span)
+        Problem::at(name.span())
             .says(format!("the counter of sequence `{name}` is lost"))
             .help(format!(
                 "release 1: take numbers from `{name}` nowhere any more; release 2, when no old process is left: this, with \

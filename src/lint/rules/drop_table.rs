@@ -80,7 +80,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     let lost = drop.names.iter().filter(|name| !keeps(name));
     lost.map(|name| {
         let keys = if drop.kind == ObjectKind::Table { ", and drop the foreign keys to it" } else { "" };
-        Problem::at(name.span).says(format!("{what} `{name}` is lost")).help(format!(
+        Problem::at(name.span()).says(format!("{what} `{name}` is lost")).help(format!(
             "release 1: use `{name}` nowhere any more{keys}; release 2, when no old process is left: this, with `-- liftlock: \
              allow drop-table because nothing has used it since …`"
         ))

@@ -52,7 +52,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     let lost = drop.names.iter().filter(|it| !is_new(it) && !context.creates_again(drop.kind, it, on));
     lost.map(|name| {
         let place = on.map(|it| format!(" on `{it}`")).unwrap_or_default();
-        Problem::at(name.span)
+        Problem::at(name.span())
             .says(format!("what {what} `{name}` did{place} ends without any error"))
             .help("say why nobody needs it any more: `-- liftlock: allow drop-trigger because …`")
     })

@@ -64,7 +64,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     };
     let lost = drop.names.iter().filter(|name| !is_new(name) && !replaced(name));
     lost.map(|name| {
-        let problem = Problem::at(name.span);
+        let problem = Problem::at(name.span());
         if drop.cascade {
             problem
                 .says(format!("every column of {what} `{name}` is lost"))

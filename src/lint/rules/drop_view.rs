@@ -40,7 +40,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     let is_new = |name: &ObjectName| context.catalog.is_surely_new(name);
     let lost = drop.names.iter().filter(|it| !is_new(it) && !context.creates_again(drop.kind, it, None));
     lost.map(|name| {
-        Problem::at(name.span)
+        Problem::at(name.span())
             .says(format!("queries that read view `{name}` fail"))
             .help(format!(
                 "release 1: read `{name}` nowhere any more; release 2, when no old process is left: this, with `-- liftlock: \

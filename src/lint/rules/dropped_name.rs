@@ -70,7 +70,7 @@ use crate::{
         Change, Place, Span, Statement,
         change::{ActionKind, ObjectKind, ReindexTarget},
         data_type,
-        names::ObjectName,
+        names::{Ident, ObjectName},
     },
 };
 
@@ -106,7 +106,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
                 "leave this out, or make it again above; where it may be missing, say `if exists`".to_owned(),
             ),
         };
-        let span = if name.span.start < name.span.end { name.span } else { statement.span };
+        let span = if name.span().start < name.span().end { name.span() } else { statement.span };
         Problem::at(span).says(format!("{says}: this fails when it runs")).help(help)
     };
     found.map(problem).into_iter().collect()
@@ -181,7 +181,7 @@ fn needed(statement: &Statement) -> Vec<(Namespace, ObjectName)> {
         Change::Grant { kind: Some(ObjectKind::Table | ObjectKind::Sequence), names, .. } => relations(names),
         Change::Comment { kind: ObjectKind::Column, name: Some(name), .. } => {
             if let Some((_, of)) = name.parts.split_last() {
-                relations(&[ObjectName { parts: of.into(), span: name.span }]);
+                relations(&[ObjectName { parts: of.into() }]);
             }
         }
         Change::Comment { kind, name: Some(name), part } => {
@@ -223,8 +223,10 @@ fn types(statement: &Statement) -> Vec<ObjectName> {
             _ => None,
         }));
     }
-    let name =
-        |(written, span): (&String, Span)| ObjectName { span, ..ObjectName::dotted(&data_type::read(written).name) };
+    let name = |(written, span): (&String, Span)| {
+        let read = ObjectName::dotted(&data_type::read(written).name);
+        ObjectName { parts: read.parts.iter().map(|it| Ident { span, ..it.clone() }).collect() }
+    };
     written.into_iter().map(name).collect()
 }
 

@@ -61,7 +61,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
         if let Some(other) = context.catalog.indexes_of(&index.table).filter(stands_in).find(|it| arbitrates(it, index))
         {
             let reason = format!("unique index `{}` on the same columns takes over", other.name.last());
-            problems.push(Problem::safe(name.span, reason));
+            problems.push(Problem::safe(name.span(), reason));
             continue;
         }
         if context.transaction.is_some() && context.later().iter().any(|it| builds(&it.change, index)) {
@@ -69,7 +69,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
         }
         let (table, keys) = (&index.table, index.keys.join(", "));
         problems.push(
-            Problem::at(name.span)
+            Problem::at(name.span())
                 .says(format!(
                     "`on conflict ({keys})` on `{}` fails in the running application, and duplicates come in",
                     table.last()

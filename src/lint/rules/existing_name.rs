@@ -142,13 +142,13 @@ fn taken(catalog: &Catalog, statement: &Statement) -> Option<(Span, String)> {
             relation(catalog, &beside(catalog, &index.table, name)).map(|says| (name.span, says))
         }
         Change::CreateSequence { name, if_not_exists: false, temporary: false, .. } => {
-            relation(catalog, &catalog.target(name)).map(|says| (name.span, says))
+            relation(catalog, &catalog.target(name)).map(|says| (name.span(), says))
         }
         Change::CreateType(new) => {
             if let TypeKind::Enum { values } = &new.kind
                 && (1..values.len()).any(|at| values[..at].contains(&values[at]))
             {
-                return Some((new.name.span, format!("two labels of `{}` are the same", new.name)));
+                return Some((new.name.span(), format!("two labels of `{}` are the same", new.name)));
             }
             let target = catalog.target(&new.name);
             // `create type x;` makes a shell, which the next one fills.
@@ -158,7 +158,7 @@ fn taken(catalog: &Catalog, statement: &Statement) -> Option<(Span, String)> {
             }
             let composite = matches!(new.kind, TypeKind::Composite { .. });
             let says = type_like(catalog, &target).or_else(|| relation(catalog, &target).filter(|_| composite))?;
-            Some((new.name.span, says))
+            Some((new.name.span(), says))
         }
         Change::CreateSchema { name: Some(name), if_not_exists: false } => {
             let origin = catalog.schemas.get(&name.name)?;
@@ -178,7 +178,7 @@ fn taken(catalog: &Catalog, statement: &Statement) -> Option<(Span, String)> {
             let mut overloads = catalog.routines.get(&target)?.iter();
             let old = overloads.find(|it| it.arguments == made.arguments && catalog.is_there(&target, it.origin))?;
             let arguments = old.arguments.as_deref().unwrap_or_default().join(", ");
-            Some((new.name.span, format!("there is a {} `{}({arguments})`", kind_word(old.kind), new.name)))
+            Some((new.name.span(), format!("there is a {} `{}({arguments})`", kind_word(old.kind), new.name)))
         }
         Change::CreateTrigger { name, table, or_replace: false, .. } => trigger(catalog, table, name),
         Change::CreatePolicy { name, table, .. } => policy(catalog, table, name),
@@ -195,7 +195,7 @@ fn table_is_taken(catalog: &Catalog, table: &CreateTable) -> Option<(Span, Strin
     let target = catalog.target(&table.name);
     let own = relation(catalog, &target).or_else(|| type_like(catalog, &target));
     let of_index = || table.constraints.iter().find_map(|it| index_of(catalog, &target, it));
-    own.map(|says| (table.name.span, says)).or_else(of_index)
+    own.map(|says| (table.name.span(), says)).or_else(of_index)
 }
 
 fn view_is_taken(catalog: &Catalog, view: &CreateView) -> Option<(Span, String)> {
@@ -205,7 +205,7 @@ fn view_is_taken(catalog: &Catalog, view: &CreateView) -> Option<(Span, String)>
     let target = catalog.target(&view.name);
     let (kind, origin) = catalog.relation(&target).or_else(|| catalog.type_like(&target))?;
     let replaced = view.or_replace && kind == ObjectKind::View;
-    (!replaced && catalog.is_there(&target, origin)).then(|| (view.name.span, there_is(kind, &target)))
+    (!replaced && catalog.is_there(&target, origin)).then(|| (view.name.span(), there_is(kind, &target)))
 }
 
 /// The index of a key that gets its constraint's name.
@@ -330,7 +330,7 @@ fn constraint(catalog: &Catalog, table: &ObjectName, name: &Ident) -> Option<(Sp
 
 fn moved(catalog: &Catalog, name: &ObjectName, to: &Ident) -> Option<(Span, String)> {
     let last = name.parts.last()?;
-    let new = ObjectName { parts: [to.clone(), last.clone()].into(), span: to.span };
+    let new = ObjectName { parts: [to.clone(), last.clone()].into() };
     if new == *name {
         return None;
     }
@@ -341,7 +341,7 @@ fn moved(catalog: &Catalog, name: &ObjectName, to: &Ident) -> Option<(Span, Stri
 fn beside(catalog: &Catalog, old: &ObjectName, name: &Ident) -> ObjectName {
     let old = catalog.resolved(old);
     let schema = old.parts.split_last().map_or(&[][..], |(_, schema)| schema);
-    ObjectName { parts: schema.iter().chain([name]).cloned().collect(), span: name.span }
+    ObjectName { parts: schema.iter().chain([name]).cloned().collect() }
 }
 
 fn relation(catalog: &Catalog, name: &ObjectName) -> Option<String> {

@@ -48,7 +48,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     };
     let unknown = drop.names.iter().filter(|name| context.catalog.index(name).is_none() && is_named_like_a_key(name));
     let guess = |name: &ObjectName| {
-        Problem::at(name.span)
+        Problem::at(name.span())
             .at_most(Severity::Warning)
             .says(format!("`{name}` has the name of a primary key's index: if it is one, this fails when it runs"))
             .help("`alter table … drop constraint` drops both")

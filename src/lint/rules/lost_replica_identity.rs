@@ -155,7 +155,7 @@ fn named(text: &str) -> Vec<ObjectName> {
             }
             at += 1;
         }
-        names.push(ObjectName { parts: parts.into(), ..ObjectName::default() });
+        names.push(ObjectName { parts: parts.into() });
         while at < tokens.len() && of(at) != "," {
             at = tokens[at].partner.max(at) + 1;
         }

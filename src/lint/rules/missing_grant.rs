@@ -75,7 +75,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     let problem = missing.map(|(role, grant)| {
         let (what, of) = if kind == ObjectKind::Sequence { ("sequence ", "sequences") } else { ("", "tables") };
         let privileges = grant.privileges.join(", ").to_lowercase();
-        Problem::at(name.span)
+        Problem::at(name.span())
             .says(format!(
                 "`{role}` has no privilege on `{name}`, as it has on others in `{}`: its queries fail",
                 name_here.schema()

@@ -187,7 +187,7 @@ fn missing(context: &Context, statement: &Statement) -> Option<Missing> {
         }
         Change::Comment { kind: ObjectKind::Column, name: Some(name), .. } => {
             let (column, of) = name.parts.split_last()?;
-            let of = ObjectName { parts: of.into(), span: name.span };
+            let of = ObjectName { parts: of.into() };
             catalog.told(&of).and_then(|it| column_of(it, column))
         }
         Change::CreateIndex(index) => catalog.told(&index.table).and_then(|it| indexed(catalog, it, index)),
@@ -269,7 +269,7 @@ fn other_kind(catalog: &Catalog, wanted: ObjectKind, name: &ObjectName) -> Optio
     let resolved = catalog.resolve(name);
     let (kind, origin) = catalog.relation(&resolved).filter(|it| it.0 != wanted)?;
     let there = catalog.is_there(&resolved, origin);
-    there.then(|| (name.span, format!("`{name}` is a {}, no {}", kind_word(kind), kind_word(wanted))))
+    there.then(|| (name.span(), format!("`{name}` is a {}, no {}", kind_word(kind), kind_word(wanted))))
 }
 
 /// The columns that an action changes, not those that it makes.
@@ -353,11 +353,11 @@ fn altered(context: &Context, alter: &AlterTable, table: &Table, action: &Action
         ActionKind::DetachPartition { partition, .. } => {
             let known = catalog.told(partition)?;
             let other = known.partition_of.as_ref() != Some(&table.name);
-            other.then(|| (partition.span, format!("`{partition}` is no partition of `{}`", alter.table)))
+            other.then(|| (partition.span(), format!("`{partition}` is no partition of `{}`", alter.table)))
         }
         ActionKind::NoInherit { parent } => {
             let other = !table.inherits.contains(&catalog.resolve(parent));
-            other.then(|| (parent.span, format!("`{}` does not inherit from `{parent}`", alter.table)))
+            other.then(|| (parent.span(), format!("`{}` does not inherit from `{parent}`", alter.table)))
         }
         _ => None,
     }
@@ -403,7 +403,7 @@ fn dropped(context: &Context, drop: &Drop) -> Option<Missing> {
             ObjectKind::Policy => catalog.policies_on(on).any(|it| it.name == name.last()),
             _ => true,
         };
-        return (told && !known).then(|| (name.span, format!("`{on}` has no {} `{name}`", kind_word(drop.kind))));
+        return (told && !known).then(|| (name.span(), format!("`{on}` has no {} `{name}`", kind_word(drop.kind))));
     }
     if !SHARED.contains(&drop.kind) {
         return None;
@@ -421,7 +421,7 @@ fn part(catalog: &Catalog, alter: &AlterObject, span: Span) -> Option<Missing> {
             _ => true,
         };
         let missing = !known && catalog.told(on).is_some();
-        return missing.then(|| (name.span, format!("`{on}` has no {} `{name}`", kind_word(alter.kind))));
+        return missing.then(|| (name.span(), format!("`{on}` has no {} `{name}`", kind_word(alter.kind))));
     }
     let known = catalog.data_type(name).filter(|it| catalog.is_there(name, it.origin))?;
     let label = |label: &String, values: &[String]| {

@@ -65,7 +65,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
 }
 
 fn unsafe_path(name: &ObjectName) -> Problem {
-    Problem::at(name.span)
+    Problem::at(name.span())
         .says(format!("`{name}` runs with its owner's rights and looks up names where its caller says"))
         .help("add `set search_path = ''` and write names with their schemas, or `set search_path = public, pg_temp`")
 }

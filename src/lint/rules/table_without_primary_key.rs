@@ -54,7 +54,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
         ),
     };
     vec![
-        Problem::at(table.name.span)
+        Problem::at(table.name.span())
             .says(says)
             .help(help)
             .unless(Remedy::PrimaryKey(context.catalog.resolve(&table.name))),

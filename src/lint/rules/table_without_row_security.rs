@@ -68,7 +68,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
         return Vec::new();
     }
     vec![
-        Problem::at(new.name.span)
+        Problem::at(new.name.span())
             .says(format!("`{}` shows all its rows, where other tables of `{}` are secured", new.name, name.schema()))
             .help(format!(
                 "`alter table {} enable row level security`, and a policy for each role that uses it",

@@ -53,7 +53,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
         let named = lost.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", ");
         let reach = if truncate.cascade { " and of every table that references them" } else { "" };
         problems.push(
-            Problem::at(name.span)
+            Problem::at(name.span())
                 .says(format!("every row of {named}{reach} is lost"))
                 .help("if the rows may go, say why: `-- liftlock: allow truncate-table because …`"),
         );

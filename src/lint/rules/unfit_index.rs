@@ -70,7 +70,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     if let Change::CreateIndex(index) = &statement.change {
         let why = if context.certainly_runs(statement) { unbuilt(context, index) } else { None };
         let problem = |(says, help): (String, &'static str)| {
-            Problem::at(index.table.span).says(format!("{says}: this fails when it runs")).help(help)
+            Problem::at(index.table.span()).says(format!("{says}: this fails when it runs")).help(help)
         };
         return why.map(problem).into_iter().collect();
     }

@@ -175,6 +175,6 @@ fn taken(catalog: &Catalog, parent: &ObjectName, bound: &Bound) -> Option<String
     if bound.holds_nothing() {
         return Some("its bounds hold nothing".to_owned());
     }
-    let other = parent.bounds.meeting(bound).filter(|it| catalog.told(it).is_some())?;
+    let other = parent.bounds.as_ref()?.meeting(bound).filter(|it| catalog.told(it).is_some())?;
     Some(format!("these rows are those of partition `{other}`"))
 }

@@ -36,7 +36,7 @@ fn check(_context: &Context, statement: &Statement) -> Vec<Problem> {
         return Vec::new();
     }
     vec![
-        Problem::at(table.name.span)
+        Problem::at(table.name.span())
             .says(format!(
                 "every row of `{}` is lost when the server crashes, on Neon whenever the compute restarts",
                 table.name

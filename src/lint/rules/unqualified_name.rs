@@ -36,7 +36,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
         return Vec::new();
     }
     vec![
-        Problem::at(name.span)
+        Problem::at(name.span())
             .says(format!("which schema `{name}` is in depends on the session's search path"))
             .help(format!("write the schema: `public.{name}`")),
     ]

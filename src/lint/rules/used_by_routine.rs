@@ -69,7 +69,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
             let each = drop.names.iter().filter_map(|name| {
                 let table = context.catalog.resolve(name);
                 context.catalog.tables.get(&table)?;
-                of_table(context, name.span, &table, "is dropped")
+                of_table(context, name.span(), &table, "is dropped")
             });
             each.collect()
         }

@@ -48,7 +48,7 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
         false => "`with (security_invoker = true)` behind its name",
     };
     vec![
-        Problem::at(view.name.span)
+        Problem::at(view.name.span())
             .says(format!(
                 "whoever may read `{}` sees all rows of `{}`: its policies do not bind the view's owner",
                 view.name,

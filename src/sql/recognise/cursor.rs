@@ -225,14 +225,11 @@ impl<'a> Cursor<'a> {
         if !self.is_symbol(0, ".") {
             return Ok(ObjectName::of(first));
         }
-        let mut span = first.span;
         let mut parts = vec![first];
         while self.eat_symbol(".") {
-            let part = self.ident()?;
-            span.end = part.span.end;
-            parts.push(part);
+            parts.push(self.ident()?);
         }
-        Ok(ObjectName { parts: parts.into(), span })
+        Ok(ObjectName { parts: parts.into() })
     }
 
     /// `a, b.c`.

@@ -143,7 +143,7 @@ fn table_lines(catalog: &Catalog, table: &Table, lines: &mut Vec<String>) {
     if let Some(bound) = &table.bound {
         lines.push(format!(
             "table {own} is {}",
-            std::mem::discriminant(bound) == std::mem::discriminant(&liftlock::catalog::Bound::Default)
+            std::mem::discriminant(&**bound) == std::mem::discriminant(&liftlock::catalog::Bound::Default)
         ));
     }
     if let Some(rest) = &table.default_partition {
