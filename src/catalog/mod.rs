@@ -8,6 +8,7 @@ mod bounds;
 mod gone;
 mod linked;
 mod measures;
+mod names;
 mod objects;
 mod proof;
 mod queries;
@@ -19,6 +20,7 @@ pub use bounds::Bounds;
 pub use gone::{Gone, Namespace, namespace};
 pub use linked::{Change, Linked, Links, Standing, Stands};
 pub use measures::{Measures, OpenTransaction, Size, Writes};
+pub use names::Names;
 pub use objects::{
     Bound, Column, Constraint, DefaultPrivilege, ForeignKey, Grant, Index, PartitionKey, Policy, Publication,
     ReplicaIdentity, Routine, RowSecurity, Sequence, Strategy, Table, Trigger, Type, Validity, View, ViewColumn,
@@ -76,7 +78,7 @@ pub struct Catalog {
     /// older may be gone, too.
     pub opaque: Option<usize>,
     /// Names of the migrations that were replayed, by [`Origin::migration`].
-    pub migrations: Vec<Arc<str>>,
+    pub migrations: Names,
     /// Types of columns as they are written, read once.
     pub spellings: HashMap<Arc<str>, Arc<DataType>>,
     /// What was measured in a database; `None` when only files are known.

@@ -12,7 +12,7 @@ const NEXTVAL: &str = "nextval";
 impl Catalog {
     /// The name of a migration, by [`super::Origin::migration`] or [`Constraint::validated_by`].
     pub fn migration(&self, number: usize) -> Option<&str> {
-        self.migrations.get(number).map(|it| &**it)
+        self.migrations.get(number)
     }
 
     /// The name of the migration that validated a constraint: "validated in 0042".

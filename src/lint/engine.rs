@@ -9,7 +9,7 @@ mod undo;
 use std::{
     borrow::Cow,
     cmp::Ordering,
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     sync::Arc,
 };
 
@@ -62,6 +62,8 @@ pub struct Engine<'a> {
     validation: Validation,
     /// Findings, by their place in the list, that what follows may settle.
     outstanding: Vec<(usize, Remedy)>,
+    /// What more than one finding says.
+    texts: HashSet<Arc<str>>,
 }
 
 /// Where in a migration the walk is.
@@ -112,6 +114,7 @@ impl<'a> Engine<'a> {
             orders: Orders::default(),
             validation,
             outstanding: Vec::new(),
+            texts: HashSet::new(),
         }
     }
 
@@ -119,7 +122,7 @@ impl<'a> Engine<'a> {
     pub fn run(&mut self, release: Release, migration: Cow<'a, Migration>) -> Option<Cow<'a, Migration>> {
         let origin = Origin { release, migration: self.count, certain: true };
         self.count += 1;
-        self.catalog.migrations.push(Arc::from(migration.name.as_str()));
+        self.catalog.migrations.push(&migration.name);
         // Each migration runs in a session of its own, unless they share a transaction.
         if migration.sent(0).0 != Sent::InSharedTransaction {
             self.catalog.end_session();
@@ -427,7 +430,9 @@ impl<'a> Engine<'a> {
             let file = path_of.filter(|it| it.as_str() == visit.migration.path.as_str()).map(Arc::clone);
             let file = file.unwrap_or_else(|| visit.migration.path.as_path().into());
             self.outstanding.extend(problem.remedy.map(|it| (at, it)));
-            let lifted = || self.profile.lifts(rule, self.promotion, self.emergency);
+            let measured = problem.form.as_ref().and_then(|it| evidence::of(rule.name, it, self.postgres));
+            let measured = measured.map(|it| self.shared(&it));
+            let form = problem.form.map(|it| self.shared(&it));
             self.validation.findings.push(Finding {
                 rule: rule.name.into(),
                 kind: rule.harm,
@@ -439,16 +444,26 @@ impl<'a> Engine<'a> {
                 end_column,
                 message,
                 help: problem.help,
-                waived: waived.or_else(lifted),
+                waived: waived.or_else(|| self.profile.lifts(rule, self.promotion, self.emergency)),
                 baselined: false,
                 utf16: Columns::default(),
                 fingerprint: String::new(),
                 fix: problem.fix.map(Box::new),
-                evidence: problem.form.as_ref().and_then(|it| evidence::of(rule.name, it, self.postgres)),
-                form: problem.form,
+                evidence: measured,
+                form,
                 span,
             });
         }
+    }
+
+    /// Many findings say the same.
+    fn shared(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.texts.get(text) {
+            return Arc::clone(known);
+        }
+        let text = Arc::<str>::from(text);
+        self.texts.insert(Arc::clone(&text));
+        text
     }
 
     /// Only at the place itself: what a called routine does safely is its own file's to tell.

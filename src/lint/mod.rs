@@ -143,7 +143,7 @@ pub fn lint_in_order<'a>(
 }
 
 /// How many migrations are freed at once, and bytes of text from which on there are enough of them.
-const FORGOTTEN_TOGETHER: usize = 64;
+const FORGOTTEN_TOGETHER: usize = 32;
 const BYTES_FORGOTTEN_TOGETHER: usize = 16 * 1024;
 
 /// Frees on another core what takes long to free.

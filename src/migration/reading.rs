@@ -14,8 +14,8 @@ use super::{
 
 /// Files that are read together, and bytes of text from which on there are enough of them: enough to keep all cores
 /// busy, and little enough to be small, because what is read of a text takes some thirty times its room.
-const TOGETHER: usize = 32;
-const BYTES_TOGETHER: usize = 12 * 1024;
+const TOGETHER: usize = 16;
+const BYTES_TOGETHER: usize = 8 * 1024;
 
 /// Lots that are read ahead.
 const AHEAD: usize = 2;

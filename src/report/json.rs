@@ -1,6 +1,6 @@
 //! Reports as JSON, version 1: for programs. Fields are added, never renamed or removed, within a version.
 
-use std::{borrow::Cow, collections::BTreeMap, io};
+use std::{borrow::Cow, collections::BTreeMap, io, sync::Arc};
 
 use camino::Utf8Path;
 use serde::{Deserialize, Serialize, Serializer};
@@ -233,7 +233,7 @@ impl FindingV1<'_> {
             },
             fingerprint: self.fingerprint.into_owned(),
             fix: self.fix.map(|it| Box::new(it.into_owned())),
-            evidence: self.evidence.map(Cow::into_owned),
+            evidence: self.evidence.as_deref().map(Arc::from),
             form: None,
             span: Span::default(),
         }

@@ -217,10 +217,10 @@ pub struct Finding {
     pub fix: Option<Box<Fix>>,
     /// What servers were measured to do with such a statement: `measured on 17: ACCESS EXCLUSIVE, full scan`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub evidence: Option<String>,
+    pub evidence: Option<Arc<str>>,
     /// The form of the statement, by which measurements are looked up.
     #[serde(skip)]
-    pub form: Option<String>,
+    pub form: Option<Arc<str>>,
     /// Bytes of the place in the file, for excerpts.
     #[serde(skip)]
     pub span: crate::sql::Span,

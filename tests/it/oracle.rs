@@ -213,7 +213,7 @@ fn findings_print_only_what_was_measured() {
                 if is_exempt(probe, measurement) || (finding.kind == Harm::Blocks && measurement.failed.is_some()) {
                     continue;
                 }
-                let by_major = said.entry((finding.rule.into_owned(), form)).or_default();
+                let by_major = said.entry((finding.rule.into_owned(), form.to_string())).or_default();
                 by_major.entry(major.number()).or_default().insert(measurement.said());
             }
         }

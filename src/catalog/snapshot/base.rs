@@ -21,7 +21,8 @@ use crate::sql::{
 /// All of it was there before; it counts as made by one migration, which is called `what`.
 pub fn catalog(snapshot: &Snapshot, what: &str) -> Catalog {
     let origin = Origin { release: Release::History, migration: 0, certain: true };
-    let mut catalog = Catalog { migrations: vec![Arc::from(what)], ..Catalog::default() };
+    let mut catalog = Catalog::default();
+    catalog.migrations.push(what);
     for statement in sql::read(&script(snapshot)) {
         catalog::replay(&mut catalog, &statement, origin);
     }

@@ -102,7 +102,7 @@ fn other(whole: Cursor<'_>, kind: ObjectKind) -> ObjectAction {
         set.at += 1;
     }
     ObjectAction::Other {
-        words: words(whole),
+        words: words(whole, kind),
         sequence: sequence.map(Box::new),
         setting: session::setting(set).map(Box::new),
     }
@@ -154,8 +154,15 @@ fn add_to_type(mut cursor: Cursor<'_>) -> Result<ObjectAction> {
     Ok(ObjectAction::AddAttribute { name, data_type: types::data_type(&mut cursor) })
 }
 
-/// The leading words of an action, at most three.
-fn words(cursor: Cursor<'_>) -> String {
-    let words: Vec<String> = (0..3).map_while(|ahead| cursor.word(ahead)).map(str::to_ascii_uppercase).collect();
-    if words.is_empty() { "…".to_owned() } else { words.join(" ") }
+/// The leading words of an action, at most three; and of what is done to a routine, which may be several actions, its
+/// volatility.
+fn words(cursor: Cursor<'_>, kind: ObjectKind) -> String {
+    let first = (0..3).map_while(|ahead| cursor.word(ahead)).collect::<Vec<_>>();
+    let is_routine = matches!(kind, ObjectKind::Function | ObjectKind::Procedure | ObjectKind::Routine);
+    let rest = (first.len()..cursor.end - cursor.at).filter(|_| is_routine).filter_map(|ahead| cursor.word(ahead));
+    let volatility = rest.filter(|it| VOLATILITIES.iter().any(|word| it.eq_ignore_ascii_case(word)));
+    let words = first.iter().copied().chain(volatility).collect::<Vec<_>>();
+    if words.is_empty() { "…".to_owned() } else { words.join(" ").to_ascii_uppercase() }
 }
+
+const VOLATILITIES: [&str; 3] = ["IMMUTABLE", "STABLE", "VOLATILE"];
