@@ -9,7 +9,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{TEMPORARY, in_schema};
+use super::{Shared, TEMPORARY, in_schema};
 use crate::sql::names::ObjectName;
 
 /// What an object points to, and what it holds that has a name of its own.
@@ -29,17 +29,18 @@ pub trait Links {
 /// A copy shares all objects until one of both changes them: what a transaction rolls back is gone back to.
 #[derive(Debug, Clone)]
 pub struct Linked<V> {
-    entries: BTreeMap<ObjectName, Arc<V>>,
+    entries: Shared<BTreeMap<ObjectName, Arc<V>>>,
     /// Sorted lists: nearly all are short.
-    by_target: HashMap<ObjectName, Arc<Vec<ObjectName>>>,
-    by_part: HashMap<String, Arc<Vec<ObjectName>>>,
+    by_target: Shared<HashMap<ObjectName, Arc<Vec<ObjectName>>>>,
+    by_part: Shared<HashMap<String, Arc<Vec<ObjectName>>>>,
     /// How many are the session's own.
     temporary: usize,
 }
 
 impl<V> Default for Linked<V> {
     fn default() -> Self {
-        Self { entries: BTreeMap::new(), by_target: HashMap::new(), by_part: HashMap::new(), temporary: 0 }
+        let (entries, by_target, by_part) = Default::default();
+        Self { entries, by_target, by_part, temporary: 0 }
     }
 }
 
@@ -234,12 +235,12 @@ pub trait Stands {
 /// Things that stand on objects, by those.
 #[derive(Debug, Clone)]
 pub struct Standing<T> {
-    by_object: BTreeMap<ObjectName, Arc<Vec<T>>>,
+    by_object: Shared<BTreeMap<ObjectName, Arc<Vec<T>>>>,
 }
 
 impl<T> Default for Standing<T> {
     fn default() -> Self {
-        Self { by_object: BTreeMap::new() }
+        Self { by_object: Shared::default() }
     }
 }
 

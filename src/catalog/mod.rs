@@ -13,6 +13,7 @@ mod objects;
 mod proof;
 mod queries;
 mod replay;
+mod shared;
 pub mod snapshot;
 mod standing;
 
@@ -27,6 +28,7 @@ pub use objects::{
 };
 pub use proof::{Place, Proof};
 pub use replay::replay;
+pub use shared::Shared;
 
 use std::{
     borrow::Cow,
@@ -50,10 +52,10 @@ pub struct Catalog {
     pub tables: Linked<Table>,
     pub indexes: Linked<Index>,
     /// Those that a statement has dropped, not what went with its table, and which one.
-    pub dropped_indexes: Vec<(Index, Origin)>,
-    pub types: BTreeMap<ObjectName, Type>,
+    pub dropped_indexes: Shared<Vec<(Index, Origin)>>,
+    pub types: Shared<BTreeMap<ObjectName, Type>>,
     pub views: Linked<View>,
-    pub routines: BTreeMap<ObjectName, Vec<Routine>>,
+    pub routines: Shared<BTreeMap<ObjectName, Vec<Routine>>>,
     pub sequences: Linked<Sequence>,
     pub schemas: BTreeMap<String, Origin>,
     pub triggers: Standing<Trigger>,
@@ -63,7 +65,7 @@ pub struct Catalog {
     pub default_privileges: Vec<DefaultPrivilege>,
     pub publications: BTreeMap<String, Publication>,
     /// Policies, extensions, publications, roles, …: kind, name, the table for those that stand on one.
-    pub others: BTreeMap<(ObjectKind, ObjectName, Option<ObjectName>), Origin>,
+    pub others: Shared<BTreeMap<(ObjectKind, ObjectName, Option<ObjectName>), Origin>>,
     /// Where an unqualified name is looked up and created; empty: `public`.
     pub search_path: Vec<String>,
     /// What it is again when the transaction ends that has `SET LOCAL` it.
@@ -71,16 +73,16 @@ pub struct Catalog {
     /// The last time zone that a migration has set for its session.
     pub time_zone: Option<String>,
     /// What may be gone, or be called otherwise: a statement that perhaps ran has dropped, renamed or moved it.
-    pub doubted: BTreeSet<ObjectName>,
+    pub doubted: Shared<BTreeSet<ObjectName>>,
     /// What was there and is gone for certain, since the last thing that no file tells.
-    pub gone: BTreeMap<(Namespace, ObjectName), Gone>,
+    pub gone: Shared<BTreeMap<(Namespace, ObjectName), Gone>>,
     /// The last migration with something that no file tells: unread, or run by a text that is put together. What is
     /// older may be gone, too.
     pub opaque: Option<usize>,
     /// Names of the migrations that were replayed, by [`Origin::migration`].
-    pub migrations: Names,
+    pub migrations: Shared<Names>,
     /// Types of columns as they are written, read once.
-    pub spellings: HashMap<Arc<str>, Arc<DataType>>,
+    pub spellings: Shared<HashMap<Arc<str>, Arc<DataType>>>,
     /// What was measured in a database; `None` when only files are known.
     pub measures: Option<Arc<Measures>>,
 }

@@ -42,8 +42,9 @@ impl Table {
             it.validated && matches!(&it.kind, ConstraintKind::NotNull { column: of } if of.name == column.name)
         };
         // Of a column that files create it is known without.
-        if let Some(constraint) = self.constraints.iter().filter(|_| self.column(column).is_none()).find(says) {
-            return Some(constraint);
+        let said = if self.column(column).is_none() { self.constraints.iter().find(says) } else { None };
+        if said.is_some() {
+            return said;
         }
         let wanted = Condition::Null { subject: column.name.clone(), is: Nullness::NotNull };
         self.proving_checks().find(|(_, it)| implication::implies(it, &wanted, &|_| None)).map(|it| it.0)

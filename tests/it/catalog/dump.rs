@@ -61,7 +61,7 @@ pub fn lines(catalog: &Catalog) -> Vec<String> {
             it.parent.as_ref().map(name),
         ));
     }
-    for (of, it) in &catalog.types {
+    for (of, it) in catalog.types.iter() {
         let what = match &it.kind {
             TypeKind::Enum { values } => format!("enum {values:?}"),
             TypeKind::Domain { data_type, default, .. } => format!(
@@ -85,7 +85,7 @@ pub fn lines(catalog: &Catalog) -> Vec<String> {
         reads.dedup();
         lines.push(format!("view {} materialized {} reads {reads:?}", name(of), it.materialized));
     }
-    for (of, overloads) in &catalog.routines {
+    for (of, overloads) in catalog.routines.iter() {
         for it in overloads {
             let arguments = it.arguments.iter().flatten().map(|it| data_type::read(it).to_string());
             let arguments = arguments.collect::<Vec<_>>().join(", ");

@@ -1,0 +1,66 @@
+//! A set of words in one piece of memory: catalogs hold many such sets, and ask few of them.
+
+use std::{cmp::Ordering, collections::BTreeSet, sync::Arc};
+
+/// Behind each word; no name can hold it.
+const END: u8 = b'\0';
+
+/// Words, each once, sorted byte by byte. A copy shares them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Words(Arc<str>);
+
+impl Words {
+    pub fn has(&self, word: &str) -> bool {
+        let text = self.0.as_bytes();
+        let (mut low, mut high) = (0, text.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let start = text[low..middle].iter().rposition(|it| *it == END).map_or(low, |at| low + at + 1);
+            let rest = &text[start..high];
+            let end = start + rest.iter().position(|it| *it == END).unwrap_or(rest.len());
+            match text[start..end].cmp(word.as_bytes()) {
+                Ordering::Equal => return true,
+                Ordering::Less => low = end + 1,
+                Ordering::Greater => high = start,
+            }
+        }
+        false
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.split_terminator(char::from(END))
+    }
+}
+
+impl<'w> FromIterator<&'w str> for Words {
+    fn from_iter<I: IntoIterator<Item = &'w str>>(words: I) -> Self {
+        let sorted = words.into_iter().collect::<BTreeSet<_>>();
+        let mut text = String::with_capacity(sorted.iter().map(|it| it.len() + 1).sum());
+        for word in sorted {
+            text.push_str(word);
+            text.push(char::from(END));
+        }
+        Self(text.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::Words;
+
+    proptest! {
+        /// Few letters, so that words are one another's beginnings.
+        #[test]
+        fn what_was_put_in_is_there_and_nothing_else(
+            words in prop::collection::btree_set("[abé]{0,3}", 0..20),
+            asked in "[abé]{0,3}",
+        ) {
+            let set = words.iter().map(String::as_str).collect::<Words>();
+            prop_assert!(words.iter().all(|it| set.has(it)), "{set:?}");
+            prop_assert_eq!(set.has(&asked), words.contains(&asked));
+            prop_assert!(set.iter().eq(words.iter().map(String::as_str)));
+        }
+    }
+}
