@@ -38,7 +38,7 @@ use std::{
 
 use crate::sql::{
     self, Statement,
-    change::ObjectKind,
+    change::{Expression, ObjectKind},
     data_type::{self, DataType},
     names::{Ident, ObjectName},
 };
@@ -83,6 +83,8 @@ pub struct Catalog {
     pub migrations: Shared<Names>,
     /// Types of columns as they are written, read once.
     pub spellings: Shared<HashMap<Arc<str>, Arc<DataType>>>,
+    /// Defaults of columns by their texts.
+    pub defaults: Shared<HashMap<Box<str>, Expression>>,
     /// What was measured in a database; `None` when only files are known.
     pub measures: Option<Arc<Measures>>,
 }
@@ -175,6 +177,15 @@ impl Catalog {
         let (text, read) = (Arc::from(written), Arc::new(data_type::read(written)));
         self.spellings.insert(Arc::clone(&text), Arc::clone(&read));
         (text, read)
+    }
+
+    /// A default as another column has it: what it says hangs on its text alone, and most are `now()` or `false`.
+    fn shared_default(&mut self, written: &Expression) -> Expression {
+        if let Some(known) = self.defaults.get(written.text.as_str()) {
+            return Expression::clone(known);
+        }
+        self.defaults.insert(written.text.as_str().into(), Expression::clone(written));
+        Expression::clone(written)
     }
 
     fn knows(&self, name: &ObjectName) -> bool {

@@ -111,9 +111,9 @@ pub struct Column {
     /// An identity takes no other values: `GENERATED ALWAYS`.
     pub always: bool,
     /// Columns that a generated column is computed from.
-    pub computed_from: Vec<String>,
+    pub computed_from: Box<[String]>,
     /// `COLLATE`; `None`: that of its type.
-    pub collation: Option<String>,
+    pub collation: Option<Box<str>>,
     pub origin: Origin,
 }
 

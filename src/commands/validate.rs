@@ -217,7 +217,8 @@ pub(super) async fn judge(shell: &Shell, arguments: &cli::Judged, scope: &Scope<
         Format::Json | Format::Markdown | Format::Sarif | Format::Github | Format::Gitlab => 0,
     };
     let fixes = scope.fixes;
-    let request = Request { postgres, found, excerpts, fixes, ..request(config.as_ref(), arguments)? };
+    let fingerprints = fixes || asked_for || matches!(shell.global.format, Format::Sarif | Format::Gitlab);
+    let request = Request { postgres, found, excerpts, fixes, fingerprints, ..request(config.as_ref(), arguments)? };
     if scope.fix {
         let path = baseline::path(arguments, config.as_ref());
         let marks = (!scope.no_baseline).then(|| baseline::marks(&files, &path)).transpose()?;

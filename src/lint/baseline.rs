@@ -171,7 +171,7 @@ pub fn stale(path: &Utf8Path, gone: &BTreeMap<Known, usize>, severity: Option<Se
         end_line: 1,
         end_column: 1,
         message: format!("{count} {entries} no longer {occur}, such as `{}` in `{}`", first.rule, first.file),
-        help: Some("`liftlock baseline write` removes what is gone".to_owned()),
+        help: Some("`liftlock baseline write` removes what is gone".into()),
         waived: None,
         baselined: false,
         utf16: crate::report::Columns { start: 1, end: 1 },

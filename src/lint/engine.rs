@@ -46,6 +46,7 @@ pub struct Engine<'a> {
     conventions: Conventions,
     sources: Sources,
     fixes: bool,
+    fingerprints: bool,
     levels: &'a [RuleLevels],
     /// Those that are asked of each statement.
     of_statement: Vec<(&'static Rule, OfStatement)>,
@@ -88,7 +89,9 @@ struct Visit<'m> {
 
 impl<'a> Engine<'a> {
     pub fn new(request: &Request<'a>, config_tables: &'a [ObjectName]) -> Self {
-        let Request { profile, postgres, promotion, emergency, levels, conventions, fixes, found, .. } = *request;
+        let Request {
+            profile, postgres, promotion, emergency, levels, conventions, fixes, fingerprints, found, ..
+        } = *request;
         let validation = Validation { profile: profile.name().to_owned(), ..Validation::default() };
         let catalog = found.cloned().unwrap_or_default();
         let of_statement = rules::ALL.iter().filter(|it| is_asked(it, conventions)).filter_map(|it| match it.check {
@@ -105,6 +108,7 @@ impl<'a> Engine<'a> {
             conventions,
             sources: Sources::of_first(request.excerpts),
             fixes,
+            fingerprints,
             levels,
             count: catalog.migrations.len(),
             catalog,
@@ -252,7 +256,9 @@ impl<'a> Engine<'a> {
         self.validation.statements += statements.len();
         visit.concealed.extend(rows.iter().map(|it| it.span));
         if self.validation.findings.len() > before {
-            fingerprint::mark(&migration.text, &migration.statements, &mut self.validation.findings[before..]);
+            if self.fingerprints {
+                fingerprint::mark(&migration.text, &migration.statements, &mut self.validation.findings[before..]);
+            }
             let shown = sources::shown(&self.validation.findings, before, &self.outstanding);
             self.sources.keep(&migration.path, shown, || concealed(&migration.text, &visit.concealed));
         }
@@ -433,6 +439,7 @@ impl<'a> Engine<'a> {
             let measured = problem.form.as_ref().and_then(|it| evidence::of(rule.name, it, self.postgres));
             let measured = measured.map(|it| self.shared(&it));
             let form = problem.form.map(|it| self.shared(&it));
+            let help = problem.help.map(|it| self.shared(&it));
             self.validation.findings.push(Finding {
                 rule: rule.name.into(),
                 kind: rule.harm,
@@ -443,7 +450,7 @@ impl<'a> Engine<'a> {
                 end_line,
                 end_column,
                 message,
-                help: problem.help,
+                help,
                 waived: waived.or_else(|| self.profile.lifts(rule, self.promotion, self.emergency)),
                 baselined: false,
                 utf16: Columns::default(),

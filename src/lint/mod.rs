@@ -74,6 +74,8 @@ pub struct Request<'a> {
     pub excerpts: usize,
     /// Whether findings carry their fix.
     pub fixes: bool,
+    /// Whether they carry [`crate::report::Finding::fingerprint`].
+    pub fingerprints: bool,
     /// What is there before the first migration, as it was read from a database; `None`: nothing.
     pub found: Option<&'a Catalog>,
     /// Rules whose severity is configured.
@@ -103,6 +105,7 @@ impl Request<'_> {
             config_tables: &[],
             excerpts: usize::MAX,
             fixes: true,
+            fingerprints: true,
             found: None,
             levels: &[],
         }

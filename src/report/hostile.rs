@@ -108,7 +108,7 @@ fn report(texts: &[String]) -> Report {
         rule: text(at).into(),
         file: Utf8PathBuf::from(text(at + 1)).into(),
         message: text(at + 2),
-        help: Some(text(at + 3)),
+        help: Some(text(at + 3).into()),
         ..finding("x")
     };
     let waived = Finding { waived: Some(text(4)), severity: Severity::Warning, ..bad(5) };

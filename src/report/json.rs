@@ -224,7 +224,7 @@ impl FindingV1<'_> {
             end_line: self.end_line,
             end_column: self.end_column,
             message: self.message.into_owned(),
-            help: self.help.map(Cow::into_owned),
+            help: self.help.as_deref().map(Arc::from),
             baselined: self.baselined,
             waived: self.waived.then(|| self.reason.map(Cow::into_owned).unwrap_or_default()),
             utf16: Columns {

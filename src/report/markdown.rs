@@ -90,7 +90,7 @@ fn set_findings(text: &mut String, findings: &[Finding]) {
             code(&place),
             escaped(&finding.message)
         ));
-        for more in [&finding.help, &finding.waived].into_iter().flatten() {
+        for more in [finding.help.as_deref(), finding.waived.as_deref()].into_iter().flatten() {
             text.push_str(&format!("  - {}\n", escaped(more)));
         }
     }

@@ -202,7 +202,8 @@ pub struct Finding {
     pub end_line: usize,
     pub end_column: usize,
     pub message: String,
-    pub help: Option<String>,
+    /// Shared, as many say the same.
+    pub help: Option<Arc<str>>,
     /// The reason of the waiver, when one covers this finding; it then does not fail the verdict.
     pub waived: Option<String>,
     /// The baseline knows it: it was there before, and does not fail the verdict.

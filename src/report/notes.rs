@@ -16,14 +16,8 @@ pub struct Note<'a> {
 }
 
 impl<'a> Note<'a> {
-    fn new(severity: Severity, title: impl Into<String>, text: impl Into<String>, fix: Option<&'a String>) -> Self {
-        Self {
-            severity,
-            title: title.into(),
-            text: text.into(),
-            fix: fix.map(String::as_str).filter(|it| !it.is_empty()),
-            finding: None,
-        }
+    fn new(severity: Severity, title: impl Into<String>, text: impl Into<String>, fix: Option<&'a str>) -> Self {
+        Self { severity, title: title.into(), text: text.into(), fix: fix.filter(|it| !it.is_empty()), finding: None }
     }
 
     /// Without a place first, then what loses data.
@@ -62,13 +56,13 @@ fn of_section(section: &Section) -> Vec<Note<'_>> {
                 CheckState::Failed => Some(Severity::Error),
             };
             let note = checks.iter().filter_map(|it| {
-                Some(Note::new(severity(it.state)?, it.name.as_str(), it.message.as_str(), it.fix.as_ref()))
+                Some(Note::new(severity(it.state)?, it.name.as_str(), it.message.as_str(), it.fix.as_deref()))
             });
             note.collect()
         }
         Section::Error(error) => {
             let title = if error.code.is_empty() { "error" } else { &error.code };
-            vec![Note::new(Severity::Error, title, error.message.as_str(), error.help.as_ref())]
+            vec![Note::new(Severity::Error, title, error.message.as_str(), error.help.as_deref())]
         }
         Section::Status(_)
         | Section::Backups(_)
@@ -80,13 +74,13 @@ fn of_section(section: &Section) -> Vec<Note<'_>> {
 }
 
 fn of_finding(finding: &Finding) -> Note<'_> {
-    let note = Note::new(finding.severity, &*finding.rule, finding.message.as_str(), finding.help.as_ref());
+    let note = Note::new(finding.severity, &*finding.rule, finding.message.as_str(), finding.help.as_deref());
     Note { finding: Some(finding), ..note }
 }
 
 fn of_gate(gate: &GateView) -> Option<Note<'_>> {
     let title = format!("gate {}", gate.name);
-    (!gate.passed).then(|| Note::new(Severity::Error, title, gate.evidence.as_str(), gate.fix.as_ref()))
+    (!gate.passed).then(|| Note::new(Severity::Error, title, gate.evidence.as_str(), gate.fix.as_deref()))
 }
 
 fn of_sync(sync: &SyncReport) -> Vec<Note<'_>> {
@@ -97,8 +91,9 @@ fn of_sync(sync: &SyncReport) -> Vec<Note<'_>> {
             notes.push(Note::new(Severity::Error, title.as_str(), "source and mirror differ after the sync", None));
         }
         let errors = table.errors.iter();
-        notes
-            .extend(errors.map(|it| Note::new(Severity::Error, title.as_str(), it.message.as_str(), it.hint.as_ref())));
+        notes.extend(
+            errors.map(|it| Note::new(Severity::Error, title.as_str(), it.message.as_str(), it.hint.as_deref())),
+        );
     }
     notes
 }

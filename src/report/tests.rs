@@ -29,7 +29,7 @@ pub(super) fn finding(rule: &str) -> Finding {
         end_line: 3,
         end_column: 11,
         message: "it loses data".to_owned(),
-        help: Some("keep it".to_owned()),
+        help: Some("keep it".into()),
         waived: None,
         baselined: false,
         utf16: Columns { start: 1, end: 11 },

@@ -356,7 +356,7 @@ mod tests {
             end_line,
             end_column,
             message: "writes to `orders` wait until this index is built".to_owned(),
-            help: Some("use `create index concurrently`, alone in its migration".to_owned()),
+            help: Some("use `create index concurrently`, alone in its migration".into()),
             waived: waived.map(str::to_owned),
             baselined: false,
             utf16: Columns::default(),

@@ -14,12 +14,14 @@ use crate::sql::{
 pub fn add_column(catalog: &mut Catalog, table: &mut Table, new: &NewColumn, origin: Origin) {
     let sequence = new.is_serial().then(|| serial(catalog, table, new, origin));
     let (data_type, resolved) = catalog.shared_type(&new.data_type);
+    let written = new.default.as_ref().filter(|it| is_value(it));
+    let default = written.map(|it| catalog.shared_default(it)).or(sequence);
     let column = Column {
         name: new.name.name.clone(),
         data_type,
         resolved,
         not_null: new.not_null || new.primary_key || new.is_serial() || new.generated == Some(Generated::Identity),
-        default: new.default.clone().filter(is_value).or(sequence),
+        default,
         generated: new.generated,
         always: is_always(new.sequence.as_deref()),
         computed_from: new.generated_as.iter().flat_map(|it| &it.names).map(|it| it.last().to_owned()).collect(),
@@ -40,8 +42,8 @@ fn is_always(sequence: Option<&SequenceOptions>) -> bool {
 }
 
 /// `"default"` is what a type has without a word.
-fn collation(written: &ObjectName) -> Option<String> {
-    (written.last() != "default").then(|| written.last().to_owned())
+fn collation(written: &ObjectName) -> Option<Box<str>> {
+    (written.last() != "default").then(|| written.last().into())
 }
 
 /// `DEFAULT NULL` is none: Postgres does not write it down.
@@ -91,7 +93,7 @@ pub fn unknown_column(name: &Ident, data_type: &str, origin: Origin) -> Column {
         default: None,
         generated: None,
         always: false,
-        computed_from: Vec::new(),
+        computed_from: Box::default(),
         collation: None,
         origin,
     }
@@ -129,7 +131,7 @@ pub fn alter_column(catalog: &Catalog, table: &mut Table, action: &ActionKind, o
         ActionKind::DropIdentity { column } | ActionKind::DropExpression { column } => {
             each(column, &|it| {
                 it.generated = None;
-                it.computed_from.clear();
+                it.computed_from = Box::default();
             });
         }
         _ => {}
