@@ -154,12 +154,12 @@ pub struct Index {
     /// Plain columns by name, expressions as text.
     pub keys: Vec<String>,
     /// Columns of `INCLUDE`.
-    pub include: Vec<String>,
+    pub include: Box<[String]>,
     pub partial: bool,
     /// The condition of `WHERE`.
-    pub predicate: Option<String>,
+    pub predicate: Option<Box<str>>,
     /// `btree` when `None`.
-    pub method: Option<String>,
+    pub method: Option<Box<str>>,
     /// Its keys are sorted as their types sort by themselves: no operator class, no collation, ascending.
     pub plain: bool,
     /// The same but for their order: no operator class and no collation.
@@ -398,7 +398,7 @@ impl Index {
         self.parent.is_none()
             && self.validity != Validity::Invalid
             && self.origin.certain
-            && (&self.keys, self.unique, &self.method) == (&new.keys, new.unique, &new.method)
+            && (&self.keys, self.unique, self.method.as_deref()) == (&new.keys, new.unique, new.method.as_deref())
             && (self.nulls_not_distinct, self.partial, self.unclassed) == (new.nulls_not_distinct, false, true)
             && (new.partial, plain) == (false, true)
             && self.include.iter().eq(included)

@@ -42,7 +42,7 @@ pub fn add_constraint(catalog: &mut Catalog, table: &mut Table, new: &NewConstra
         ConstraintKind::Exclude { method, elements, predicate } => {
             let (full, mut index) = constraint_index(table, &name, &[], new, origin);
             index.unique = false;
-            index.method.clone_from(method);
+            index.method = method.as_deref().map(Box::from);
             index.keys = elements.iter().map(|it| key(&it.0)).collect();
             index.columns = elements.iter().flat_map(|it| mentioned_in(table, &it.0.expression.text)).collect();
             index.partial = predicate.is_some();
