@@ -64,8 +64,8 @@ pub struct Catalog {
     pub grants: Standing<Grant>,
     pub default_privileges: Vec<DefaultPrivilege>,
     pub publications: BTreeMap<String, Publication>,
-    /// Policies, extensions, publications, roles, …: kind, name, the table for those that stand on one.
-    pub others: Shared<BTreeMap<(ObjectKind, ObjectName, Option<ObjectName>), Origin>>,
+    /// Policies, extensions, publications, roles, …
+    pub others: Shared<BTreeMap<Other, Origin>>,
     /// Where an unqualified name is looked up and created; empty: `public`.
     pub search_path: Vec<String>,
     /// What it is again when the transaction ends that has `SET LOCAL` it.
@@ -88,6 +88,9 @@ pub struct Catalog {
     /// What was measured in a database; `None` when only files are known.
     pub measures: Option<Arc<Measures>>,
 }
+
+/// Kind, name, the table for what stands on one.
+pub type Other = (ObjectKind, ObjectName, Option<ObjectName>);
 
 /// Who made something, and whether for sure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
