@@ -5,13 +5,30 @@ use std::{cmp::Ordering, collections::BTreeSet, sync::Arc};
 /// Behind each word; no name can hold it.
 const END: u8 = b'\0';
 
-/// Words, each once, sorted byte by byte. A copy shares them.
+/// Words, each once. A copy shares them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Words(Arc<str>);
+pub struct Words {
+    /// Sorted byte by byte.
+    text: Arc<str>,
+    /// Marks of all of them: a word whose mark is missing is none of them, and that answers most questions.
+    marks: u128,
+}
+
+/// One bit of 128.
+fn mark(word: &str) -> u128 {
+    // The multiplier is the golden ratio's; any odd one with many bits set would do.
+    let hash = word
+        .bytes()
+        .fold(0u64, |hash, byte| (hash.rotate_left(5) ^ u64::from(byte)).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    1 << (hash >> 57)
+}
 
 impl Words {
     pub fn has(&self, word: &str) -> bool {
-        let text = self.0.as_bytes();
+        if self.marks & mark(word) == 0 {
+            return false;
+        }
+        let text = self.text.as_bytes();
         let (mut low, mut high) = (0, text.len());
         while low < high {
             let middle = low + (high - low) / 2;
@@ -28,7 +45,7 @@ impl Words {
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.0.split_terminator(char::from(END))
+        self.text.split_terminator(char::from(END))
     }
 }
 
@@ -36,11 +53,12 @@ impl<'w> FromIterator<&'w str> for Words {
     fn from_iter<I: IntoIterator<Item = &'w str>>(words: I) -> Self {
         let sorted = words.into_iter().collect::<BTreeSet<_>>();
         let mut text = String::with_capacity(sorted.iter().map(|it| it.len() + 1).sum());
+        let marks = sorted.iter().fold(0, |marks, word| marks | mark(word));
         for word in sorted {
             text.push_str(word);
             text.push(char::from(END));
         }
-        Self(text.into())
+        Self { text: text.into(), marks }
     }
 }
 
