@@ -70,12 +70,18 @@ fn bare_type(written: &str) -> String {
 /// The overload that the arguments of a `DROP` name; all of them when it names none. What does not compare stays.
 pub fn drop_routine(catalog: &mut Catalog, name: &ObjectName, arguments: Option<&str>) {
     let Some(overloads) = catalog.routines.get_mut(name) else { return };
+    let before = overloads.len();
     match arguments {
-        Some(text) if overloads.len() > 1 => overloads.retain(|it| !takes(it, text)),
+        Some(text) if before > 1 => overloads.retain(|it| !takes(it, text)),
         _ => overloads.clear(),
     }
-    if overloads.is_empty() {
+    let left = overloads.len();
+    if left == 0 {
         catalog.routines.remove(name);
+    }
+    // One of them is gone, and nothing here says which.
+    if left == before {
+        catalog.doubt(name);
     }
 }
 

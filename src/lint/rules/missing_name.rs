@@ -1,7 +1,8 @@
 //! What a statement names must be there.
 //!
 //! A column, constraint, trigger, policy, label or attribute that the files certainly do not make, or that is no partition
-//! of this table, fails the statement; so does a drop of something that is of another kind. Said only of tables and types
+//! of this table, fails the statement; so does a drop of something that is of another kind, or whose name several
+//! functions have. Said only of tables and types
 //! that the files tell in full: what other tools make is not known here.
 //!
 //! ```sql setup
@@ -12,6 +13,8 @@
 //! create type state as enum ('new', 'paid');
 //! create type place as (x int, y int);
 //! create domain positive as int;
+//! create function discount(int) returns int language sql as 'select 1';
+//! create function discount(text) returns int language sql as 'select 2';
 //! ```
 //!
 //! ```sql bad fails=42703
@@ -52,6 +55,10 @@
 //!
 //! ```sql bad fails=42809 also=drop-table
 //! drop materialized view open_orders;
+//! ```
+//!
+//! ```sql bad fails=42725 also=drop-routine
+//! drop function discount;
 //! ```
 //!
 //! ```sql bad fails=42703
@@ -107,9 +114,11 @@
 //! alter type place add attribute z int;
 //! ```
 
+use std::collections::BTreeSet;
+
 use crate::{
     catalog::{Catalog, Table},
-    lint::{Check, Context, Problem, Rule, Severities, Waivable, columns, named::kind_word},
+    lint::{Check, Context, Problem, Rule, Severities, Waivable, columns, named::kind_word, types},
     report::Harm,
     sql::{
         Change, Span, Statement,
@@ -117,6 +126,7 @@ use crate::{
             ActionKind, AlterObject, AlterTable, Constraint, ConstraintKind, CreateIndex, CreateTable, Drop,
             Expression, Filter, ObjectAction, ObjectKind, Outputs, ReplicaIdentity, TriggerEvent, TypeKind,
         },
+        data_type::{self, DataType},
         names::{Ident, ObjectName},
     },
 };
@@ -147,11 +157,13 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
     if !context.certainly_runs(statement) {
         return Vec::new();
     }
-    let problem = |(span, says): Missing| {
-        Problem::at(span)
-            .says(format!("{says}: this fails when it runs"))
-            .help("look up the name; where it may be missing, say `if exists`")
+    let help = match &statement.change {
+        Change::Drop(Drop { kind: ObjectKind::Function, .. }) => {
+            "write its arguments behind the name: `(integer, text)`"
+        }
+        _ => "look up the name; where it may be missing, say `if exists`",
     };
+    let problem = |(span, says): Missing| Problem::at(span).says(format!("{says}: this fails when it runs")).help(help);
     missing(context, statement).into_iter().map(problem).collect()
 }
 
@@ -393,6 +405,18 @@ fn created(table: &CreateTable) -> Option<Missing> {
     plain.or_else(|| within().map(|it| says(&it)))
 }
 
+/// A name without arguments that several functions have: Postgres does not choose, not even with `IF EXISTS`.
+fn ambiguous(catalog: &Catalog, name: &ObjectName, arguments: Option<&str>) -> Option<Missing> {
+    let built_in = |it: &String| types::is_built_in(&DataType { array: false, ..data_type::read(it) });
+    let functions = catalog.routine(name).iter().filter(|it| {
+        let told = it.arguments.as_ref().is_some_and(|it| it.iter().all(built_in));
+        it.kind == ObjectKind::Function && told && catalog.is_there(name, it.origin)
+    });
+    let overloads = functions.map(|it| &it.arguments).collect::<BTreeSet<_>>().len();
+    let several = arguments.is_none() && overloads > 1;
+    several.then(|| (name.span(), format!("`{name}` is the name of {overloads} functions, and nothing says which")))
+}
+
 fn dropped(context: &Context, drop: &Drop) -> Option<Missing> {
     let catalog = context.catalog;
     if let (Some(on), false) = (&drop.on, drop.if_exists) {
@@ -404,6 +428,9 @@ fn dropped(context: &Context, drop: &Drop) -> Option<Missing> {
             _ => true,
         };
         return (told && !known).then(|| (name.span(), format!("`{on}` has no {} `{name}`", kind_word(drop.kind))));
+    }
+    if drop.kind == ObjectKind::Function {
+        return drop.names.iter().zip(&drop.arguments).find_map(|(name, it)| ambiguous(catalog, name, it.as_deref()));
     }
     if !SHARED.contains(&drop.kind) {
         return None;

@@ -1,12 +1,15 @@
-//! `INSERT` and `UPDATE` give each column one value, and none to a column that takes none.
+//! `INSERT` and `UPDATE` give each column one value, none to a column that takes none, and one to each that needs one.
 //!
 //! Every row of `VALUES` has as many values as there are columns. An identity that is `generated always` takes a value
-//! only with `overriding system value`, and a column that is computed takes none but `default`. Such a statement fails,
-//! whatever the table holds. See <https://www.postgresql.org/docs/current/sql-insert.html>.
+//! only with `overriding system value`, and a column that is computed takes none but `default`. A column that is `not null`
+//! is given a value or has a default, unless a trigger may fill it; `on conflict` does not help, Postgres looks at that
+//! before. Such a statement fails, whatever the table holds.
+//! See <https://www.postgresql.org/docs/current/sql-insert.html>.
 //!
 //! ```sql setup
 //! create table orders (id bigint generated always as identity primary key, total int, net int generated always as (total - 1) stored);
 //! create table carts (id bigint primary key, total int);
+//! create table wishes (id bigint primary key, name text not null, size int not null default 1);
 //! ```
 //!
 //! ```sql bad fails=42601
@@ -37,6 +40,27 @@
 //! insert into orders (id, total) select id, total from carts on conflict do nothing;
 //! ```
 //!
+//! ```sql bad fails=23502
+//! insert into wishes (id) values (1) on conflict do nothing;
+//! ```
+//!
+//! ```sql bad fails=23502
+//! insert into wishes (id, name) values (1, 'x'), (2, null) on conflict do nothing;
+//! ```
+//!
+//! ```sql bad fails=23502
+//! insert into wishes (id, name) values (1, default) on conflict do nothing;
+//! ```
+//!
+//! ```sql bad fails=23502 also=insert-without-on-conflict
+//! insert into wishes default values;
+//! ```
+//!
+//! ```sql good locks=wishes:RowExclusiveLock
+//! insert into wishes (id, name) values (1, 'x') on conflict do nothing;
+//! insert into wishes (id, name, size) values (2, 'y', default) on conflict do nothing;
+//! ```
+//!
 //! ```sql good locks=carts:RowExclusiveLock,orders:RowExclusiveLock
 //! insert into orders (id, total, net) values (default, 2, default) on conflict do nothing;
 //! insert into orders (total) values (2), (3) on conflict do nothing;
@@ -45,11 +69,11 @@
 
 use crate::{
     catalog::{Column, Table},
-    lint::{Check, Context, Problem, Rule, Severities, Waivable, cells},
+    lint::{Check, Context, Problem, Rule, Severities, Waivable, cells, types},
     report::Harm,
     sql::{
         Change, Statement,
-        change::{Dml, Generated, Insert, InsertSource},
+        change::{Dml, Generated, Insert, InsertSource, ObjectKind, OperandKind},
         names::Ident,
     },
 };
@@ -83,7 +107,7 @@ fn inserted(context: &Context, statement: &Statement, insert: &Insert) -> Option
     let rows = match insert.source {
         InsertSource::Values => Some(cells::rows(context.written(statement.span))?),
         InsertSource::Query => None,
-        InsertSource::Default => return None,
+        InsertSource::Default => return left_empty(context, table?, &[vec![]], &[]),
     };
     if let Some(unfit) = rows.as_ref().and_then(|it| width(insert, table, it)) {
         return Some(unfit);
@@ -103,7 +127,43 @@ fn inserted(context: &Context, statement: &Statement, insert: &Insert) -> Option
         columns.iter().enumerate().filter(|(at, _)| given(*at)).find_map(|(_, it)| it.filter(|it| refuses(it)));
     let updated =
         || insert.updates.iter().find_map(|it| computed(table, it)).filter(|_| !says_default(context, statement));
-    column.map(told).or_else(|| updated().map(told))
+    let empty = || left_empty(context, table, rows.as_deref()?, &columns);
+    column.map(told).or_else(|| updated().map(told)).or_else(empty)
+}
+
+/// A column that is not null, and to which one of these rows gives nothing.
+fn left_empty(
+    context: &Context,
+    table: &Table,
+    rows: &[Vec<cells::Cell>],
+    columns: &[Option<&Column>],
+) -> Option<(String, String)> {
+    let catalog = context.catalog;
+    // Those are filled by a trigger, a rule, or by what their rows come from elsewhere.
+    let filled = table.partitioned
+        || table.partition_of.is_some()
+        || table.of_type.is_some()
+        || !table.inherits.is_empty()
+        || catalog.triggers_on(&table.name).next().is_some()
+        || catalog.others.keys().any(|it| it.0 == ObjectKind::Rule);
+    if filled {
+        return None;
+    }
+    let needs = |it: &&Column| it.not_null && it.origin.certain && it.generated.is_none();
+    let has_default = |it: &Column| it.has_default() || !types::is_built_in(&it.resolved);
+    let empty = |column: &&Column| {
+        let at = columns.iter().position(|it| it.is_some_and(|it| it.name == column.name));
+        rows.iter().any(|row| match at.and_then(|at| row.get(at)) {
+            None => !has_default(column),
+            Some(cell) if is_default(cell) => !has_default(column),
+            Some(cell) => cells::constant(cell).is_some_and(|it| it.kind == OperandKind::Null),
+        })
+    };
+    let column = &table.columns.iter().filter(needs).find(empty)?.name;
+    Some((
+        format!("`{column}` is `not null`, and a row gives it no value"),
+        format!("give `{column}` a value in each row; or give the column a default before"),
+    ))
 }
 
 /// Rows of another width than what they go into.
