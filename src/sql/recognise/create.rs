@@ -459,7 +459,9 @@ fn place_in(change: &mut Change, schema: &super::super::names::Ident) {
         _ => Vec::new(),
     };
     for name in names.into_iter().filter(|it| it.parts.len() == 1) {
-        name.parts = [schema].into_iter().chain(&*name.parts).cloned().collect();
+        // Not where the schema is named: the name would reach from there to here.
+        let schema = Ident { span: name.span(), ..schema.clone() };
+        name.parts = [&schema].into_iter().chain(&*name.parts).cloned().collect();
     }
 }
 
