@@ -159,8 +159,13 @@ fn add_to_type(mut cursor: Cursor<'_>) -> Result<ObjectAction> {
 fn words(cursor: Cursor<'_>, kind: ObjectKind) -> String {
     let first = (0..3).map_while(|ahead| cursor.word(ahead)).collect::<Vec<_>>();
     let is_routine = matches!(kind, ObjectKind::Function | ObjectKind::Procedure | ObjectKind::Routine);
-    let rest = (first.len()..cursor.end - cursor.at).filter(|_| is_routine).filter_map(|ahead| cursor.word(ahead));
-    let volatility = rest.filter(|it| VOLATILITIES.iter().any(|word| it.eq_ignore_ascii_case(word)));
+    // What a setting is set to, and what else has a name, may be called like that.
+    let names = |ahead: usize| {
+        cursor.is_one_of(ahead, &["TO", "SET", "RESET", "SUPPORT", "EXTENSION"])
+            || ["=", ",", "."].iter().any(|it| cursor.is_symbol(ahead, it))
+    };
+    let rest = (first.len().max(1)..cursor.end - cursor.at).filter(|ahead| is_routine && !names(ahead - 1));
+    let volatility = rest.filter(|ahead| cursor.is_one_of(*ahead, &VOLATILITIES)).filter_map(|it| cursor.word(it));
     let words = first.iter().copied().chain(volatility).collect::<Vec<_>>();
     if words.is_empty() { "…".to_owned() } else { words.join(" ").to_ascii_uppercase() }
 }
