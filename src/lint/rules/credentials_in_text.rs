@@ -50,9 +50,17 @@ const PATTERNS: &[(&str, &[&str], &str)] = &[
         &["private key"],
         r"(?s)-----BEGIN [A-Z0-9 ]*PRIVATE KEY( BLOCK)?-----.*?(-----END [A-Z0-9 ]*PRIVATE KEY( BLOCK)?-----|\z)",
     ),
-    ("a URL with a password", &["://"], r#"\b[a-zA-Z][a-zA-Z0-9+.-]*://(?<user>[^\s:@/'"]*):(?<secret>[^\s@/'"]+)@"#),
-    ("a password", &["password"], r"(?i)\bpassword(?:\s|/\*[^*]*\*/|--[^\n]*\n)+(?:E|U&)?'(?<secret>(?:[^']|'')+)'"),
-    ("a password", &["password"], r"(?i)\bpassword\s+\$(?<tag>\w*)\$(?<secret>[^$]+)\$"),
+    (
+        "a URL with a password",
+        &["://"],
+        r#"\b[a-zA-Z][a-zA-Z0-9+.-]*://(?<user>(?u:[^\s:@/'"])*):(?<secret>(?u:[^\s@/'"])+)@"#,
+    ),
+    (
+        "a password",
+        &["password"],
+        r"(?i)\bpassword(?:(?u:\s)|/\*[^*]*\*/|--[^\n]*\n)+(?:E|U&)?'(?<secret>(?:[^']|'')+)'",
+    ),
+    ("a password", &["password"], r"(?i)\bpassword\s+\$(?<tag>[\w\x80-\xFF]*)\$(?<secret>[^$]+)\$"),
     (
         "a password",
         &["password"],
@@ -100,7 +108,7 @@ const PATTERNS: &[(&str, &[&str], &str)] = &[
     ("a Shopify token", &["shp"], r"\bshp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}\b"),
     ("an Azure storage key", &["accountkey="], r"\bAccountKey=(?<secret>[A-Za-z0-9+/=]{40,})"),
     ("a signed token (JWT)", &["eyj"], r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}"),
-    ("a bearer token", &["bearer"], r"(?i)\bbearer\s+(?<secret>[A-Za-z0-9_.~+/=-]{20,})"),
+    ("a bearer token", &["bearer"], r"(?i)\bbearer(?u:\s)+(?<secret>[A-Za-z0-9_.~+/=-]{20,})"),
     (
         "a password",
         &["authorization"],
@@ -131,7 +139,8 @@ fn likely(text: &str) -> impl Iterator<Item = (&'static str, &'static Regex)> {
     let at = automaton.find_overlapping_iter(text).map(|it| patterns[it.pattern().as_usize()]).collect::<BTreeSet<_>>();
     at.into_iter().map(|at| {
         let (what, _, pattern) = PATTERNS[at];
-        // Of bytes they are a tenth as large, and mean the same: what a match begins and ends with is ASCII.
+        // Of bytes they are a tenth as large, and mean the same: what a match begins and ends with is ASCII. Where other
+        // letters and spaces count, the pattern says so.
         let compiled =
             || RegexBuilder::new(pattern).unicode(false).build().expect("constant, and a test compiles them");
         (what, REGEXES[at].get_or_init(compiled))
@@ -214,6 +223,9 @@ mod tests {
             glued(&["-- -----BEGIN RSA PRIVATE", " KEY-----\n-- abc\n-- -----END RSA PRIVATE", " KEY-----"]),
             glued(&["select net.http_post(headers := '{\"Authorization\": \"Bea", "rer ", letters, "\"}')"]),
             glued(&["-- curl -H 'Authorization: Ba", "sic ", letters, "'"]),
+            "alter role r password $é$correct-horse$é$".to_owned(),
+            "alter role r password\u{a0}'correct-horse'".to_owned(),
+            "-- postgres://äpp:cörrect-hörse@db.example.com/app".to_owned(),
             "insert into users (name, hash) values ('a', crypt('correct-horse', gen_salt('bf')))".to_owned(),
             glued(&["select set_config('app.jwt_secret', '", letters, "', false)"]),
         ];
@@ -226,6 +238,8 @@ mod tests {
             "-- postgres://app:<password>@host/db",
             "-- postgres://app:${PASSWORD}@host/db",
             "-- postgres://app@host/db, see https://example.com:8080/x@y",
+            // Wide spaces end an address, too.
+            "-- https://example.com:8080\u{3000}a@b, https://example.com:8080\u{a0}a@b",
             "create table users (password text not null, password_hash text default '')",
             "update users set password = crypt('x', gen_salt('bf')) where password = $1",
             "alter role r password null",
