@@ -2,7 +2,7 @@
 
 use std::{cmp::Ordering, collections::BTreeSet, sync::Arc};
 
-/// Behind each word; no name can hold it.
+/// Behind each word. No name can hold it, and a word that does all the same counts as those around it.
 const END: u8 = b'\0';
 
 /// Words, each once. A copy shares them.
@@ -51,7 +51,7 @@ impl Words {
 
 impl<'w> FromIterator<&'w str> for Words {
     fn from_iter<I: IntoIterator<Item = &'w str>>(words: I) -> Self {
-        let sorted = words.into_iter().collect::<BTreeSet<_>>();
+        let sorted = words.into_iter().flat_map(|it| it.split(char::from(END))).collect::<BTreeSet<_>>();
         let mut text = String::with_capacity(sorted.iter().map(|it| it.len() + 1).sum());
         let marks = sorted.iter().fold(0, |marks, word| marks | mark(word));
         for word in sorted {
@@ -79,6 +79,12 @@ mod tests {
             prop_assert!(words.iter().all(|it| set.has(it)), "{set:?}");
             prop_assert_eq!(set.has(&asked), words.contains(&asked));
             prop_assert!(set.iter().eq(words.iter().map(String::as_str)));
+        }
+
+        #[test]
+        fn a_word_with_a_zero_byte_hides_no_other(words in prop::collection::btree_set("[ab\0]{0,3}", 0..20)) {
+            let set = words.iter().map(String::as_str).collect::<Words>();
+            prop_assert!(words.iter().filter(|it| !it.contains('\0')).all(|it| set.has(it)), "{set:?}");
         }
     }
 }
