@@ -19,7 +19,8 @@
 //!   look at each statement, our recogniser and sqlparser; where they disagree it is [`sql::Change::Unread`].
 //! * [`catalog`] what the history of changes has built, and what the release that is judged adds to it; or what a
 //!   database holds: [`catalog::snapshot`] is the file of `liftlock snapshot`, and what `validate --live` reads.
-//!   [`catalog::Linked`] finds objects by what they point to.
+//!   [`catalog::Linked`] finds objects by what they point to; [`catalog::Shared`] is what a copy, kept for a rollback,
+//!   shares until it is changed.
 //! * [`migration`] files → ordered migrations with ids and checksums, whatever tool's layout they lie in; which of
 //!   them a database lacks; the template of `new`. [`migration::reading`] reads ahead while those before are judged.
 //! * [`lint`] history + release + profile → findings. One rule is one file; its docs are its tests.

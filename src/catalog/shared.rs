@@ -22,12 +22,3 @@ impl<T: Clone> DerefMut for Shared<T> {
         Arc::make_mut(&mut self.0)
     }
 }
-
-impl<T, I> FromIterator<I> for Shared<T>
-where
-    T: FromIterator<I>,
-{
-    fn from_iter<A: IntoIterator<Item = I>>(all: A) -> Self {
-        Self(Arc::new(all.into_iter().collect()))
-    }
-}

@@ -166,14 +166,14 @@ fn check(context: &Context, statement: &Statement) -> Vec<Problem> {
 fn unfit(context: &Context, method: &str, several: bool) -> &'static [&'static str] {
     // `btree_gin` and `btree_gist` bring classes for all of them, and whoever puts several columns into one such index
     // has them, even where no file says so.
-    let brought = several
-        || context.catalog.others.keys().any(|it| matches!(it.0, ObjectKind::Extension | ObjectKind::OperatorClass));
+    let brings = |kind| matches!(kind, ObjectKind::Extension | ObjectKind::OperatorClass);
+    let brought = || several || context.catalog.others.keys().any(|it| brings(it.0));
     match method {
         "btree" => UNSORTED,
         "hash" => UNHASHED,
         "brin" => UNSUMMED,
-        "gin" | "gist" if !brought => SCALARS,
-        "spgist" if !brought => UNSPLIT,
+        "gin" | "gist" if !brought() => SCALARS,
+        "spgist" if !brought() => UNSPLIT,
         _ => &[],
     }
 }
